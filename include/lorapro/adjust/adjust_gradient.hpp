@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/adjust/pair_solver.hpp>
+
+#include <type_traits>  // std::remove_reference_t
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// Memory of adjust_gradient for pairs of up to `rank`; keep one to call it without heap use.
+/// Not to be shared between threads. \tparam Scalar  float or double: the scalar of the outputs.
+template <typename Scalar>
+class AdjustWorkspace {
+ public:
+  explicit AdjustWorkspace(Index rank)
+      : solver(rank),
+        combination(rank),
+        scratch(PairSolver::scratch_size(rank)),
+        panels(3 * rank * kPanelWidth) {}
+
+  PairSolver solver;
+  FactorCombination<Scalar> combination;
+  Buffer<Wide> scratch;
+  Buffer<Scalar> panels;
+};
+
+namespace detail {
+
+/// out = combination of factor and grad, panel by panel; out may be grad itself.
+template <typename Scalar>
+void combine_factor(const FactorCombination<Scalar>& combination, const FactorView& factor,
+                    const FactorView& grad, const FactorView& out, Scalar* panels) {
+  const Index size = factor.rank * kPanelWidth;
+  for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
+    load_panel(factor, panel, panels);
+    load_panel(grad, panel, panels + size);
+    combination.apply(panels, panels + size, padded_width(panel_width(factor.length, panel)),
+                      panels + 2 * size);
+    store_panel(panels + 2 * size, out, panel);
+  }
+}
+
+template <typename Scalar>
+AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& options,
+                            const FactorView& out_A, const FactorView& out_B,
+                            AdjustWorkspace<Scalar>& workspace) {
+  PairSolver& solver = workspace.solver;
+  AdjustReport report = solver.solve(pair, options, 1.0, false, workspace.scratch.data());
+  if (report.status == AdjustStatus::non_finite || report.status == AdjustStatus::overflow)
+    return report;
+  const AdjustCoefficients& c = solver.coefficients();
+  const double limit = static_cast<double>(std::numeric_limits<Scalar>::max());
+  // The B side first: it leaves the A coefficients in the combination for the first write.
+  if (!(solver.bound_A() < limit && solver.bound_B() < limit) ||
+      !workspace.combination.set(c.on_grad_B(), c.on_B()) ||
+      !workspace.combination.set(c.on_grad_A(), c.on_A())) {
+    report.status = AdjustStatus::overflow;
+    return report;
+  }
+  combine_factor(workspace.combination, pair.lora_A, pair.grad_A, out_A, workspace.panels.data());
+  (void)workspace.combination.set(c.on_grad_B(), c.on_B());
+  combine_factor(workspace.combination, pair.lora_B, pair.grad_B, out_B, workspace.panels.data());
+  return report;
+}
+
+}  // namespace detail
+
+/// The gradients (dA, dB) whose step is closest to a step along the full gradient G:
+/// min ||s (B dA + dB A) - G||_F^2 + lambda (||dA||_F^2 + ||dB||_F^2), from grad_A = s B^T G and
+/// grad_B = s G A^T alone (AdjustCoefficients has the formulas). A step A -= lr dA, B -= lr dB then
+/// moves W = W0 + s B A by -lr times the projection of G on the tangent space, to first order.
+///
+/// Any rank >= 1, larger than the sides included; B = 0, A = 0, equal columns, any conditioning
+/// give the answer documented at AdjustOptions::damping, without a special case in the caller.
+///
+/// \param lora_A   (rank, in_features)   \param lora_B  (out_features, rank)
+/// \param grad_A   (rank, in_features), s B^T G   \param grad_B  (out_features, rank), s G A^T
+/// \param scaling  s: alpha / rank, or alpha / sqrt(rank). Not 0.
+/// \param[out] adjusted_A, adjusted_B  dA and dB, shaped as the gradients; each may be the
+///         gradient itself (adjusting in place), nothing else may overlap. Float or double.
+/// All matrices: Eigen matrices, maps, blocks or MatrixView of any storage order and stride; the
+/// inputs of float, double, bfloat16 or half.
+/// \param workspace  for this rank; without it one is allocated.
+/// \return what happened. With status non_finite or overflow nothing has been written.
+/// \cost 8 r^2 (m + n) + 38 r^3 flops; reads the inputs twice, writes the outputs once; no heap when
+///        a workspace is given; no m x m or n x n matrix.
+/// \throws ShapeError (shapes, null pointers, overlapping memory), ConfigError (scaling, options);
+///         nothing has been written then.
+/// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3.
+template <typename LoraA, typename LoraB, typename GradA, typename GradB, typename OutA,
+          typename OutB>
+[[nodiscard]] AdjustReport adjust_gradient(
+    const LoraA& lora_A, const LoraB& lora_B, const GradA& grad_A, const GradB& grad_B,
+    double scaling, OutA&& adjusted_A, OutB&& adjusted_B, const AdjustOptions& options = {},
+    AdjustWorkspace<std::remove_const_t<
+        std::remove_reference_t<decltype(make_view(adjusted_A)(0, 0))>>>* workspace = nullptr) {
+  const auto A = make_view(lora_A);
+  const auto B = make_view(lora_B);
+  const auto gA = make_view(grad_A);
+  const auto gB = make_view(grad_B);
+  const auto dA = make_view(adjusted_A);
+  const auto dB = make_view(adjusted_B);
+  using Scalar = std::remove_reference_t<decltype(dA(0, 0))>;
+  static_assert(is_compute_scalar_v<Scalar>, "adjusted_A must be writable float or double");
+  static_assert(std::is_same_v<Scalar, std::remove_reference_t<decltype(dB(0, 0))>>,
+                "adjusted_A and adjusted_B must have the same scalar");
+
+  const Index rank = A.rows, in = A.cols, out = B.rows;
+  if (rank < 1) throw ShapeError("lora_A: expected rank >= 1, got " + std::to_string(rank));
+  detail::check_view("lora_A", A, rank, in);
+  detail::check_view("lora_B", B, out, rank);
+  detail::check_view("grad_A", gA, rank, in);
+  detail::check_view("grad_B", gB, out, rank);
+  detail::check_view("adjusted_A", dA, rank, in);
+  detail::check_view("adjusted_B", dB, out, rank);
+  checks::config(is_finite(scaling) && scaling != 0, "scaling",
+                       "a finite number other than 0", scaling);
+  options.validate();
+  const auto range_dA = detail::address_range(dA), range_dB = detail::address_range(dB);
+  const auto same = [](const auto& a, const auto& b) {
+    return static_cast<const void*>(a.data) == static_cast<const void*>(b.data) &&
+           a.row_stride == b.row_stride && a.col_stride == b.col_stride;
+  };
+  detail::check_disjoint("adjusted_A", range_dA, "lora_A", detail::address_range(A));
+  detail::check_disjoint("adjusted_A", range_dA, "lora_B", detail::address_range(B));
+  detail::check_disjoint("adjusted_A", range_dA, "grad_B", detail::address_range(gB));
+  detail::check_disjoint("adjusted_A", range_dA, "adjusted_B", range_dB);
+  detail::check_disjoint("adjusted_B", range_dB, "lora_A", detail::address_range(A));
+  detail::check_disjoint("adjusted_B", range_dB, "lora_B", detail::address_range(B));
+  detail::check_disjoint("adjusted_B", range_dB, "grad_A", detail::address_range(gA));
+  if (!same(dA, gA))
+    detail::check_disjoint("adjusted_A", range_dA, "grad_A", detail::address_range(gA));
+  if (!same(dB, gB))
+    detail::check_disjoint("adjusted_B", range_dB, "grad_B", detail::address_range(gB));
+
+  const PairFactors pair{factor_of_A(A), factor_of_B(B), factor_of_A(gA), factor_of_B(gB),
+                         scaling};
+  if (workspace != nullptr) {
+    if (workspace->solver.rank() != rank)
+      throw ShapeError("workspace: expected rank " + std::to_string(rank) + ", got " +
+                       std::to_string(workspace->solver.rank()));
+    return detail::adjust_factors<Scalar>(pair, options, factor_of_A(dA), factor_of_B(dB),
+                                          *workspace);
+  }
+  AdjustWorkspace<Scalar> own(rank);
+  return detail::adjust_factors<Scalar>(pair, options, factor_of_A(dA), factor_of_B(dB), own);
+}
+
+LORAPRO_NAMESPACE_END

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/adjust/pair_solver.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// ||E||_F of the equivalent gradient E = s (B dA + dB A), without forming it:
+/// ||E||_F^2 = s^2 (<B^T B, dA dA^T> + <A A^T, dB^T dB> + 2 <B^T dB, dA A^T>).
+///
+/// \param lora_A, step_A  (rank, in_features): A and dA
+/// \param lora_B, step_B  (out_features, rank): B and dB
+/// Any (dA, dB), adjusted or not; Eigen objects or MatrixView of any order, stride and type.
+/// \return not finite if an element is not. Relative error about eps (||B dA||^2 + ||dB A||^2) /
+///         ||E||^2 in the wide scalar.
+/// \cost 6 r^2 (m + n) flops, reads the inputs once; allocates 4 r x 256 + 6 r x r wide scalars.
+/// \throws ShapeError.
+template <typename LoraA, typename LoraB, typename StepA, typename StepB>
+[[nodiscard]] double equivalent_gradient_norm(const LoraA& lora_A, const LoraB& lora_B,
+                                              const StepA& step_A, const StepB& step_B,
+                                              double scaling) {
+  const auto A = make_view(lora_A);
+  const auto B = make_view(lora_B);
+  const auto dA = make_view(step_A);
+  const auto dB = make_view(step_B);
+  const Index r = A.rows;
+  detail::check_view("lora_A", A, A.rows, A.cols);
+  detail::check_view("lora_B", B, B.rows, r);
+  detail::check_view("step_A", dA, r, A.cols);
+  detail::check_view("step_B", dB, B.rows, r);
+  Buffer<Wide> memory(6 * r * r + factor_products_scratch(r));
+  Wide* const gram_A = memory.data();
+  Wide* const cross_A = gram_A + r * r;      // dA A^T
+  Wide* const step_gram_A = cross_A + r * r;  // dA dA^T
+  Wide* const gram_B = step_gram_A + r * r;
+  Wide* const cross_B = gram_B + r * r;      // dB^T B
+  Wide* const step_gram_B = cross_B + r * r;  // dB^T dB
+  Wide* const scratch = step_gram_B + r * r;
+  factor_products(factor_of_A(A), factor_of_A(dA), gram_A, cross_A, step_gram_A, scratch);
+  factor_products(factor_of_B(B), factor_of_B(dB), gram_B, cross_B, step_gram_B, scratch);
+  Wide sum = 0;
+  for (Index i = 0; i < r; ++i)
+    for (Index j = 0; j < r; ++j)
+      sum += gram_B[i * r + j] * step_gram_A[i * r + j] +
+             gram_A[i * r + j] * step_gram_B[i * r + j] +
+             2 * cross_A[i * r + j] * cross_B[j * r + i];
+  return std::abs(scaling) * std::sqrt(sum < 0 ? 0 : sum);
+}
+
+/// Writes rows [row, row + block.rows) and columns [col, col + block.cols) of the equivalent
+/// gradient E = s (B dA + dB A): for inspection and tests; an optimizer never needs it.
+///
+/// \param[out] block  float or double, any order and stride; must not overlap the inputs.
+/// \cost 4 r flops per element of the block; no heap.
+/// \throws ShapeError (shapes, or the block reaches beyond (out_features, in_features)).
+template <typename LoraA, typename LoraB, typename StepA, typename StepB, typename Block>
+void equivalent_gradient_block(const LoraA& lora_A, const LoraB& lora_B, const StepA& step_A,
+                               const StepB& step_B, double scaling, Index row, Index col,
+                               Block&& block) {
+  const auto A = make_view(lora_A);
+  const auto B = make_view(lora_B);
+  const auto dA = make_view(step_A);
+  const auto dB = make_view(step_B);
+  const auto out = make_view(block);
+  detail::check_view("lora_A", A, A.rows, A.cols);
+  detail::check_view("lora_B", B, B.rows, A.rows);
+  detail::check_view("step_A", dA, A.rows, A.cols);
+  detail::check_view("step_B", dB, B.rows, A.rows);
+  if (row < 0 || col < 0 || row + out.rows > B.rows || col + out.cols > A.cols)
+    throw ShapeError("block: expected to lie within " + checks::shape_text(B.rows, A.cols) +
+                     ", got " + checks::shape_text(out.rows, out.cols) + " at " +
+                     checks::shape_text(row, col));
+  for (Index i = 0; i < out.rows; ++i)
+    for (Index j = 0; j < out.cols; ++j) {
+      Wide sum = 0;
+      for (Index k = 0; k < A.rows; ++k)
+        sum += static_cast<Wide>(B(row + i, k)) * static_cast<Wide>(dA(k, col + j)) +
+               static_cast<Wide>(dB(row + i, k)) * static_cast<Wide>(A(k, col + j));
+      out(i, j) = static_cast<std::remove_reference_t<decltype(out(0, 0))>>(scaling * sum);
+    }
+}
+
+LORAPRO_NAMESPACE_END

@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/adjust/combination.hpp>
+
+#include <cmath>  // std::sqrt
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// The four factors of a pair and its scaling, A before B.
+struct PairFactors {
+  FactorView lora_A;  ///< (rank, in_features)
+  FactorView lora_B;  ///< lora_B^T: (rank, out_features)
+  FactorView grad_A;
+  FactorView grad_B;
+  double scaling = 1.0;
+
+  /// Epsilon of the coarsest type among factors and gradients, which the cutoffs follow.
+  double storage_eps() const {
+    return std::max(std::max(storage_epsilon(lora_A.type), storage_epsilon(lora_B.type)),
+                    std::max(storage_epsilon(grad_A.type), storage_epsilon(grad_B.type)));
+  }
+};
+
+/// How to adjust a gradient.
+struct AdjustOptions {
+  /// rho: damping relative to s^2 (l_max + u_max), the largest eigenvalues of B^T B and A A^T.
+  /// 0 is the exact projection, with the Moore-Penrose limit where a factor has lost rank. >= 0.
+  double damping = 0.0;
+  Gauge gauge = Gauge::sylvester;
+
+  /// \throws ConfigError that names the field.
+  void validate() const {
+    checks::config(damping >= 0 && is_finite(damping), "damping", "a finite number >= 0",
+                         damping);
+  }
+};
+
+/// Everything r x r of one pair: products, spectra, coefficients. Sized once; nothing here
+/// allocates afterwards.
+class PairSolver {
+ public:
+  explicit PairSolver(Index rank)
+      : spectra_(rank), coefficients_(rank), products_(6 * rank * rank) {}
+
+  static Index scratch_size(Index rank) {
+    return std::max(factor_products_scratch(rank),
+                    std::max(SpectralPair::scratch_size(rank), 5 * rank * rank));
+  }
+
+  /// Reads the factors and gradients once and computes the coefficients.
+  /// \param grad_scale  gradients are multiplied by it (1 / loss scale).
+  /// \param with_norm   also prepare equivalent_squared_norm (2 r^2 (m + n) flops more).
+  /// \param scratch     scratch_size(rank) elements.
+  /// \cost 4 r^2 (m + n) + 38 r^3 flops; reads 2 r (m + n) elements; no heap.
+  AdjustReport solve(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
+                     bool with_norm, Wide* scratch) {
+    const Index r = rank(), size = r * r;
+    Wide* const gram_A = products_.data();
+    Wide* const gram_B = gram_A + size;
+    Wide* const grad_gram_A = with_norm ? products_.data() + 4 * size : nullptr;
+    Wide* const grad_gram_B = with_norm ? products_.data() + 5 * size : nullptr;
+    AdjustReport report;
+    grad_norm_A_ = grad_scale * std::sqrt(factor_products(pair.lora_A, pair.grad_A, gram_A,
+                                                          cross_A(), grad_gram_A, scratch));
+    grad_norm_B_ = grad_scale * std::sqrt(factor_products(pair.lora_B, pair.grad_B, gram_B,
+                                                          cross_B(), grad_gram_B, scratch));
+    if (!is_finite(grad_norm_A_) || !is_finite(grad_norm_B_) || !finite(gram_A, 4 * size)) {
+      report.status = AdjustStatus::non_finite;
+      return report;
+    }
+    Wide* const spectral_input = scratch + SpectralPair::scratch_size(r);
+    std::copy(gram_A, gram_A + 2 * size, spectral_input);
+    if (!spectra_.compute(spectral_input, spectral_input + size, pair.storage_eps(), scratch)) {
+      report.status = AdjustStatus::non_finite;
+      return report;
+    }
+    report.rank_A = spectra_.gram_A().rank;
+    report.rank_B = spectra_.gram_B().rank;
+    report.cutoff_A = spectra_.gram_A().cutoff;
+    report.cutoff_B = spectra_.gram_B().cutoff;
+    if (report.rank_A < r || report.rank_B < r) report.status = AdjustStatus::rank_deficient;
+    if (!project(pair.scaling, options, grad_scale, scratch))
+      report.status = AdjustStatus::overflow;
+    report.lambda = coefficients_.lambda();
+    return report;
+  }
+
+  /// Coefficients for other gradients of the same factors; their products are in cross_A, cross_B.
+  /// \return false if a coefficient is not finite.
+  [[nodiscard]] bool project(double scaling, const AdjustOptions& options, double grad_scale,
+                             Wide* scratch) {
+    return coefficients_.compute(spectra_, cross_A(), cross_B(), scaling, options.damping,
+                                 options.gauge, grad_scale, scratch);
+  }
+
+  /// ||s (B dA + dB A)||_F^2 of the coefficients' dA and dB, from r x r matrices alone:
+  /// s^2 (<P, dA dA^T> + <Q, dB^T dB> + 2 <B^T dB, dA A^T>). \pre solve(..., with_norm = true).
+  double equivalent_squared_norm(double scaling, Wide* scratch) const {
+    const Index r = rank(), size = r * r;
+    const Wide* const gram_A = products_.data();
+    const Wide* const gram_B = gram_A + size;
+    Wide* const along_A = scratch;             // dA A^T
+    Wide* const along_B = scratch + size;      // dB^T B
+    Wide* const work = scratch + 2 * size;     // 2 size
+    const Wide own_A =
+        side_norm(coefficients_.on_grad_A(), coefficients_.on_A(), products_.data() + 4 * size,
+                  products_.data() + 2 * size, gram_A, gram_B, along_A, work);
+    const Wide own_B =
+        side_norm(coefficients_.on_grad_B(), coefficients_.on_B(), products_.data() + 5 * size,
+                  products_.data() + 3 * size, gram_B, gram_A, along_B, work);
+    Wide mixed = 0;
+    for (Index i = 0; i < r; ++i)
+      for (Index j = 0; j < r; ++j) mixed += along_A[i * r + j] * along_B[j * r + i];
+    return std::max(0.0, scaling * scaling * (own_A + own_B + 2 * mixed));
+  }
+
+  /// ||grad_A||_F^2 + ||grad_B||_F^2, scaled.
+  double adapter_squared_norm() const {
+    return grad_norm_A_ * grad_norm_A_ + grad_norm_B_ * grad_norm_B_;
+  }
+
+  /// Upper bounds of ||dA||_F and ||dB||_F, to tell an overflow before anything is written.
+  double bound_A() const {
+    return norm(coefficients_.on_grad_A()) * grad_norm_A_ +
+           norm(coefficients_.on_A()) * factor_norm(spectra_.gram_A());
+  }
+  double bound_B() const {
+    return norm(coefficients_.on_grad_B()) * grad_norm_B_ +
+           norm(coefficients_.on_B()) * factor_norm(spectra_.gram_B());
+  }
+
+  Index rank() const { return spectra_.rank(); }
+  const SpectralPair& spectra() const { return spectra_; }
+  const AdjustCoefficients& coefficients() const { return coefficients_; }
+  AdjustCoefficients& coefficients() { return coefficients_; }
+  Wide* cross_A() { return products_.data() + 2 * rank() * rank(); }  ///< grad_A A^T
+  Wide* cross_B() { return products_.data() + 3 * rank() * rank(); }  ///< grad_B^T B
+
+  /// ||A||_F or ||B||_F from the eigenvalues of its Gram matrix.
+  double factor_norm(const Spectrum& spectrum) const {
+    double sum = 0;
+    for (Index i = 0; i < rank(); ++i) sum += spectrum.values[i];
+    return std::sqrt(sum);
+  }
+
+ private:
+  static bool finite(const Wide* values, Index count) {
+    for (Index i = 0; i < count; ++i)
+      if (!is_finite(values[i])) return false;
+    return true;
+  }
+
+  double norm(const Wide* matrix) const {
+    return std::sqrt(detail::row_dot(matrix, matrix, rank() * rank()));
+  }
+
+  /// <other, d d^T> of d = T g + X f, given g g^T, C = g f^T and f f^T; along = d f^T.
+  Wide side_norm(const Wide* on_grad, const Wide* on_factor, const Wide* grad_gram,
+                 const Wide* cross, const Wide* gram, const Wide* other, Wide* along,
+                 Wide* work) const {
+    const Index r = rank(), size = r * r;
+    Wide* const first = work;          // d g^T = T g g^T + X C^T
+    Wide* const second = work + size;  // other d g^T, then other d f^T
+    panel_product(on_grad, r, 1, r, r, cross, r, r, along, r, false);
+    panel_product(on_factor, r, 1, r, r, gram, r, r, along, r, true);
+    panel_product(on_grad, r, 1, r, r, grad_gram, r, r, first, r, false);
+    panel_dots(on_factor, r, r, cross, r, r, r, first, r, 1);
+    panel_product(other, r, 1, r, r, first, r, r, second, r, false);
+    Wide sum = detail::row_dot(second, on_grad, size);
+    panel_product(other, r, 1, r, r, along, r, r, second, r, false);
+    return sum + detail::row_dot(second, on_factor, size);
+  }
+
+  SpectralPair spectra_;
+  AdjustCoefficients coefficients_;
+  Buffer<Wide> products_;  // A A^T, B^T B, the two crosses, the two Gram matrices of gradients
+  double grad_norm_A_ = 0;
+  double grad_norm_B_ = 0;
+};
+
+LORAPRO_NAMESPACE_END

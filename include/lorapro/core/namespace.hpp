@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// One inline namespace per instruction set. Two translation units of a program may be compiled for
+/// different instruction sets (run-time dispatch does that); inline functions with equal mangled
+/// names would then be merged by the linker and the baseline unit could end up running AVX-512
+/// code. The inline namespace makes the names differ. OpenMP changes the parallel loop, so it is
+/// part of the name for the same reason.
+
+#if defined(__AVX512F__) && defined(__AVX512DQ__)
+#define LORAPRO_ISA_TAG avx512
+#elif defined(__AVX512F__)
+#define LORAPRO_ISA_TAG avx512f
+#elif defined(__AVX2__) && defined(__FMA__)
+#define LORAPRO_ISA_TAG avx2_fma
+#elif defined(__AVX2__)
+#define LORAPRO_ISA_TAG avx2
+#elif defined(__AVX__)
+#define LORAPRO_ISA_TAG avx
+#elif defined(__SSE4_1__)
+#define LORAPRO_ISA_TAG sse4
+#elif defined(__ARM_NEON)
+#define LORAPRO_ISA_TAG neon
+#else
+#define LORAPRO_ISA_TAG baseline
+#endif
+
+#define LORAPRO_CONCAT_EXPANDED(a, b) a##b
+#define LORAPRO_CONCAT(a, b) LORAPRO_CONCAT_EXPANDED(a, b)
+#ifdef _OPENMP
+#define LORAPRO_ISA_NAMESPACE LORAPRO_CONCAT(LORAPRO_ISA_TAG, _openmp)
+#else
+#define LORAPRO_ISA_NAMESPACE LORAPRO_ISA_TAG
+#endif
+
+#define LORAPRO_NAMESPACE_BEGIN          \
+  namespace lorapro {                    \
+  inline namespace LORAPRO_ISA_NAMESPACE {
+#define LORAPRO_NAMESPACE_END \
+  }                           \
+  }

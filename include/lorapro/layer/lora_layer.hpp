@@ -1,0 +1,304 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/core/random.hpp>
+#include <lorapro/layer/base_weight.hpp>
+#include <lorapro/layer/lora_init.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// A linear layer with a frozen weight and a LoRA adapter: W = W0 + s B A,
+///
+///     y = x W0^T + bias + s (drop(x) A^T) B^T
+///
+/// Batches are row-major, (batch, features), in the caller's buffers. backward accumulates
+///
+///     grad_A += s B^T grad_y^T drop(x)      grad_B += s grad_y^T (drop(x) A^T)
+///
+/// and W0 gets no gradient. Moving the layer keeps the addresses of A, B and their gradients, so an
+/// optimizer stays attached. Not thread-safe; different layers are independent, also those that
+/// share one W0.
+///
+/// \tparam Scalar      float or double: activations, A, B, gradients.
+/// \tparam BaseScalar  what W0 is stored in: Scalar, or bfloat16 (converted in row panels).
+template <typename Scalar, typename BaseScalar = Scalar>
+class LoraLayer {
+  static_assert(is_compute_scalar_v<Scalar>, "LoraLayer: Scalar must be float or double");
+  static_assert(std::is_same_v<BaseScalar, Scalar> || std::is_same_v<BaseScalar, bfloat16>,
+                "LoraLayer: BaseScalar must be Scalar or bfloat16");
+
+ public:
+  using Matrix = RowMatrix<Scalar>;
+  using Map = Eigen::Map<Matrix>;
+  using ConstMap = Eigen::Map<const Matrix>;
+
+  /// \param bias  (out_features), mapped, frozen; or null.
+  /// \throws ConfigError (a field of config).
+  LoraLayer(BaseWeight<BaseScalar> base_weight, const LoraConfig& config,
+            const Scalar* bias = nullptr)
+      : base_weight_(std::move(base_weight)), config_(config), bias_(bias) {
+    config.validate();
+    const Index a = rank() * in_features(), b = out_features() * rank();
+    lora_A_ = Buffer<Scalar>(a);
+    grad_A_ = Buffer<Scalar>(a);
+    lora_B_ = Buffer<Scalar>(b);
+    grad_B_ = Buffer<Scalar>(b);
+    auto A = lora_A();
+    auto B = lora_B();
+    initialize_lora(config, make_view(A), make_view(B));
+  }
+
+  LoraLayer(LoraLayer&&) = default;
+  LoraLayer& operator=(LoraLayer&&) = default;
+
+  /// y = x W0^T + bias + s (drop(x) A^T) B^T. In training each call draws a new dropout mask.
+  /// \param x       (batch, in_features), row-major (a block of rows or columns is fine).
+  /// \param[out] y  (batch, out_features), row-major; overwritten; must not overlap x.
+  /// \cost 2 batch (m n + (m + n) r) flops; a temporary of (batch, r), no (m, n) one.
+  /// \throws ShapeError; y is then untouched.
+  template <typename X, typename Y>
+  void forward(const Eigen::MatrixBase<X>& x, Y&& y) {
+    const auto input = batch(x);
+    auto output = batch(y);
+    checks::shape("x", input.rows(), input.cols(), input.rows(), in_features());
+    checks::shape("y", output.rows(), output.cols(), input.rows(), out_features());
+    if (training_ && dropping()) ++mask_;
+    for_base_panels([&](const auto& weight, Index first) {
+      output.middleCols(first, weight.rows()).noalias() = input * weight.transpose();
+    });
+    if (bias_ != nullptr)
+      output.rowwise() +=
+          Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>>(bias_, out_features());
+    if (merged_) return;
+    const auto s = static_cast<Scalar>(scaling());
+    reserve_hidden(input.rows());
+    Map h = hidden(input.rows());
+    down_project(input, h);
+    output.noalias() += s * h * lora_B().transpose();
+  }
+
+  /// Gradients of the last forward; call it with that forward's x (the dropout mask is drawn again
+  /// from its counter, not stored).
+  /// \param x            as forward got it.
+  /// \param grad_y       (batch, out_features), dL/dy.
+  /// \param[out] grad_x  (batch, in_features), overwritten; must not overlap the inputs.
+  /// \cost 2 batch (m n + 3 (m + n) r) flops.
+  /// \throws ShapeError, StateError (merged); nothing is written then.
+  template <typename X, typename GradY, typename GradX>
+  void backward(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<GradY>& grad_y,
+                GradX&& grad_x) {
+    const auto input = batch(x);
+    const auto dy = batch(grad_y);
+    auto dx = batch(grad_x);
+    check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
+    checks::shape("grad_x", dx.rows(), dx.cols(), input.rows(), in_features());
+    bool first_panel = true;
+    for_base_panels([&](const auto& weight, Index first) {
+      if (first_panel) {
+        dx.noalias() = dy.middleCols(first, weight.rows()) * weight;
+      } else {
+        dx.noalias() += dy.middleCols(first, weight.rows()) * weight;
+      }
+      first_panel = false;
+    });
+    accumulate(input, dy);
+    // accumulate leaves s grad_y B in the second hidden buffer.
+    const Map back = hidden_gradient(input.rows());
+    if (!training_ || !dropping()) {
+      dx.noalias() += back * lora_A();
+      return;
+    }
+    for_row_blocks(input.rows(), [&](Index row, Index rows) {
+      Map block(block_.data(), rows, in_features());
+      block.noalias() = back.middleRows(row, rows) * lora_A();
+      for (Index i = 0; i < rows; ++i)
+        for (Index j = 0; j < in_features(); ++j)
+          dx(row + i, j) += block(i, j) * mask(row + i, j);
+    });
+  }
+
+  /// As above without grad_x (the first layer of a network).
+  template <typename X, typename GradY>
+  void backward(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<GradY>& grad_y) {
+    const auto input = batch(x);
+    const auto dy = batch(grad_y);
+    check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
+    accumulate(input, dy);
+  }
+
+  /// grad_A = 0, grad_B = 0.
+  void zero_grad() {
+    grad_A().setZero();
+    grad_B().setZero();
+  }
+
+  /// Dropout acts in training only. A new layer is in training.
+  void set_training(bool training) { training_ = training; }
+
+  /// W0 += s B A; forward then uses W0 alone. Undone by unmerge to within rounding of W0's type.
+  /// \cost 2 m n r flops. \throws StateError (merged already), ConfigError (W0 is read-only or
+  /// shared).
+  void merge() {
+    if (merged_) throw StateError("merge: expected an unmerged layer, got a merged one");
+    add_to_base(scaling());
+    merged_ = true;
+  }
+
+  /// W0 -= s B A. \throws StateError (not merged), ConfigError (W0 is shared since).
+  void unmerge() {
+    if (!merged_) throw StateError("unmerge: expected a merged layer, got an unmerged one");
+    add_to_base(-scaling());
+    merged_ = false;
+  }
+
+  bool merged() const { return merged_; }
+  Index out_features() const { return base_weight_.out_features(); }
+  Index in_features() const { return base_weight_.in_features(); }
+  Index rank() const { return config_.rank; }
+  double scaling() const { return config_.scaling(); }
+  const LoraConfig& config() const { return config_; }
+  const BaseWeight<BaseScalar>& base_weight() const { return base_weight_; }
+
+  Map lora_A() { return {lora_A_.data(), rank(), in_features()}; }
+  Map lora_B() { return {lora_B_.data(), out_features(), rank()}; }
+  Map grad_A() { return {grad_A_.data(), rank(), in_features()}; }
+  Map grad_B() { return {grad_B_.data(), out_features(), rank()}; }
+  ConstMap lora_A() const { return {lora_A_.data(), rank(), in_features()}; }
+  ConstMap lora_B() const { return {lora_B_.data(), out_features(), rank()}; }
+  ConstMap grad_A() const { return {grad_A_.data(), rank(), in_features()}; }
+  ConstMap grad_B() const { return {grad_B_.data(), out_features(), rank()}; }
+
+ private:
+  /// Rows of a batch that are masked, or of W0 that are converted, at a time.
+  static constexpr Index kBlockRows = 64;
+
+  bool dropping() const { return config_.lora_dropout > 0; }
+
+  /// A map of a caller's batch; no copy, whatever the outer stride.
+  template <typename Derived>
+  static auto batch(Derived&& matrix) {
+    using Plain = std::remove_const_t<std::remove_reference_t<Derived>>;
+    static_assert(std::is_same_v<typename Plain::Scalar, Scalar>,
+                  "a batch must have the layer's Scalar");
+    static_assert((Plain::Flags & Eigen::DirectAccessBit) != 0,
+                  "a batch must have memory of its own: evaluate the expression first");
+    static_assert(Plain::IsRowMajor && Plain::InnerStrideAtCompileTime == 1,
+                  "a batch must be row-major with contiguous rows");
+    auto& m = matrix.derived();
+    using Stride = Eigen::OuterStride<>;
+    using Data = std::remove_pointer_t<decltype(m.data())>;
+    using Element = std::conditional_t<std::is_const_v<Data>, const Matrix, Matrix>;
+    return Eigen::Map<Element, Eigen::Unaligned, Stride>(m.data(), m.rows(), m.cols(),
+                                                         Stride(m.outerStride()));
+  }
+
+  void check_backward(Index x_rows, Index x_cols, Index y_rows, Index y_cols) const {
+    if (merged_) throw StateError("backward: expected an unmerged layer, got a merged one");
+    checks::shape("x", x_rows, x_cols, x_rows, in_features());
+    checks::shape("grad_y", y_rows, y_cols, x_rows, out_features());
+  }
+
+  /// Calls f(W0 rows, first row): once with W0 itself, or with converted panels of it.
+  template <typename F>
+  void for_base_panels(const F& f) {
+    if constexpr (std::is_same_v<BaseScalar, Scalar>) {
+      f(base_weight_.matrix(), Index{0});
+    } else {
+      panel_.reserve(kBlockRows * in_features());
+      for_row_blocks(out_features(), [&](Index row, Index rows) {
+        Map panel(panel_.data(), rows, in_features());
+        panel = base_weight_.matrix().middleRows(row, rows).template cast<Scalar>();
+        f(panel, row);
+      });
+    }
+  }
+
+  template <typename F>
+  static void for_row_blocks(Index rows, const F& f) {
+    for (Index row = 0; row < rows; row += kBlockRows) f(row, std::min(kBlockRows, rows - row));
+  }
+
+  void reserve_hidden(Index rows) { hidden_.reserve(2 * rows * rank()); }
+  Map hidden(Index rows) { return {hidden_.data(), rows, rank()}; }
+  Map hidden_gradient(Index rows) { return {hidden_.data() + rows * rank(), rows, rank()}; }
+
+  /// 0 or 1 / (1 - p), a function of seed, forward call and element.
+  Scalar mask(Index row, Index col) const {
+    const auto element = static_cast<std::uint64_t>(row * in_features() + col);
+    const double p = config_.lora_dropout;
+    return random_uniform(derive_key(config_.seed, 16 + mask_), element) < p
+               ? Scalar(0)
+               : static_cast<Scalar>(1 / (1 - p));
+  }
+
+  template <typename Input>
+  Map dropped(const Input& input, Index row, Index rows) {
+    block_.reserve(kBlockRows * in_features());
+    Map block(block_.data(), rows, in_features());
+    for (Index i = 0; i < rows; ++i)
+      for (Index j = 0; j < in_features(); ++j) block(i, j) = input(row + i, j) * mask(row + i, j);
+    return block;
+  }
+
+  /// h = drop(x) A^T.
+  template <typename Input>
+  void down_project(const Input& input, Map& h) {
+    if (!training_ || !dropping()) {
+      h.noalias() = input * lora_A().transpose();
+      return;
+    }
+    for_row_blocks(input.rows(), [&](Index row, Index rows) {
+      h.middleRows(row, rows).noalias() = dropped(input, row, rows) * lora_A().transpose();
+    });
+  }
+
+  /// grad_B += s grad_y^T h, grad_A += (s grad_y B)^T drop(x).
+  template <typename Input, typename GradY>
+  void accumulate(const Input& input, const GradY& dy) {
+    const auto s = static_cast<Scalar>(scaling());
+    reserve_hidden(input.rows());
+    Map h = hidden(input.rows());
+    Map back = hidden_gradient(input.rows());
+    down_project(input, h);
+    grad_B().noalias() += s * dy.transpose() * h;
+    back.noalias() = s * dy * lora_B();
+    if (!training_ || !dropping()) {
+      grad_A().noalias() += back.transpose() * input;
+      return;
+    }
+    for_row_blocks(input.rows(), [&](Index row, Index rows) {
+      grad_A().noalias() += back.middleRows(row, rows).transpose() * dropped(input, row, rows);
+    });
+  }
+
+  void add_to_base(double s) {
+    BaseScalar* const weight = base_weight_.writable_data();
+    if (weight == nullptr)
+      throw ConfigError("base_weight: expected a writable W0 to merge into, got a read-only one");
+    if (!base_weight_.sole())
+      throw ConfigError("base_weight: expected sole ownership to merge, got a shared W0");
+    block_.reserve(kBlockRows * in_features());
+    for_row_blocks(out_features(), [&](Index row, Index rows) {
+      Map block(block_.data(), rows, in_features());
+      block.noalias() = static_cast<Scalar>(s) * lora_B().middleRows(row, rows) * lora_A();
+      for (Index k = 0; k < rows * in_features(); ++k) {
+        BaseScalar& w = weight[row * in_features() + k];
+        w = static_cast<BaseScalar>(static_cast<Scalar>(w) + block_[k]);
+      }
+    });
+  }
+
+  BaseWeight<BaseScalar> base_weight_;
+  LoraConfig config_;
+  const Scalar* bias_;
+  Buffer<Scalar> lora_A_, lora_B_, grad_A_, grad_B_;
+  Buffer<Scalar> hidden_;  // drop(x) A^T and s grad_y B of a batch
+  Buffer<Scalar> block_;   // kBlockRows rows of masked input, or of s B A
+  Buffer<Scalar> panel_;   // kBlockRows converted rows of W0
+  std::uint64_t mask_ = 0;
+  bool training_ = true;
+  bool merged_ = false;
+};
+
+LORAPRO_NAMESPACE_END

@@ -1,0 +1,23 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/core/numeric.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// \name How LoRA-Pro keeps moments
+/// @{
+struct NoMoments {};       ///< stochastic gradient descent; no state
+struct AdapterMoments {};  ///< AdamW on the adjusted gradients: the paper's efficient variant
+/// AdamW on the equivalent gradient, in W coordinates: state 2 m n.
+/// \tparam Storage  float, double or bfloat16.
+template <typename Storage = float>
+struct FullMoments {};
+/// @}
+
+/// LoRA-Pro with the given moments: the rule of LoraProOptimizer. One header per specialisation.
+template <typename Moments>
+struct LoraPro;
+
+LORAPRO_NAMESPACE_END

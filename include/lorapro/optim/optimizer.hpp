@@ -1,0 +1,573 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/core/parallel.hpp>
+#include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/optim/lora_pro_rule.hpp>
+#include <lorapro/optim/report.hpp>
+#include <lorapro/optim/rule.hpp>
+
+#include <memory>  // std::unique_ptr
+#include <string>  // std::string
+#include <vector>  // std::vector
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// \name Handles, valid for the optimizer that gave them
+/// @{
+struct GroupId {
+  Index index = 0;  ///< 0 is the default group
+};
+struct PairId {
+  Index index = 0;
+};
+struct DenseId {
+  Index index = 0;
+};
+/// @}
+
+/// The one optimizer: LoRA pairs and dense parameters in, one update rule, everything that rules
+/// share (groups, schedule, clipping, masters, counters, checks, threads) done here once.
+///
+/// \code
+/// lorapro::LoraProOptimizer<float> optimizer(config);
+/// optimizer.attach(layer);                      // any number of layers and shapes
+/// ...
+/// const auto report = optimizer.step();         // after backpropagation
+/// optimizer.zero_grad();
+/// \endcode
+///
+/// Nothing is copied: parameters and gradients stay in the caller's buffers, which must outlive the
+/// attachment and must not move. A and B in bfloat16 or half get float masters, which are the truth
+/// from then on. step() uses no heap. Not thread-safe: one optimizer, one thread at a time.
+///
+/// \tparam Scalar  float or double: the scalar of the update.
+/// \tparam Rule    AdamWRule, SgdRule, LoraPro<Moments>, or a type of your own (rule.hpp).
+template <typename Scalar, typename Rule>
+class Optimizer {
+  static_assert(is_compute_scalar_v<Scalar>, "Optimizer: Scalar must be float or double");
+  using PairState = typename Rule::template PairState<Scalar>;
+  using DenseState = typename Rule::template DenseState<Scalar>;
+  struct PairSlot;
+  struct DenseSlot;
+
+ public:
+  /// A pair with its state, between detach and attach.
+  class DetachedPair {
+   public:
+    Index out_features() const { return slot_->pair.out_features; }
+    Index in_features() const { return slot_->pair.in_features; }
+    Index rank() const { return slot_->pair.rank; }
+
+   private:
+    friend class Optimizer;
+    explicit DetachedPair(std::unique_ptr<PairSlot> slot) : slot_(std::move(slot)) {}
+    std::unique_ptr<PairSlot> slot_;
+  };
+
+  /// \throws ConfigError (a field of config).
+  explicit Optimizer(const OptimizerConfig& config = {}) : config_(config) {
+    config.validate();
+    groups_.push_back(Group{config.group, 0, 1});
+    workers_.resize(static_cast<std::size_t>(thread_count(config.threads)));
+  }
+
+  /// \throws ConfigError (a field of group).
+  GroupId add_group(const GroupConfig& group) {
+    group.validate();
+    groups_.push_back(Group{group, 0, 1});
+    return {static_cast<Index>(groups_.size()) - 1};
+  }
+
+  /// Attaches a layer's adapter. It may be moved afterwards, but not destroyed before detach.
+  /// \param name  of its state; "pair.<number>" if empty.
+  /// \throws StateError (merged layer), ConfigError (merged decay needs a sole, writable W0 in
+  /// float or double), ShapeError (already attached).
+  template <typename Base>
+  PairId attach(LoraLayer<Scalar, Base>& layer, GroupId group = {}, const std::string& name = "") {
+    if (layer.merged())
+      throw StateError("layer: expected an unmerged layer, got a merged one");
+    return insert(std::make_unique<PairSlot>(view_of(layer), name), group);
+  }
+
+  /// Attaches four buffers of the caller's.
+  /// \throws ShapeError (shapes that do not fit, null or overlapping memory), ConfigError
+  /// (scaling, merged decay without a W0 in float or double).
+  template <typename T, typename Base>
+  PairId attach(const LoraView<T, Base>& view, GroupId group = {}, const std::string& name = "") {
+    static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
+    return insert(std::make_unique<PairSlot>(view, name), group);
+  }
+
+  /// Attaches again what detach returned, to buffers of the same shape and element type, keeping
+  /// moments and step count. Masters are kept where they round to the buffer's value, and follow
+  /// the buffer where it was changed meanwhile. \throws as attach; `detached` is then unchanged.
+  template <typename T, typename Base>
+  PairId attach(const LoraView<T, Base>& view, DetachedPair&& detached) {
+    static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
+    if (detached.slot_ == nullptr)
+      throw StateError("detached: expected a detached pair, got one that was attached again");
+    const Pair& old = detached.slot_->pair;
+    checks::shape("lora_A", view.lora_A.rows, view.lora_A.cols, old.rank, old.in_features);
+    checks::shape("lora_B", view.lora_B.rows, view.lora_B.cols, old.out_features, old.rank);
+    if (old.model.lora_A.type != storage_type<T>())
+      throw ConfigError("lora_A: expected the element type that was detached");
+    PairSlot fresh(view, detached.slot_->name);
+    check_attachable(fresh, detached.slot_->group);
+    detached.slot_->rebind(fresh);
+    const GroupId group = detached.slot_->group;
+    return insert(std::move(detached.slot_), group);
+  }
+  template <typename Base>
+  PairId attach(LoraLayer<Scalar, Base>& layer, DetachedPair&& detached) {
+    return attach(view_of(layer), std::move(detached));
+  }
+
+  /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without.
+  /// \throws ShapeError (null, size below 1, overlap).
+  template <typename T>
+  DenseId attach(const DenseView<T>& view, GroupId group = {}, const std::string& name = "") {
+    static_assert(is_attachable<T>,
+                  "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
+    check_group(group);
+    auto slot = std::make_unique<DenseSlot>(view, name);
+    slot->group = group;
+    if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
+    dense_.push_back(std::move(slot));
+    reserve(DenseState::scratch_size(), DenseState::wide_scratch_size());
+    return {static_cast<Index>(dense_.size()) - 1};
+  }
+
+  /// Takes a pair out, with its state. Other handles stay valid.
+  /// \throws StateError (unknown or already detached).
+  DetachedPair detach(PairId id) {
+    slot(id);
+    return DetachedPair(std::move(pairs_[static_cast<std::size_t>(id.index)]));
+  }
+
+  /// One update of everything attached, by the gradients in the attached buffers.
+  ///
+  /// First every gradient and parameter is checked and measured, and only then the first one is
+  /// written. What is not finite, or would overflow, is skipped and reported. Same bits for any
+  /// number of threads.
+  /// \return what happened; skipped parameters should not go unnoticed.
+  /// \throws ConfigError (scale; lr weight_decay > 1); nothing has been written then.
+  [[nodiscard]] StepReport step(const StepScale& scale = {}) {
+    checks::config(scale.loss_scale > 0 && is_finite(scale.loss_scale), "loss_scale",
+                   "a finite number > 0", scale.loss_scale);
+    checks::config(scale.accumulated >= 1, "accumulated", "a number >= 1", scale.accumulated);
+    StepReport report;
+    report.step = step_ + 1;
+    report.lr_factor = config_.schedule.factor(report.step);
+    for (const Group& group : groups_) {
+      const double decay = group.config.lr * report.lr_factor * group.config.weight_decay;
+      checks::config(decay <= 1, "weight_decay", "lr * weight_decay <= 1", decay);
+    }
+    const double grad_scale = 1 / (scale.loss_scale * static_cast<double>(scale.accumulated));
+    const Index pair_count = static_cast<Index>(pairs_.size());
+    const Index count = pair_count + static_cast<Index>(dense_.size());
+    const int threads = static_cast<int>(workers_.size());
+
+    parallel_for(threads, count, [&](Index index, int thread) {
+      if (index < pair_count) {
+        PairSlot* const slot = pairs_[static_cast<std::size_t>(index)].get();
+        if (slot == nullptr) return;
+        slot->context = context(*slot, index, grad_scale, report.lr_factor);
+        slot->preparation = slot->state.prepare(slot->pair, slot->context, scratch(thread));
+      } else {
+        DenseSlot& slot = *dense_[static_cast<std::size_t>(index - pair_count)];
+        slot.context = context(slot, index, grad_scale, report.lr_factor);
+        slot.preparation = slot.state.prepare(slot.dense, slot.context, scratch(thread));
+      }
+    });
+    measure(report);
+    parallel_for(threads, count, [&](Index index, int thread) {
+      if (index < pair_count) {
+        PairSlot* const slot = pairs_[static_cast<std::size_t>(index)].get();
+        if (slot == nullptr || !updates(*slot)) return;
+        const Group& group = groups_[static_cast<std::size_t>(slot->group.index)];
+        slot->context.clip = group.clip;
+        decay_base(*slot, group);
+        slot->state.update(slot->pair, slot->context, scratch(thread));
+        ++slot->step;
+      } else {
+        DenseSlot& slot = *dense_[static_cast<std::size_t>(index - pair_count)];
+        if (!updates(slot)) return;
+        slot.context.clip = groups_[static_cast<std::size_t>(slot.group.index)].clip;
+        slot.state.update(slot.dense, slot.context, scratch(thread));
+        ++slot.step;
+      }
+    });
+    ++step_;
+    return report;
+  }
+
+  /// Zeroes the gradients of everything attached.
+  void zero_grad() {
+    for (const auto& slot : pairs_)
+      if (slot != nullptr) {
+        set_zero(slot->pair.model.grad_A);
+        set_zero(slot->pair.model.grad_B);
+      }
+    for (const auto& slot : dense_) set_zero(slot->dense.grad);
+  }
+
+  const OptimizerConfig& config() const { return config_; }
+  const GroupConfig& group(GroupId id = {}) const {
+    check_group(id);
+    return groups_[static_cast<std::size_t>(id.index)].config;
+  }
+  /// Replaces a group's options from the next step on. \throws as add_group and attach.
+  void set_group(const GroupConfig& config, GroupId id = {}) {
+    check_group(id);
+    config.validate();
+    for (const auto& slot : pairs_)
+      if (slot != nullptr && slot->group.index == id.index) check_decay(*slot, config);
+    groups_[static_cast<std::size_t>(id.index)].config = config;
+  }
+  double lr(GroupId id = {}) const { return group(id).lr; }
+  /// Base learning rate of a group, which the schedule multiplies. \throws ConfigError.
+  void set_lr(double lr, GroupId id = {}) {
+    GroupConfig changed = group(id);
+    changed.lr = lr;
+    set_group(changed, id);
+  }
+  void set_schedule(const LrSchedule& schedule) { config_.schedule = schedule; }
+
+  /// Steps taken by the optimizer, and by one pair (a skipped pair does not count).
+  std::int64_t step_count() const { return step_; }
+  std::int64_t step_count(PairId id) const { return slot(id).step; }
+  /// What the last step found for a pair: status, ranks, cutoffs, damping.
+  const AdjustReport& report(PairId id) const { return slot(id).preparation.report; }
+
+  /// Calls visitor(name, tensor) for every matrix of state, a StateTensor, and
+  /// visitor(name, counter) for every step count, a std::int64_t&: all that a checkpoint needs.
+  template <typename Visitor>
+  void visit(Visitor&& visitor) {
+    visitor(std::string("step"), step_);
+    for (const auto& slot : pairs_) {
+      if (slot == nullptr) continue;
+      visitor(slot->name + ".step", slot->step);
+      slot->state.visit([&](const char* part, auto tensor) {
+        visitor(slot->name + "." + part, tensor);
+      });
+      if (slot->master_A.size() == 0) continue;
+      const Pair& pair = slot->pair;
+      visitor(slot->name + ".master_A",
+              StateTensor<Scalar>(slot->master_A.data(), pair.rank, pair.in_features));
+      visitor(slot->name + ".master_B",
+              StateTensor<Scalar>(slot->master_B.data(), pair.out_features, pair.rank));
+    }
+    for (const auto& slot : dense_) {
+      visitor(slot->name + ".step", slot->step);
+      slot->state.visit([&](const char* part, auto tensor) {
+        visitor(slot->name + "." + part, tensor);
+      });
+      if (slot->master.size() > 0)
+        visitor(slot->name + ".master",
+                StateTensor<Scalar>(slot->master.data(), 1, slot->master.size()));
+    }
+  }
+
+  /// Bytes of all state matrices, masters included.
+  std::size_t state_bytes() {
+    std::size_t bytes = 0;
+    visit([&](const std::string&, auto&& entry) {
+      if constexpr (!std::is_same_v<std::decay_t<decltype(entry)>, std::int64_t>)
+        bytes += static_cast<std::size_t>(entry.size()) * storage_bytes(entry.type());
+    });
+    return bytes;
+  }
+
+ private:
+  template <typename T>
+  static constexpr bool is_attachable =
+      std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
+
+  struct Group {
+    GroupConfig config;
+    double squared_norm;
+    double clip;
+  };
+
+  struct Slot {
+    std::string name;
+    GroupId group;
+    std::int64_t step = 0;
+    StepContext context;
+    Preparation preparation;
+  };
+
+  struct PairSlot : Slot {
+    template <typename T, typename Base>
+    PairSlot(const LoraView<T, Base>& view, const std::string& name_)
+        : pair(pair_of(view)), state(pair.out_features, pair.in_features, pair.rank) {
+      this->name = name_;
+      base_weight = view.base_weight;
+      base_type = storage_type<Base>();
+      ranges[0] = detail::address_range(view.lora_A);
+      ranges[1] = detail::address_range(view.lora_B);
+      if constexpr (!std::is_same_v<T, Scalar>) {
+        master_A = Buffer<Scalar>(pair.rank * pair.in_features);
+        master_B = Buffer<Scalar>(pair.out_features * pair.rank);
+        pair.master_A = detail::state_of_A(master_A, pair.rank, pair.in_features);
+        pair.master_B = detail::state_of_B(master_B, pair.rank, pair.out_features);
+        follow_model(pair.model.lora_A, pair.master_A);
+        follow_model(pair.model.lora_B, pair.master_B);
+      }
+    }
+
+    /// Takes the buffers of `fresh`, keeps everything else.
+    void rebind(const PairSlot& fresh) {
+      pair.model = fresh.pair.model;
+      base_weight = fresh.base_weight;
+      base_type = fresh.base_type;
+      ranges[0] = fresh.ranges[0];
+      ranges[1] = fresh.ranges[1];
+      if (master_A.size() == 0) return;
+      follow_model(pair.model.lora_A, pair.master_A);
+      follow_model(pair.model.lora_B, pair.master_B);
+    }
+
+    Pair pair;
+    PairState state;
+    Buffer<Scalar> master_A, master_B;
+    void* base_weight = nullptr;
+    StorageType base_type = StorageType::f32;
+    detail::AddressRange ranges[2];
+  };
+
+  struct DenseSlot : Slot {
+    template <typename T>
+    DenseSlot(const DenseView<T>& view, const std::string& name_)
+        : dense(dense_of(view)), state(view.size) {
+      this->name = name_;
+      if constexpr (!std::is_same_v<T, Scalar>) {
+        master = Buffer<Scalar>(view.size);
+        dense.master = detail::state_of_A(master, 1, view.size);
+        follow_model(dense.value, dense.master);
+      }
+    }
+
+    Dense dense;
+    DenseState state;
+    Buffer<Scalar> master;
+  };
+
+  struct Worker {
+    Buffer<Scalar> scalars;
+    Buffer<Wide> wide;
+  };
+
+  template <typename Base>
+  static LoraView<Scalar, Base> view_of(LoraLayer<Scalar, Base>& layer) {
+    auto A = layer.lora_A();
+    auto B = layer.lora_B();
+    auto grad_A = layer.grad_A();
+    auto grad_B = layer.grad_B();
+    LoraView<Scalar, Base> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
+                                layer.scaling()};
+    if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
+    return view;
+  }
+
+  template <typename T, typename Base>
+  static Pair pair_of(const LoraView<T, Base>& view) {
+    const Index rank = view.lora_A.rows, in = view.lora_A.cols, out = view.lora_B.rows;
+    if (rank < 1 || in < 1 || out < 1)
+      throw ShapeError("lora_A, lora_B: expected sizes >= 1, got " + checks::shape_text(rank, in) +
+                       " and " + checks::shape_text(out, view.lora_B.cols));
+    detail::check_view("lora_A", view.lora_A, rank, in);
+    detail::check_view("lora_B", view.lora_B, out, rank);
+    detail::check_view("grad_A", view.grad_A, rank, in);
+    detail::check_view("grad_B", view.grad_B, out, rank);
+    const detail::AddressRange ranges[] = {
+        detail::address_range(view.lora_A), detail::address_range(view.lora_B),
+        detail::address_range(view.grad_A), detail::address_range(view.grad_B)};
+    const char* const names[] = {"lora_A", "lora_B", "grad_A", "grad_B"};
+    for (int i = 0; i < 4; ++i)
+      for (int k = 0; k < i; ++k)
+        detail::check_disjoint(names[i], ranges[i], names[k], ranges[k]);
+    checks::config(is_finite(view.scaling) && view.scaling != 0, "scaling",
+                   "a finite number other than 0", view.scaling);
+    Pair pair;
+    pair.model = {factor_of_A(view.lora_A), factor_of_B(view.lora_B), factor_of_A(view.grad_A),
+                  factor_of_B(view.grad_B), view.scaling};
+    pair.out_features = out;
+    pair.in_features = in;
+    pair.rank = rank;
+    return pair;
+  }
+
+  template <typename T>
+  static Dense dense_of(const DenseView<T>& view) {
+    if (view.size < 1)
+      throw ShapeError("size: expected a number >= 1, got " + std::to_string(view.size));
+    const MatrixView<T> value{view.value, 1, view.size, view.size, 1};
+    const MatrixView<T> grad{view.grad, 1, view.size, view.size, 1};
+    detail::check_view("value", value, 1, view.size);
+    detail::check_view("grad", grad, 1, view.size);
+    detail::check_disjoint("grad", detail::address_range(grad), "value",
+                           detail::address_range(value));
+    return {factor_of_A(value), factor_of_A(grad), FactorView{}};
+  }
+
+  /// Copies the model into its master wherever the master does not round to it.
+  static void follow_model(const FactorView& model, const FactorView& master) {
+    visit_storage_type(model.type, [&](auto zero) {
+      using T = decltype(zero);
+      const T* const stored = static_cast<const T*>(model.data);
+      Scalar* const kept = static_cast<Scalar*>(master.data);
+      for (Index k = 0; k < model.rank; ++k)
+        for (Index i = 0; i < model.length; ++i) {
+          const T value = stored[k * model.rank_stride + i * model.length_stride];
+          Scalar& copy = kept[k * master.rank_stride + i * master.length_stride];
+          if (!(static_cast<T>(copy) == value)) copy = static_cast<Scalar>(value);
+        }
+    });
+  }
+
+  static void set_zero(const FactorView& factor) {
+    visit_storage_type(factor.type, [&](auto zero) {
+      using T = decltype(zero);
+      for (Index k = 0; k < factor.rank; ++k)
+        for (Index i = 0; i < factor.length; ++i)
+          static_cast<T*>(factor.data)[k * factor.rank_stride + i * factor.length_stride] = T(0);
+    });
+  }
+
+  void check_group(GroupId id) const {
+    if (id.index < 0 || id.index >= static_cast<Index>(groups_.size()))
+      throw StateError("group: expected one of " + std::to_string(groups_.size()) +
+                       " groups, got number " + std::to_string(id.index));
+  }
+
+  void check_decay(const PairSlot& slot, const GroupConfig& group) const {
+    if (group.decay_target != DecayTarget::merged || group.weight_decay == 0) return;
+    if (slot.base_weight == nullptr)
+      throw ConfigError(
+          "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
+    if (slot.base_type != StorageType::f32 && slot.base_type != StorageType::f64)
+      throw ConfigError(
+          "decay_target: expected W0 in float or double for merged decay, got a type that would "
+          "round the decay away");
+  }
+
+  void check_attachable(const PairSlot& slot, GroupId group) const {
+    check_group(group);
+    check_decay(slot, groups_[static_cast<std::size_t>(group.index)].config);
+    for (const auto& other : pairs_) {
+      if (other == nullptr) continue;
+      for (const auto& mine : slot.ranges)
+        for (const auto& theirs : other->ranges)
+          detail::check_disjoint("lora_A, lora_B", mine, other->name.c_str(), theirs);
+    }
+  }
+
+  PairId insert(std::unique_ptr<PairSlot> slot, GroupId group) {
+    check_attachable(*slot, group);
+    slot->group = group;
+    if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
+    const Pair& pair = slot->pair;
+    reserve(PairState::scratch_size(pair.out_features, pair.in_features, pair.rank),
+            PairState::wide_scratch_size(pair.rank));
+    pairs_.push_back(std::move(slot));
+    return {static_cast<Index>(pairs_.size()) - 1};
+  }
+
+  void reserve(Index scalars, Index wide) {
+    for (Worker& worker : workers_) {
+      worker.scalars.reserve(scalars);
+      worker.wide.reserve(wide);
+    }
+  }
+
+  Scratch<Scalar> scratch(int thread) {
+    Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    return {worker.scalars.data(), worker.wide.data()};
+  }
+
+  StepContext context(const Slot& slot, Index index, double grad_scale, double lr_factor) const {
+    const GroupConfig& group = groups_[static_cast<std::size_t>(slot.group.index)].config;
+    StepContext context;
+    context.config = &config_;
+    context.lr = group.lr * lr_factor;
+    context.decay = 1 - context.lr * group.weight_decay;
+    if (group.decay_target == DecayTarget::merged &&
+        index < static_cast<Index>(pairs_.size()))
+      context.decay = std::sqrt(context.decay);
+    context.grad_scale = grad_scale;
+    context.step = slot.step + 1;
+    context.rounding_key =
+        derive_key(derive_key(config_.seed, static_cast<std::uint64_t>(context.step)),
+                   static_cast<std::uint64_t>(index));
+    context.clip_norm = group.clip_norm;
+    return context;
+  }
+
+  static bool updates(const Slot& slot) {
+    const AdjustStatus status = slot.preparation.report.status;
+    return status == AdjustStatus::ok || status == AdjustStatus::rank_deficient;
+  }
+
+  /// Sums norms in the order of attachment, sets the groups' clip factors, counts.
+  void measure(StepReport& report) {
+    for (Group& group : groups_) group.squared_norm = 0;
+    const auto count = [&](const Slot& slot) {
+      switch (slot.preparation.report.status) {
+        case AdjustStatus::non_finite: ++report.skipped_non_finite; return;
+        case AdjustStatus::overflow: ++report.skipped_overflow; return;
+        case AdjustStatus::rank_deficient: ++report.rank_deficient; break;
+        case AdjustStatus::ok: break;
+      }
+      ++report.updated;
+      groups_[static_cast<std::size_t>(slot.group.index)].squared_norm +=
+          slot.preparation.squared_norm;
+    };
+    for (const auto& slot : pairs_)
+      if (slot != nullptr) count(*slot);
+    for (const auto& slot : dense_) count(*slot);
+    double total = 0;
+    for (Group& group : groups_) {
+      total += group.squared_norm;
+      const double norm = std::sqrt(group.squared_norm);
+      group.clip = norm > group.config.max_grad_norm ? group.config.max_grad_norm / norm : 1;
+      report.clip_factor = std::min(report.clip_factor, group.clip);
+    }
+    report.grad_norm = std::sqrt(total);
+  }
+
+  /// W0 *= 1 - lr weight_decay, for merged decay.
+  static void decay_base(const PairSlot& slot, const Group& group) {
+    if (group.config.decay_target != DecayTarget::merged || group.config.weight_decay == 0) return;
+    const Index size = slot.pair.out_features * slot.pair.in_features;
+    const double factor = 1 - slot.context.lr * group.config.weight_decay;
+    const auto shrink = [&](auto* weight) {
+      using T = std::remove_pointer_t<decltype(weight)>;
+      for (Index i = 0; i < size; ++i) weight[i] *= static_cast<T>(factor);
+    };
+    if (slot.base_type == StorageType::f32) shrink(static_cast<float*>(slot.base_weight));
+    if (slot.base_type == StorageType::f64) shrink(static_cast<double*>(slot.base_weight));
+  }
+
+  const PairSlot& slot(PairId id) const {
+    if (id.index < 0 || id.index >= static_cast<Index>(pairs_.size()) ||
+        pairs_[static_cast<std::size_t>(id.index)] == nullptr)
+      throw StateError("pair: expected an attached pair, got number " + std::to_string(id.index));
+    return *pairs_[static_cast<std::size_t>(id.index)];
+  }
+
+  OptimizerConfig config_;
+  std::vector<Group> groups_;
+  std::vector<std::unique_ptr<PairSlot>> pairs_;  // null where detached
+  std::vector<std::unique_ptr<DenseSlot>> dense_;
+  std::vector<Worker> workers_;
+  std::int64_t step_ = 0;
+};
+
+/// LoRA-Pro. \tparam Moments  FullMoments<Storage>, AdapterMoments or NoMoments.
+template <typename Scalar, typename Moments = FullMoments<Scalar>>
+using LoraProOptimizer = Optimizer<Scalar, LoraPro<Moments>>;
+
+LORAPRO_NAMESPACE_END

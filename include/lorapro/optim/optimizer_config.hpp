@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/adjust/pair_solver.hpp>
+#include <lorapro/optim/lr_schedule.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// What weight decay shrinks.
+enum class DecayTarget {
+  adapter,  ///< A and B by (1 - lr weight_decay) each; W0 stays frozen
+  /// W0 by (1 - lr weight_decay), A and B by its square root, so that W = W0 + s B A shrinks by
+  /// exactly (1 - lr weight_decay). Writes W0: sole, writable, float or double.
+  merged
+};
+
+/// Which norm clipping measures, over all pairs and dense parameters of a group.
+enum class ClipNorm {
+  none,
+  equivalent_gradient,  ///< ||E||_F, the gradient that W sees; raw gradients for plain rules
+  adapter               ///< the norm of (grad_A, grad_B), as clip_grad_norm_ in PyTorch
+};
+
+/// Options of a parameter group.
+struct GroupConfig {
+  /// Base learning rate eta, multiplied by the schedule; >= 0. For full moments it has the units of
+  /// full fine-tuning.
+  double lr = 1e-3;
+  /// lambda: decay per step is lr weight_decay, decoupled from the gradient; >= 0.
+  double weight_decay = 0.0;
+  DecayTarget decay_target = DecayTarget::adapter;
+  ClipNorm clip_norm = ClipNorm::none;
+  /// Gradients are scaled down to this norm, before the moments; > 0.
+  double max_grad_norm = 1.0;
+
+  /// \throws ConfigError that names the field, what was expected and what came.
+  void validate() const {
+    checks::config(lr >= 0 && is_finite(lr), "lr", "a finite number >= 0", lr);
+    checks::config(weight_decay >= 0 && is_finite(weight_decay), "weight_decay",
+                   "a finite number >= 0", weight_decay);
+    checks::config(max_grad_norm > 0 && is_finite(max_grad_norm), "max_grad_norm",
+                   "a finite number > 0", max_grad_norm);
+  }
+};
+
+/// Options of an optimizer: one struct for every rule, so that a comparison changes one type.
+struct OptimizerConfig {
+  GroupConfig group;     ///< of group 0, which parameters join by default
+  double beta1 = 0.9;    ///< decay of exp_avg; in [0, 1)
+  double beta2 = 0.999;  ///< decay of exp_avg_sq; in [0, 1)
+  double eps = 1e-8;     ///< added to the root of the second moment; >= 1e-30
+  /// rho of AdjustOptions. The default bounds the move of A in the first steps after B = 0, which
+  /// the exact projection (0) makes O(1) whatever the learning rate. LoRA-Pro rules only.
+  double damping = 0.1;
+  Gauge gauge = Gauge::sylvester;  ///< LoRA-Pro rules only
+  LrSchedule schedule = LrSchedule::constant();
+  std::uint64_t seed = 0;  ///< of stochastic rounding (bfloat16 second moments)
+  /// OpenMP threads over pairs; 0: all of them. Does not change the results. 1 without OpenMP.
+  int threads = 1;
+
+  AdjustOptions adjust_options() const { return {damping, gauge}; }
+
+  /// \throws ConfigError that names the field, what was expected and what came.
+  void validate() const {
+    group.validate();
+    checks::config(beta1 >= 0 && beta1 < 1, "beta1", "a number in [0, 1)", beta1);
+    checks::config(beta2 >= 0 && beta2 < 1, "beta2", "a number in [0, 1)", beta2);
+    // Smaller ones would vanish in float, and 0 / 0 is not a direction.
+    checks::config(eps >= 1e-30 && is_finite(eps), "eps", "a finite number >= 1e-30", eps);
+    adjust_options().validate();
+    checks::config(threads >= 0, "threads", "a number >= 0", threads);
+  }
+};
+
+LORAPRO_NAMESPACE_END
