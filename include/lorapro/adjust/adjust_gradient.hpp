@@ -27,16 +27,18 @@ class AdjustWorkspace {
 
 namespace detail {
 
-/// out = combination of factor and grad, panel by panel; out may be grad itself.
+/// out = the workspace's combination of factor and grad, panel by panel; out may be grad itself.
 template <typename Scalar>
-void combine_factor(const FactorCombination<Scalar>& combination, const FactorView& factor,
-                    const FactorView& grad, const FactorView& out, Scalar* panels) {
+void combine_factor(const FactorView& factor, const FactorView& grad, const FactorView& out,
+                    AdjustWorkspace<Scalar>& workspace) {
+  Scalar* const panels = workspace.panels.data();
   const Index size = factor.rank * kPanelWidth;
   for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
     load_panel(factor, panel, panels);
     load_panel(grad, panel, panels + size);
-    combination.apply(panels, panels + size, padded_width(panel_width(factor.length, panel)),
-                      panels + 2 * size);
+    workspace.combination.apply(panels, panels + size,
+                                padded_width(panel_width(factor.length, panel)),
+                                panels + 2 * size, workspace.scratch.data());
     store_panel(panels + 2 * size, out, panel);
   }
 }
@@ -53,14 +55,13 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
   const double limit = static_cast<double>(std::numeric_limits<Scalar>::max());
   // The B side first: it leaves the A coefficients in the combination for the first write.
   if (!(solver.bound_A() < limit && solver.bound_B() < limit) ||
-      !workspace.combination.set(c.on_grad_B(), c.on_B()) ||
-      !workspace.combination.set(c.on_grad_A(), c.on_A())) {
+      !workspace.combination.set_B(c) || !workspace.combination.set_A(c)) {
     report.status = AdjustStatus::overflow;
     return report;
   }
-  combine_factor(workspace.combination, pair.lora_A, pair.grad_A, out_A, workspace.panels.data());
-  (void)workspace.combination.set(c.on_grad_B(), c.on_B());
-  combine_factor(workspace.combination, pair.lora_B, pair.grad_B, out_B, workspace.panels.data());
+  combine_factor(pair.lora_A, pair.grad_A, out_A, workspace);
+  (void)workspace.combination.set_B(c);
+  combine_factor(pair.lora_B, pair.grad_B, out_B, workspace);
   return report;
 }
 

@@ -100,6 +100,8 @@ class AdjustCoefficients {
         core_A[i * r + j] = on_A;
         core_B[j * r + i] = on_B;
       }
+    conditioning_ = std::max(largest(t) * (s2 * p.largest + lambda_),
+                             largest(u) * (s2 * q.largest + lambda_));
     for (Index i = 0; i < r; ++i) t[i] *= grad_scale;
     for (Index j = 0; j < r; ++j) u[j] *= grad_scale;
     restore(p.vectors, core_A, q.vectors, mutable_on_A(), scratch);
@@ -118,6 +120,9 @@ class AdjustCoefficients {
 
   Index rank() const { return rank_; }
   double lambda() const { return lambda_; }
+  /// Largest over smallest eigenvalue that is inverted, the larger of both sides: the square of a
+  /// factor's condition number without damping, at most (1 + rho) / rho with it.
+  double conditioning() const { return conditioning_; }
   const Wide* on_grad_A() const { return memory_.data(); }                 ///< (r, r)
   const Wide* on_A() const { return memory_.data() + rank_ * rank_; }      ///< (r, r)
   /// The transposes of the two right factors, so that dB^T = on_grad_B grad_B^T + on_B B^T.
@@ -125,6 +130,8 @@ class AdjustCoefficients {
   const Wide* on_B() const { return memory_.data() + 3 * rank_ * rank_; }
 
  private:
+  Wide largest(const Wide* values) const { return *std::max_element(values, values + rank_); }
+
   Wide* mutable_on_grad_A() { return memory_.data(); }
   Wide* mutable_on_A() { return memory_.data() + rank_ * rank_; }
   Wide* mutable_on_grad_B() { return memory_.data() + 2 * rank_ * rank_; }
@@ -164,6 +171,7 @@ class AdjustCoefficients {
   Index rank_;
   Buffer<Wide> memory_;  // the four results, the two cores, the two diagonals
   Wide lambda_ = 0;
+  Wide conditioning_ = 0;
 };
 
 LORAPRO_NAMESPACE_END

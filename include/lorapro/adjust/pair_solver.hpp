@@ -44,9 +44,12 @@ class PairSolver {
   explicit PairSolver(Index rank)
       : spectra_(rank), coefficients_(rank), products_(6 * rank * rank) {}
 
+  /// Scratch that every member and FactorCombination::apply need, in Wide elements.
   static Index scratch_size(Index rank) {
-    return std::max(factor_products_scratch(rank),
-                    std::max(SpectralPair::scratch_size(rank), 5 * rank * rank));
+    const Index solve = SpectralPair::scratch_size(rank) + 2 * rank * rank;
+    return std::max(std::max(factor_products_scratch(rank),
+                             FactorCombination<float>::scratch_size(rank)),
+                    std::max(solve, 4 * rank * rank));
   }
 
   /// Reads the factors and gradients once and computes the coefficients.

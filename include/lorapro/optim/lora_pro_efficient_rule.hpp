@@ -59,15 +59,15 @@ struct LoraPro<AdapterMoments> {
                              scratch.scalars + 4 * exp_avg.rank * kPanelWidth);
         };
       };
-      (void)combination.set(coefficients.on_grad_A(), coefficients.on_A());
+      (void)combination.set_A(coefficients);
       detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A, combination,
-                              context, scratch.scalars,
+                              context, scratch,
                               adam(detail::state_of_A(exp_avg_A, pair.rank, pair.in_features),
                                    detail::state_of_A(exp_avg_sq_A, pair.rank, pair.in_features)));
-      (void)combination.set(coefficients.on_grad_B(), coefficients.on_B());
+      (void)combination.set_B(coefficients);
       detail::update_adjusted(
           pair.model.lora_B, pair.master_B, pair.model.grad_B, combination, context,
-          scratch.scalars,
+          scratch,
           adam(detail::state_of_B(exp_avg_B, pair.rank, pair.out_features),
                detail::state_of_B(exp_avg_sq_B, pair.rank, pair.out_features)));
     }

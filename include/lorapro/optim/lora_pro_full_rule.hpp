@@ -75,12 +75,12 @@ struct LoraPro<FullMoments<Storage>> {
 
       AdjustCoefficients& coefficients = solver.coefficients();
       coefficients.scale(context.clip * pair.model.scaling);
-      (void)combination.set(coefficients.on_grad_A(), coefficients.on_A());
+      (void)combination.set_A(coefficients);
       load_step(pair.model.lora_A, pair.model.grad_A, buffers.lora_A, buffers.step_A,
-                buffers.tile);
-      (void)combination.set(coefficients.on_grad_B(), coefficients.on_B());
+                buffers.tile, scratch.wide);
+      (void)combination.set_B(coefficients);
       load_step(pair.model.lora_B, pair.model.grad_B, buffers.lora_B, buffers.step_B,
-                buffers.tile);
+                buffers.tile, scratch.wide);
 
       full_moments_pass(AdamConstants<Scalar>(config.beta1, config.beta2, config.eps, context.step),
                         pair.model.scaling, pair.rank, pair.out_features, pair.in_features,
@@ -90,12 +90,12 @@ struct LoraPro<FullMoments<Storage>> {
       cross(buffers.back_B, buffers.lora_B, pair.out_features, solver.cross_B(), scratch.wide);
       // second_step_bound has excluded an overflow.
       (void)solver.project(pair.model.scaling, config.adjust_options(), 1.0, scratch.wide);
-      (void)combination.set(coefficients.on_grad_A(), coefficients.on_A());
+      (void)combination.set_A(coefficients);
       apply_step(pair.model.lora_A, pair.master_A, buffers.lora_A, buffers.step_A, context,
-                 buffers.tile);
-      (void)combination.set(coefficients.on_grad_B(), coefficients.on_B());
+                 buffers.tile, scratch.wide);
+      (void)combination.set_B(coefficients);
       apply_step(pair.model.lora_B, pair.master_B, buffers.lora_B, buffers.back_B, context,
-                 buffers.tile);
+                 buffers.tile, scratch.wide);
     }
 
     PairSolver solver;
@@ -147,13 +147,14 @@ struct LoraPro<FullMoments<Storage>> {
 
     /// Panels of a factor and of its combination with its gradient.
     void load_step(const FactorView& factor, const FactorView& grad, Scalar* f, Scalar* step,
-                   Scalar* grad_panel) const {
+                   Scalar* grad_panel, Wide* wide) const {
       const Index size = factor.rank * kPanelWidth;
       for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
         load_panel(factor, panel, f + panel * size);
         load_panel(grad, panel, grad_panel);
         combination.apply(f + panel * size, grad_panel,
-                          padded_width(panel_width(factor.length, panel)), step + panel * size);
+                          padded_width(panel_width(factor.length, panel)), step + panel * size,
+                          wide);
       }
     }
 
@@ -174,11 +175,11 @@ struct LoraPro<FullMoments<Storage>> {
     }
 
     void apply_step(const FactorView& model, const FactorView& master, const Scalar* f,
-                    const Scalar* h, const StepContext& context, Scalar* work) const {
+                    const Scalar* h, const StepContext& context, Scalar* work, Wide* wide) const {
       const Index size = model.rank * kPanelWidth;
       detail::update_parameter(model, master, context.decay, context.lr, work,
                                [&](Index panel, Index width, Scalar* d) {
-                                 combination.apply(f + panel * size, h + panel * size, width, d);
+                                 combination.apply(f + panel * size, h + panel * size, width, d, wide);
                                });
     }
 

@@ -33,12 +33,12 @@ struct LoraPro<NoMoments> {
       AdjustCoefficients& coefficients = solver.coefficients();
       coefficients.scale(context.clip);
       const auto nothing_more = [](Index, Scalar*) {};
-      (void)combination.set(coefficients.on_grad_A(), coefficients.on_A());
+      (void)combination.set_A(coefficients);
       detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A, combination,
-                              context, scratch.scalars, nothing_more);
-      (void)combination.set(coefficients.on_grad_B(), coefficients.on_B());
+                              context, scratch, nothing_more);
+      (void)combination.set_B(coefficients);
       detail::update_adjusted(pair.model.lora_B, pair.master_B, pair.model.grad_B, combination,
-                              context, scratch.scalars, nothing_more);
+                              context, scratch, nothing_more);
     }
 
     PairSolver solver;

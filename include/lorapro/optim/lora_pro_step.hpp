@@ -24,7 +24,7 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
     return result;
   const AdjustCoefficients& c = solver.coefficients();
   if (!(solver.bound_A() < step_limit && solver.bound_B() < step_limit) ||
-      !combination.set(c.on_grad_A(), c.on_A()) || !combination.set(c.on_grad_B(), c.on_B())) {
+      !combination.set_A(c) || !combination.set_B(c)) {
     result.report.status = AdjustStatus::overflow;
     return result;
   }
@@ -36,19 +36,19 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
 
 /// One factor's update by its adjusted gradient.
 /// \param transform  called as transform(panel, d) on the adjusted gradient of a panel.
-/// \param scratch    4 rank kPanelWidth elements.
+/// \param scratch    4 rank kPanelWidth scalars, FactorCombination::scratch_size(rank) wide.
 template <typename Scalar, typename Transform>
 void update_adjusted(const FactorView& factor, const FactorView& master, const FactorView& grad,
                      const FactorCombination<Scalar>& combination, const StepContext& context,
-                     Scalar* scratch, const Transform& transform) {
+                     const Scratch<Scalar>& scratch, const Transform& transform) {
   const Index size = factor.rank * kPanelWidth;
-  Scalar* const f = scratch + 2 * size;
-  Scalar* const g = scratch + 3 * size;
-  update_parameter(factor, master, context.decay, context.lr, scratch,
+  Scalar* const f = scratch.scalars + 2 * size;
+  Scalar* const g = scratch.scalars + 3 * size;
+  update_parameter(factor, master, context.decay, context.lr, scratch.scalars,
                    [&](Index panel, Index width, Scalar* d) {
                      load_panel(factor, panel, f);
                      load_panel(grad, panel, g);
-                     combination.apply(f, g, width, d);
+                     combination.apply(f, g, width, d, scratch.wide);
                      transform(panel, d);
                    });
 }

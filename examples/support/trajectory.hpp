@@ -1,0 +1,156 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <lorapro/lorapro.hpp>
+#include <string>
+#include <vector>
+
+#include "tensor_file.hpp"
+
+namespace example {
+
+/// A reference trajectory: a start, full gradients that do not depend on the trajectory, and the
+/// factors after each step. tests/golden/README.md describes the file.
+struct Trajectory {
+  using Matrix = lorapro::RowMatrix<double>;
+
+  explicit Trajectory(const std::string& path) {
+    const TensorFile file(path);
+    const auto number = [&](const char* key) {
+      try {
+        return std::stod(file.metadata(key));
+      } catch (const std::logic_error&) {
+        file.fail(std::string("has a metadata entry ") + key + " that is not a number");
+      }
+    };
+    out_features = static_cast<lorapro::Index>(number("m"));
+    in_features = static_cast<lorapro::Index>(number("n"));
+    rank = static_cast<lorapro::Index>(number("r"));
+    const auto steps = static_cast<lorapro::Index>(number("steps"));
+    if (out_features < 1 || in_features < 1 || rank < 1 || steps < 1)
+      file.fail("has sizes below 1");
+    mode = file.metadata("mode");
+    if (mode != "sgd" && mode != "adamw_efficient" && mode != "adamw_full")
+      file.fail("has the unknown mode " + mode);
+    scaling = number("s");
+    config.group.lr = number("lr");
+    config.group.weight_decay = mode == "sgd" ? 0.0 : number("wd");
+    if (mode == "adamw_full") config.group.decay_target = lorapro::DecayTarget::merged;
+    config.eps = number("eps");
+    const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
+    if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number())
+      file.fail("has betas that are not two numbers");
+    config.beta1 = betas[0];
+    config.beta2 = betas[1];
+    config.damping = 0;
+    const std::string& xmode = file.metadata("xmode");
+    config.gauge = xmode == "zero"        ? lorapro::Gauge::zero
+                   : xmode == "sylvester" ? lorapro::Gauge::sylvester
+                                          : lorapro::Gauge::balanced;
+    // pinv(S + delta I) and a gauge with the wrong inverse: what the library does not reproduce.
+    reproduced = number("delta") == 0 && xmode != "symmetry_official";
+
+    lora_A.push_back(matrix(file.get("A0", {rank, in_features}), 0, rank, in_features));
+    lora_B.push_back(matrix(file.get("B0", {out_features, rank}), 0, out_features, rank));
+    const auto& G = file.get("G", {steps, out_features, in_features});
+    const auto& A = file.get("A", {steps, rank, in_features});
+    const auto& B = file.get("B", {steps, out_features, rank});
+    for (lorapro::Index t = 0; t < steps; ++t) {
+      full_grad.push_back(matrix(G, t, out_features, in_features));
+      lora_A.push_back(matrix(A, t, rank, in_features));
+      lora_B.push_back(matrix(B, t, out_features, rank));
+    }
+    base_weight = file.has("W0") ? matrix(file.get("W0", {out_features, in_features}), 0,
+                                          out_features, in_features)
+                                 : Matrix(Matrix::Zero(out_features, in_features));
+  }
+
+  static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
+                       lorapro::Index rows, lorapro::Index cols) {
+    return Eigen::Map<const Matrix>(values.data() + number * rows * cols, rows, cols);
+  }
+
+  lorapro::Index out_features = 0, in_features = 0, rank = 0;
+  double scaling = 1;
+  std::string mode;
+  bool reproduced = true;
+  lorapro::OptimizerConfig config;
+  std::vector<Matrix> full_grad;       // of steps 1, 2, ...
+  std::vector<Matrix> lora_A, lora_B;  // the start, then after each step
+  Matrix base_weight;
+};
+
+/// Largest deviation of a trajectory's moves from the reference's, each from its own start,
+/// relative to the reference's move; the larger of A and B. NaN if a step was skipped.
+class Deviation {
+ public:
+  explicit Deviation(const Trajectory& reference) : reference_(&reference) {}
+
+  template <typename Scalar>
+  void add(std::size_t step, const lorapro::RowMatrix<Scalar>& lora_A,
+           const lorapro::RowMatrix<Scalar>& lora_B) {
+    if (step == 0) {
+      start_A_ = lora_A.template cast<double>();
+      start_B_ = lora_B.template cast<double>();
+      return;
+    }
+    add(lora_A.template cast<double>() - start_A_, reference_->lora_A, step);
+    add(lora_B.template cast<double>() - start_B_, reference_->lora_B, step);
+  }
+
+  double value() const { return value_; }
+
+ private:
+  using Matrix = Trajectory::Matrix;
+
+  void add(const Matrix& move, const std::vector<Matrix>& reference, std::size_t step) {
+    const Matrix expected = reference[step] - reference[0];
+    const double scale = std::max(expected.norm(), 1e-6 * (1 + reference[0].norm()));
+    const double deviation = (move - expected).norm() / scale;
+    value_ = deviation <= value_ ? value_ : deviation;  // a NaN stays
+  }
+
+  const Trajectory* reference_;
+  Matrix start_A_, start_B_;
+  double value_ = 0;
+};
+
+/// Replays a trajectory with one optimizer; the gradients of each step are s B^T G and s G A^T at
+/// the optimizer's own A and B, rounded to Scalar.
+template <typename Scalar, typename Rule>
+double replay(const Trajectory& reference) {
+  using Matrix = lorapro::RowMatrix<Scalar>;
+  Matrix A = reference.lora_A[0].cast<Scalar>(), B = reference.lora_B[0].cast<Scalar>();
+  Matrix grad_A = Matrix::Zero(A.rows(), A.cols()), grad_B = Matrix::Zero(B.rows(), B.cols());
+  Matrix W0 = reference.base_weight.cast<Scalar>();
+  lorapro::Optimizer<Scalar, Rule> optimizer(reference.config);
+  auto view = lorapro::row_major_view(A.data(), B.data(), grad_A.data(), grad_B.data(),
+                                      reference.out_features, reference.in_features,
+                                      reference.rank, reference.scaling);
+  view.base_weight = W0.data();
+  optimizer.attach(view);
+  Deviation deviation(reference);
+  deviation.add(0, A, B);
+  for (std::size_t t = 0; t < reference.full_grad.size(); ++t) {
+    const auto& G = reference.full_grad[t];
+    grad_A = (reference.scaling * B.template cast<double>().transpose() * G).template cast<Scalar>();
+    grad_B = (reference.scaling * G * A.template cast<double>().transpose()).template cast<Scalar>();
+    if (optimizer.step().updated != 1) return std::numeric_limits<double>::quiet_NaN();
+    deviation.add(t + 1, A, B);
+  }
+  return deviation.value();
+}
+
+/// Replays a trajectory with the rule that its mode names.
+/// \tparam Moments  storage of the full moments: Scalar or bfloat16.
+template <typename Scalar, typename Moments = Scalar>
+double replay_mode(const Trajectory& reference) {
+  using namespace lorapro;
+  if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
+  if (reference.mode == "adamw_efficient") return replay<Scalar, LoraPro<AdapterMoments>>(reference);
+  return replay<Scalar, LoraPro<FullMoments<Moments>>>(reference);
+}
+
+}  // namespace example
