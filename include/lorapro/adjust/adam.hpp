@@ -2,95 +2,95 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/random.hpp>
-#include <lorapro/core/storage.hpp>
-#include <lorapro/linalg/product.hpp>
+#include <lorapro/linalg/packet.hpp>
 
-#include <cmath>  // std::pow
+#include <algorithm>  // std::copy_n
+#include <cmath>      // std::pow, std::sqrt
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// Constants of one Adam update, with the bias corrections of step `step` (counted from 1).
+/// Constants of one AdamW update of step \p step (counted from 1), with the bias corrections
+/// folded: m_hat / (sqrt(v_hat) + eps) = direction m / (sqrt(v) + scaled_eps).
 template <typename Scalar>
 struct AdamConstants {
-  Scalar beta1, one_minus_beta1, beta2, one_minus_beta2, eps;
-  Scalar correction1;  ///< 1 / (1 - beta1^step)
-  Scalar correction2;  ///< 1 / (1 - beta2^step)
+  Scalar beta1, one_minus_beta1, beta2, one_minus_beta2;
+  Scalar grad_scale;  ///< the gradient is multiplied by it
+  Scalar scaled_eps;  ///< eps sqrt(1 - beta2^t)
+  Scalar keep;        ///< factor of the parameter: decoupled weight decay
+  Scalar rate;        ///< lr sqrt(1 - beta2^t) / (1 - beta1^t)
 
-  AdamConstants(double beta_1, double beta_2, double epsilon, std::int64_t step)
+  AdamConstants(double beta_1, double beta_2, double eps, std::int64_t step, double gradient_scale,
+                double decay, double lr)
       : beta1(static_cast<Scalar>(beta_1)),
         one_minus_beta1(static_cast<Scalar>(1 - beta_1)),
         beta2(static_cast<Scalar>(beta_2)),
         one_minus_beta2(static_cast<Scalar>(1 - beta_2)),
-        eps(static_cast<Scalar>(epsilon)),
-        correction1(static_cast<Scalar>(1 / (1 - std::pow(beta_1, static_cast<double>(step))))),
-        correction2(static_cast<Scalar>(1 / (1 - std::pow(beta_2, static_cast<double>(step))))) {}
+        grad_scale(static_cast<Scalar>(gradient_scale)),
+        keep(static_cast<Scalar>(decay)) {
+    const auto t = static_cast<double>(step);
+    const double correction = std::sqrt(1 - std::pow(beta_2, t));
+    scaled_eps = static_cast<Scalar>(eps * correction);
+    rate = static_cast<Scalar>(lr * correction / (1 - std::pow(beta_1, t)));
+  }
 };
 
 namespace detail {
 
-/// One packet of Adam: moments are updated, the gradient becomes the normalised direction.
 template <typename Scalar>
-void adam_packet(const AdamConstants<Scalar>& c, Scalar* exp_avg, Scalar* exp_avg_sq,
-                 Scalar* direction) {
+LORAPRO_ALWAYS_INLINE void adamw_packet(const AdamConstants<Scalar>& c, const Scalar* grad,
+                                        Scalar* exp_avg, Scalar* exp_avg_sq, Scalar* value) {
   using P = Packets<Scalar>;
-  const auto g = P::load(direction);
-  const auto m = P::fma(P::set(c.beta1), P::load(exp_avg),
-                        Eigen::internal::pmul(P::set(c.one_minus_beta1), g));
-  const auto scaled = Eigen::internal::pmul(P::set(c.one_minus_beta2), g);
-  const auto v = P::fma(P::set(c.beta2), P::load(exp_avg_sq), Eigen::internal::pmul(scaled, g));
+  const auto g = P::mul(P::load(grad), P::set(c.grad_scale));
+  const auto m = P::fma(P::set(c.beta1), P::load(exp_avg), P::mul(P::set(c.one_minus_beta1), g));
+  const auto v =
+      P::fma(P::set(c.beta2), P::load(exp_avg_sq), P::mul(P::mul(P::set(c.one_minus_beta2), g), g));
   P::store(exp_avg, m);
   P::store(exp_avg_sq, v);
-  const auto root = Eigen::internal::psqrt(Eigen::internal::pmul(v, P::set(c.correction2)));
-  P::store(direction, Eigen::internal::pdiv(Eigen::internal::pmul(m, P::set(c.correction1)),
-                                            Eigen::internal::padd(root, P::set(c.eps))));
+  const auto direction = normalize(m, v, P::set(c.scaled_eps));
+  P::store(value, P::fma(P::set(-c.rate), direction, P::mul(P::set(c.keep), P::load(value))));
 }
 
 }  // namespace detail
 
-/// Adam on `width` consecutive elements: direction <- m_hat / (sqrt(v_hat) + eps) of the gradient
-/// that it holds, exp_avg and exp_avg_sq updated.
+/// AdamW on \p count consecutive elements, moments and parameter in one go:
 ///
+///     g = grad_scale grad
 ///     exp_avg = beta1 exp_avg + (1 - beta1) g      exp_avg_sq = beta2 exp_avg_sq + (1 - beta2) g^2
+///     value = keep value - lr m_hat / (sqrt(v_hat) + eps)
 ///
-/// \tparam Storage  Scalar or bfloat16. exp_avg_sq in bfloat16 is rounded stochastically with the
-///         bits of (rounding_key, first_element + i), so that it decays (round_stochastic says why)
-///         whatever the tiling and the number of threads; exp_avg is rounded to nearest.
-/// \cost   about 11 flops, 2 reads and 2 writes of the moments per element; no heap.
+/// \cost   about 16 flops, 4 reads and 3 writes per element; no heap.
 /// \ref    Loshchilov & Hutter, arXiv:1711.05101v3, algorithm 2.
-template <typename Scalar, typename Storage>
-void adam_row(const AdamConstants<Scalar>& constants, Storage* exp_avg, Storage* exp_avg_sq,
-              Scalar* direction, Index width, std::uint64_t rounding_key,
-              std::uint64_t first_element) {
+template <typename Scalar>
+void adamw_row(const AdamConstants<Scalar>& constants, const Scalar* grad, Scalar* exp_avg,
+               Scalar* exp_avg_sq, Scalar* value, Index count) {
   constexpr Index kSize = detail::Packets<Scalar>::kSize;
   Index i = 0;
-  if constexpr (std::is_same_v<Scalar, Storage>) {
-    for (; i + kSize <= width; i += kSize)
-      detail::adam_packet(constants, exp_avg + i, exp_avg_sq + i, direction + i);
-  }
-  // Other storage, and the ragged end: through packets of our own, so that every element sees the
-  // same arithmetic.
-  for (; i < width; i += kSize) {
-    Scalar m[kSize] = {}, v[kSize] = {}, d[kSize] = {};
-    const Index count = std::min(kSize, width - i);
-    for (Index k = 0; k < count; ++k) {
-      m[k] = static_cast<Scalar>(exp_avg[i + k]);
-      v[k] = static_cast<Scalar>(exp_avg_sq[i + k]);
-      d[k] = direction[i + k];
-    }
-    detail::adam_packet(constants, m, v, d);
-    for (Index k = 0; k < count; ++k) {
-      direction[i + k] = d[k];
-      exp_avg[i + k] = static_cast<Storage>(m[k]);
-      if constexpr (std::is_same_v<Storage, bfloat16>) {
-        const auto element = first_element + static_cast<std::uint64_t>(i + k);
-        exp_avg_sq[i + k] = round_stochastic(static_cast<float>(v[k]),
-                                             element_bits(rounding_key, element));
-      } else {
-        exp_avg_sq[i + k] = static_cast<Storage>(v[k]);
-      }
-    }
-  }
+  for (; i + kSize <= count; i += kSize)
+    detail::adamw_packet(constants, grad + i, exp_avg + i, exp_avg_sq + i, value + i);
+  if (i == count) return;
+  // The ragged end goes through packets of its own, so that every element sees the same arithmetic.
+  Scalar g[kSize] = {}, m[kSize] = {}, v[kSize] = {}, p[kSize] = {};
+  const Index rest = count - i;
+  std::copy_n(grad + i, rest, g);
+  std::copy_n(exp_avg + i, rest, m);
+  std::copy_n(exp_avg_sq + i, rest, v);
+  std::copy_n(value + i, rest, p);
+  detail::adamw_packet(constants, g, m, v, p);
+  std::copy_n(m, rest, exp_avg + i);
+  std::copy_n(v, rest, exp_avg_sq + i);
+  std::copy_n(p, rest, value + i);
+}
+
+/// value = keep value - rate step on \p count consecutive elements.
+/// \cost 3 flops, 2 reads and 1 write per element; no heap.
+template <typename Scalar>
+void descend_row(Scalar keep, Scalar rate, const Scalar* step, Scalar* value, Index count) {
+  using P = detail::Packets<Scalar>;
+  Index i = 0;
+  for (; i + P::kSize <= count; i += P::kSize)
+    P::store(value + i,
+             P::fma(P::set(-rate), P::load(step + i), P::mul(P::set(keep), P::load(value + i))));
+  for (; i < count; ++i) value[i] = keep * value[i] - rate * step[i];
 }
 
 LORAPRO_NAMESPACE_END

@@ -17,7 +17,7 @@ class AdjustWorkspace {
       : solver(rank),
         combination(rank),
         scratch(PairSolver::scratch_size(rank)),
-        panels(3 * rank * kPanelWidth) {}
+        panels(3 * panel_size(rank)) {}
 
   PairSolver solver;
   FactorCombination<Scalar> combination;
@@ -31,15 +31,15 @@ namespace detail {
 template <typename Scalar>
 void combine_factor(const FactorView& factor, const FactorView& grad, const FactorView& out,
                     AdjustWorkspace<Scalar>& workspace) {
+  const PanelLayout layout(factor);
+  const Index size = panel_size(factor.rank);
   Scalar* const panels = workspace.panels.data();
-  const Index size = factor.rank * kPanelWidth;
-  for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
-    load_panel(factor, panel, panels);
-    load_panel(grad, panel, panels + size);
-    workspace.combination.apply(panels, panels + size,
-                                padded_width(panel_width(factor.length, panel)),
-                                panels + 2 * size, workspace.scratch.data());
-    store_panel(panels + 2 * size, out, panel);
+  for (Index panel = 0; panel < layout.count(); ++panel) {
+    const auto f = read_panel(factor, layout, panel, panels);
+    const auto g = read_panel(grad, layout, panel, panels + size);
+    const Panel<Scalar> d{panels + 2 * size, layout.stride()};
+    workspace.combination.apply(layout, panel, f, g, d, workspace.scratch.data());
+    write_panel<Scalar>({d.data, d.stride}, out, layout, panel);
   }
 }
 
@@ -55,12 +55,13 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
   const double limit = static_cast<double>(std::numeric_limits<Scalar>::max());
   // The B side first: it leaves the A coefficients in the combination for the first write.
   if (!(solver.bound_A() < limit && solver.bound_B() < limit) ||
-      !workspace.combination.set_B(c) || !workspace.combination.set_A(c)) {
+      !workspace.combination.set_B(c, pair.lora_B) ||
+      !workspace.combination.set_A(c, pair.lora_A)) {
     report.status = AdjustStatus::overflow;
     return report;
   }
   combine_factor(pair.lora_A, pair.grad_A, out_A, workspace);
-  (void)workspace.combination.set_B(c);
+  (void)workspace.combination.set_B(c, pair.lora_B);
   combine_factor(pair.lora_B, pair.grad_B, out_B, workspace);
   return report;
 }
@@ -84,7 +85,8 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
 /// inputs of float, double, bfloat16 or half.
 /// \param workspace  for this rank; without it one is allocated.
 /// \return what happened. With status non_finite or overflow nothing has been written.
-/// \cost 8 r^2 (m + n) + 38 r^3 flops; reads the inputs twice, writes the outputs once; no heap when
+/// \cost 8 r^2 (m + n) + 38 r^3 flops; reads the inputs twice, writes the outputs once; no heap
+/// when
 ///        a workspace is given; no m x m or n x n matrix.
 /// \throws ShapeError (shapes, null pointers, overlapping memory), ConfigError (scaling, options);
 ///         nothing has been written then.
@@ -115,8 +117,8 @@ template <typename LoraA, typename LoraB, typename GradA, typename GradB, typena
   detail::check_view("grad_B", gB, out, rank);
   detail::check_view("adjusted_A", dA, rank, in);
   detail::check_view("adjusted_B", dB, out, rank);
-  checks::config(is_finite(scaling) && scaling != 0, "scaling",
-                       "a finite number other than 0", scaling);
+  checks::config(is_finite(scaling) && scaling != 0, "scaling", "a finite number other than 0",
+                 scaling);
   options.validate();
   const auto range_dA = detail::address_range(dA), range_dB = detail::address_range(dB);
   const auto same = [](const auto& a, const auto& b) {
@@ -135,8 +137,7 @@ template <typename LoraA, typename LoraB, typename GradA, typename GradB, typena
   if (!same(dB, gB))
     detail::check_disjoint("adjusted_B", range_dB, "grad_B", detail::address_range(gB));
 
-  const PairFactors pair{factor_of_A(A), factor_of_B(B), factor_of_A(gA), factor_of_B(gB),
-                         scaling};
+  const PairFactors pair{factor_of_A(A), factor_of_B(B), factor_of_A(gA), factor_of_B(gB), scaling};
   if (workspace != nullptr) {
     if (workspace->solver.rank() != rank)
       throw ShapeError("workspace: expected rank " + std::to_string(rank) + ", got " +

@@ -19,11 +19,11 @@ enum class AdjustStatus {
 /// Numbers that a user may want to see about one adjustment.
 struct AdjustReport {
   AdjustStatus status = AdjustStatus::ok;
-  Index rank_A = 0;       ///< numerical rank of A
-  Index rank_B = 0;       ///< numerical rank of B; 0 at the usual start
-  double cutoff_A = 0;    ///< eigenvalues of A A^T up to here count as zero
-  double cutoff_B = 0;    ///< eigenvalues of B^T B up to here count as zero
-  double lambda = 0;      ///< the absolute damping used, rho s^2 (l_max + u_max)
+  Index rank_A = 0;     ///< numerical rank of A
+  Index rank_B = 0;     ///< numerical rank of B; 0 at the usual start
+  double cutoff_A = 0;  ///< eigenvalues of A A^T up to here count as zero
+  double cutoff_B = 0;  ///< eigenvalues of B^T B up to here count as zero
+  double lambda = 0;    ///< the absolute damping used, rho s^2 (l_max + u_max)
 };
 
 /// The adjustment of one pair as four r x r matrices, which is all it takes:
@@ -45,8 +45,7 @@ struct AdjustReport {
 /// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3; the damped form and the cutoff are the library's.
 class AdjustCoefficients {
  public:
-  explicit AdjustCoefficients(Index rank)
-      : rank_(rank), memory_(6 * rank * rank + 2 * rank) {}
+  explicit AdjustCoefficients(Index rank) : rank_(rank), memory_(6 * rank * rank + 2 * rank) {}
 
   /// Scratch that compute needs, in Wide elements.
   static Index scratch_size(Index rank) { return rank * rank; }
@@ -100,8 +99,8 @@ class AdjustCoefficients {
         core_A[i * r + j] = on_A;
         core_B[j * r + i] = on_B;
       }
-    conditioning_ = std::max(largest(t) * (s2 * p.largest + lambda_),
-                             largest(u) * (s2 * q.largest + lambda_));
+    conditioning_ =
+        std::max(largest(t) * (s2 * p.largest + lambda_), largest(u) * (s2 * q.largest + lambda_));
     for (Index i = 0; i < r; ++i) t[i] *= grad_scale;
     for (Index j = 0; j < r; ++j) u[j] *= grad_scale;
     restore(p.vectors, core_A, q.vectors, mutable_on_A(), scratch);
@@ -123,8 +122,8 @@ class AdjustCoefficients {
   /// Largest over smallest eigenvalue that is inverted, the larger of both sides: the square of a
   /// factor's condition number without damping, at most (1 + rho) / rho with it.
   double conditioning() const { return conditioning_; }
-  const Wide* on_grad_A() const { return memory_.data(); }                 ///< (r, r)
-  const Wide* on_A() const { return memory_.data() + rank_ * rank_; }      ///< (r, r)
+  const Wide* on_grad_A() const { return memory_.data(); }             ///< (r, r)
+  const Wide* on_A() const { return memory_.data() + rank_ * rank_; }  ///< (r, r)
   /// The transposes of the two right factors, so that dB^T = on_grad_B grad_B^T + on_B B^T.
   const Wide* on_grad_B() const { return memory_.data() + 2 * rank_ * rank_; }
   const Wide* on_B() const { return memory_.data() + 3 * rank_ * rank_; }

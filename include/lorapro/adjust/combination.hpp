@@ -16,76 +16,94 @@ LORAPRO_NAMESPACE_BEGIN
 template <typename Scalar>
 class FactorCombination {
  public:
-  explicit FactorCombination(Index rank) : rank_(rank), rounded_(2 * rank * rank) {}
+  explicit FactorCombination(Index rank)
+      : rank_(rank), rounded_(2 * rank * rank), wide_(2 * rank * rank) {}
 
   /// Scratch that apply needs, in Wide elements.
-  static Index scratch_size(Index rank) { return 3 * rank * kPanelWidth; }
+  static Index scratch_size(Index rank) { return 3 * panel_size(rank); }
 
-  /// \name Takes the coefficients of one side, which must live as long as they are applied
+  /// \name Takes the coefficients of one side, for panels of one layout
   /// \return false if one of them overflows Scalar.
   /// @{
-  [[nodiscard]] bool set_A(const AdjustCoefficients& coefficients) {
-    return set(coefficients.on_grad_A(), coefficients.on_A(), coefficients.conditioning());
+  [[nodiscard]] bool set_A(const AdjustCoefficients& coefficients, const FactorView& lora_A) {
+    return set(coefficients.on_grad_A(), coefficients.on_A(), coefficients.conditioning(), lora_A);
   }
-  [[nodiscard]] bool set_B(const AdjustCoefficients& coefficients) {
-    return set(coefficients.on_grad_B(), coefficients.on_B(), coefficients.conditioning());
+  [[nodiscard]] bool set_B(const AdjustCoefficients& coefficients, const FactorView& lora_B) {
+    return set(coefficients.on_grad_B(), coefficients.on_B(), coefficients.conditioning(), lora_B);
   }
   /// @}
 
-  /// \param factor, grad  panels (rank, width) with stride kPanelWidth; width from padded_width.
-  /// \param[out] out      as they are; must not be one of them.
+  /// \param factor, grad  panels of the layout.
+  /// \param[out] out      a panel of the layout; must not be one of them.
   /// \param scratch       scratch_size(rank) elements.
   /// \cost 4 rank^2 width flops; no heap.
-  void apply(const Scalar* factor, const Scalar* grad, Index width, Scalar* out,
-             Wide* scratch) const {
+  void apply(const PanelLayout& layout, Index panel, const Panel<const Scalar>& factor,
+             const Panel<const Scalar>& grad, const Panel<Scalar>& out, Wide* scratch) const {
     if (!in_wide_) {
-      combine(rounded_.data(), rounded_.data() + rank_ * rank_, factor, grad, width, out);
+      combine(rounded_.data(), layout, panel, factor, grad, out);
       return;
     }
-    const Index size = rank_ * kPanelWidth;
-    convert(factor, width, scratch);
-    convert(grad, width, scratch + size);
-    combine(on_grad_, on_factor_, scratch, scratch + size, width, scratch + 2 * size);
-    convert(scratch + 2 * size, width, out);
+    const Index size = panel_size(rank_), stride = layout.stride();
+    convert(layout, panel, factor, Panel<Wide>{scratch, stride});
+    convert(layout, panel, grad, Panel<Wide>{scratch + size, stride});
+    const Panel<Wide> result{scratch + 2 * size, stride};
+    combine(wide_.data(), layout, panel, Panel<const Wide>{scratch, stride},
+            Panel<const Wide>{scratch + size, stride}, result);
+    convert(layout, panel, Panel<const Wide>{result.data, stride}, out);
   }
 
  private:
-  bool set(const Wide* on_grad, const Wide* on_factor, double conditioning) {
+  /// Position-major panels are multiplied from the right, so by the transposes.
+  bool set(const Wide* on_grad, const Wide* on_factor, double conditioning,
+           const FactorView& factor) {
     constexpr double kWellConditioned = 101;  // (1 + rho) / rho of rho = 0.01
     in_wide_ = !std::is_same_v<Scalar, Wide> && conditioning > kWellConditioned;
-    on_grad_ = on_grad;
-    on_factor_ = on_factor;
+    const bool transpose = PanelLayout(factor).position_major();
     const Index size = rank_ * rank_;
     bool finite = true;
-    for (Index k = 0; k < size; ++k) {
-      rounded_[k] = static_cast<Scalar>(on_grad[k]);
-      rounded_[size + k] = static_cast<Scalar>(on_factor[k]);
-      finite = finite && is_finite(static_cast<double>(rounded_[k])) &&
-               is_finite(static_cast<double>(rounded_[size + k]));
-    }
+    for (Index i = 0; i < rank_; ++i)
+      for (Index k = 0; k < rank_; ++k) {
+        const Index from = i * rank_ + k, to = transpose ? k * rank_ + i : from;
+        wide_[to] = on_grad[from];
+        wide_[size + to] = on_factor[from];
+        rounded_[to] = static_cast<Scalar>(on_grad[from]);
+        rounded_[size + to] = static_cast<Scalar>(on_factor[from]);
+        finite = finite && is_finite(static_cast<double>(rounded_[to])) &&
+                 is_finite(static_cast<double>(rounded_[size + to]));
+      }
     return finite;
   }
 
   template <typename T>
-  void combine(const T* on_grad, const T* on_factor, const T* factor, const T* grad, Index width,
-               T* out) const {
-    panel_product(on_grad, rank_, Index{1}, rank_, rank_, grad, kPanelWidth, width, out,
-                  kPanelWidth, false);
-    panel_product(on_factor, rank_, Index{1}, rank_, rank_, factor, kPanelWidth, width, out,
-                  kPanelWidth, true);
+  void combine(const T* coefficients, const PanelLayout& layout, Index panel,
+               const Panel<const T>& factor, const Panel<const T>& grad,
+               const Panel<T>& out) const {
+    const T* const on_factor = coefficients + rank_ * rank_;
+    const Index width = layout.width(panel);
+    if (layout.position_major()) {
+      panel_product(grad.data, grad.stride, Index{1}, width, rank_, coefficients, rank_, rank_,
+                    out.data, out.stride, false);
+      panel_product(factor.data, factor.stride, Index{1}, width, rank_, on_factor, rank_, rank_,
+                    out.data, out.stride, true);
+    } else {
+      panel_product(coefficients, rank_, Index{1}, rank_, rank_, grad.data, grad.stride, width,
+                    out.data, out.stride, false);
+      panel_product(on_factor, rank_, Index{1}, rank_, rank_, factor.data, factor.stride, width,
+                    out.data, out.stride, true);
+    }
   }
 
   template <typename From, typename To>
-  void convert(const From* from, Index width, To* to) const {
-    for (Index k = 0; k < rank_; ++k)
-      for (Index i = k * kPanelWidth; i < k * kPanelWidth + width; ++i)
-        to[i] = static_cast<To>(from[i]);
+  static void convert(const PanelLayout& layout, Index panel, const Panel<const From>& from,
+                      const Panel<To>& to) {
+    for (Index i = 0; i < layout.rows(panel); ++i)
+      for (Index k = 0; k < layout.row_length(panel); ++k)
+        to.data[i * to.stride + k] = static_cast<To>(from.data[i * from.stride + k]);
   }
 
   Index rank_;
-  Buffer<Scalar> rounded_;
-  const Wide* on_grad_ = nullptr;
-  const Wide* on_factor_ = nullptr;
+  Buffer<Scalar> rounded_;  // on_grad, on_factor
+  Buffer<Wide> wide_;       // as they are
   bool in_wide_ = false;
 };
 

@@ -31,10 +31,10 @@ template <typename LoraA, typename LoraB, typename StepA, typename StepB>
   detail::check_view("step_B", dB, B.rows, r);
   Buffer<Wide> memory(6 * r * r + factor_products_scratch(r));
   Wide* const gram_A = memory.data();
-  Wide* const cross_A = gram_A + r * r;      // dA A^T
+  Wide* const cross_A = gram_A + r * r;       // dA A^T
   Wide* const step_gram_A = cross_A + r * r;  // dA dA^T
   Wide* const gram_B = step_gram_A + r * r;
-  Wide* const cross_B = gram_B + r * r;      // dB^T B
+  Wide* const cross_B = gram_B + r * r;       // dB^T B
   Wide* const step_gram_B = cross_B + r * r;  // dB^T dB
   Wide* const scratch = step_gram_B + r * r;
   factor_products(factor_of_A(A), factor_of_A(dA), gram_A, cross_A, step_gram_A, scratch);

@@ -32,8 +32,7 @@ struct AdjustOptions {
 
   /// \throws ConfigError that names the field.
   void validate() const {
-    checks::config(damping >= 0 && is_finite(damping), "damping", "a finite number >= 0",
-                         damping);
+    checks::config(damping >= 0 && is_finite(damping), "damping", "a finite number >= 0", damping);
   }
 };
 
@@ -46,10 +45,10 @@ class PairSolver {
 
   /// Scratch that every member and FactorCombination::apply need, in Wide elements.
   static Index scratch_size(Index rank) {
-    const Index solve = SpectralPair::scratch_size(rank) + 2 * rank * rank;
-    return std::max(std::max(factor_products_scratch(rank),
-                             FactorCombination<float>::scratch_size(rank)),
-                    std::max(solve, 4 * rank * rank));
+    const Index decompose = SpectralPair::scratch_size(rank) + rank * rank;
+    return std::max(
+        std::max(factor_products_scratch(rank), FactorCombination<float>::scratch_size(rank)),
+        std::max(decompose, 4 * rank * rank));
   }
 
   /// Reads the factors and gradients once and computes the coefficients.
@@ -59,23 +58,36 @@ class PairSolver {
   /// \cost 4 r^2 (m + n) + 38 r^3 flops; reads 2 r (m + n) elements; no heap.
   AdjustReport solve(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
                      bool with_norm, Wide* scratch) {
-    const Index r = rank(), size = r * r;
-    Wide* const gram_A = products_.data();
-    Wide* const gram_B = gram_A + size;
-    Wide* const grad_gram_A = with_norm ? products_.data() + 4 * size : nullptr;
-    Wide* const grad_gram_B = with_norm ? products_.data() + 5 * size : nullptr;
+    measure_A(pair, with_norm, scratch);
+    measure_B(pair, with_norm, scratch);
+    return conclude(pair, options, grad_scale, scratch);
+  }
+
+  /// \name The parts of solve: measure_A and measure_B may run at the same time, with scratch each
+  /// @{
+  void measure_A(const PairFactors& pair, bool with_norm, Wide* scratch) {
+    const Index size = rank() * rank();
+    grad_norm_A_ =
+        std::sqrt(factor_products(pair.lora_A, pair.grad_A, gram_A(), cross_A(),
+                                  with_norm ? products_.data() + 4 * size : nullptr, scratch));
+    std::copy_n(gram_A(), size, scratch);
+    measured_A_ = is_finite(grad_norm_A_) && finite(cross_A(), size) &&
+                  spectra_.compute_A(scratch, pair.storage_eps(), scratch + size);
+  }
+  void measure_B(const PairFactors& pair, bool with_norm, Wide* scratch) {
+    const Index size = rank() * rank();
+    grad_norm_B_ =
+        std::sqrt(factor_products(pair.lora_B, pair.grad_B, gram_B(), cross_B(),
+                                  with_norm ? products_.data() + 5 * size : nullptr, scratch));
+    std::copy_n(gram_B(), size, scratch);
+    measured_B_ = is_finite(grad_norm_B_) && finite(cross_B(), size) &&
+                  spectra_.compute_B(scratch, pair.storage_eps(), scratch + size);
+  }
+  AdjustReport conclude(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
+                        Wide* scratch) {
     AdjustReport report;
-    grad_norm_A_ = grad_scale * std::sqrt(factor_products(pair.lora_A, pair.grad_A, gram_A,
-                                                          cross_A(), grad_gram_A, scratch));
-    grad_norm_B_ = grad_scale * std::sqrt(factor_products(pair.lora_B, pair.grad_B, gram_B,
-                                                          cross_B(), grad_gram_B, scratch));
-    if (!is_finite(grad_norm_A_) || !is_finite(grad_norm_B_) || !finite(gram_A, 4 * size)) {
-      report.status = AdjustStatus::non_finite;
-      return report;
-    }
-    Wide* const spectral_input = scratch + SpectralPair::scratch_size(r);
-    std::copy(gram_A, gram_A + 2 * size, spectral_input);
-    if (!spectra_.compute(spectral_input, spectral_input + size, pair.storage_eps(), scratch)) {
+    grad_scale_ = grad_scale;
+    if (!measured_A_ || !measured_B_) {
       report.status = AdjustStatus::non_finite;
       return report;
     }
@@ -83,12 +95,14 @@ class PairSolver {
     report.rank_B = spectra_.gram_B().rank;
     report.cutoff_A = spectra_.gram_A().cutoff;
     report.cutoff_B = spectra_.gram_B().cutoff;
-    if (report.rank_A < r || report.rank_B < r) report.status = AdjustStatus::rank_deficient;
+    if (report.rank_A < rank() || report.rank_B < rank())
+      report.status = AdjustStatus::rank_deficient;
     if (!project(pair.scaling, options, grad_scale, scratch))
       report.status = AdjustStatus::overflow;
     report.lambda = coefficients_.lambda();
     return report;
   }
+  /// @}
 
   /// Coefficients for other gradients of the same factors; their products are in cross_A, cross_B.
   /// \return false if a coefficient is not finite.
@@ -104,9 +118,9 @@ class PairSolver {
     const Index r = rank(), size = r * r;
     const Wide* const gram_A = products_.data();
     const Wide* const gram_B = gram_A + size;
-    Wide* const along_A = scratch;             // dA A^T
-    Wide* const along_B = scratch + size;      // dB^T B
-    Wide* const work = scratch + 2 * size;     // 2 size
+    Wide* const along_A = scratch;          // dA A^T
+    Wide* const along_B = scratch + size;   // dB^T B
+    Wide* const work = scratch + 2 * size;  // 2 size
     const Wide own_A =
         side_norm(coefficients_.on_grad_A(), coefficients_.on_A(), products_.data() + 4 * size,
                   products_.data() + 2 * size, gram_A, gram_B, along_A, work);
@@ -121,10 +135,11 @@ class PairSolver {
 
   /// ||grad_A||_F^2 + ||grad_B||_F^2, scaled.
   double adapter_squared_norm() const {
-    return grad_norm_A_ * grad_norm_A_ + grad_norm_B_ * grad_norm_B_;
+    return grad_scale_ * grad_scale_ * (grad_norm_A_ * grad_norm_A_ + grad_norm_B_ * grad_norm_B_);
   }
 
-  /// Upper bounds of ||dA||_F and ||dB||_F, to tell an overflow before anything is written.
+  /// Upper bounds of ||dA||_F and ||dB||_F, to tell an overflow before anything is written. The
+  /// coefficients carry grad_scale, the norms do not.
   double bound_A() const {
     return norm(coefficients_.on_grad_A()) * grad_norm_A_ +
            norm(coefficients_.on_A()) * factor_norm(spectra_.gram_A());
@@ -149,6 +164,9 @@ class PairSolver {
   }
 
  private:
+  Wide* gram_A() { return products_.data(); }
+  Wide* gram_B() { return products_.data() + rank() * rank(); }
+
   static bool finite(const Wide* values, Index count) {
     for (Index i = 0; i < count; ++i)
       if (!is_finite(values[i])) return false;
@@ -179,8 +197,11 @@ class PairSolver {
   SpectralPair spectra_;
   AdjustCoefficients coefficients_;
   Buffer<Wide> products_;  // A A^T, B^T B, the two crosses, the two Gram matrices of gradients
-  double grad_norm_A_ = 0;
+  double grad_scale_ = 1;
+  double grad_norm_A_ = 0;  // as the buffers hold it
   double grad_norm_B_ = 0;
+  bool measured_A_ = false;
+  bool measured_B_ = false;
 };
 
 LORAPRO_NAMESPACE_END

@@ -19,7 +19,7 @@ class Buffer {
   explicit Buffer(Index size) : size_(size) {
     if (size == 0) return;
     const auto bytes = static_cast<std::size_t>(size) * sizeof(T);
-    data_.reset(static_cast<T*>(::operator new(bytes, std::align_val_t{kAlignment})));
+    data_.reset(static_cast<T*>(::operator new (bytes, std::align_val_t{kAlignment})));
     std::fill(begin(), end(), T(0));
   }
 
@@ -39,9 +39,7 @@ class Buffer {
  private:
   static constexpr std::size_t kAlignment = 64;
   struct Release {
-    void operator()(T* pointer) const {
-      ::operator delete(pointer, std::align_val_t{kAlignment});
-    }
+    void operator()(T* pointer) const { ::operator delete (pointer, std::align_val_t{kAlignment}); }
   };
 
   std::unique_ptr<T[], Release> data_;

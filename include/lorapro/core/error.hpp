@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/core/namespace.hpp>
+
 #include <cstdint>    // std::int64_t
 #include <stdexcept>  // std::runtime_error
 #include <string>     // std::string, std::to_string
@@ -28,11 +30,16 @@ class ConfigError : public Error {
   using Error::Error;
 };
 
-/// The call is not possible in the object's present state (merge twice, a handle that was detached).
+/// The call is not possible in the object's present state (merge twice, a handle that was
+/// detached).
 class StateError : public Error {
  public:
   using Error::Error;
 };
+
+}  // namespace lorapro
+
+LORAPRO_NAMESPACE_BEGIN
 
 /// Checks of arguments; each throws one precise message and writes nothing.
 namespace checks {
@@ -43,7 +50,7 @@ inline std::string shape_text(std::int64_t rows, std::int64_t cols) {
 
 /// Throws ShapeError "name: expected (a, b), got (c, d)" unless the shapes are equal.
 inline void shape(const char* name, std::int64_t rows, std::int64_t cols,
-                        std::int64_t expected_rows, std::int64_t expected_cols) {
+                  std::int64_t expected_rows, std::int64_t expected_cols) {
   if (rows == expected_rows && cols == expected_cols) return;
   throw ShapeError(std::string(name) + ": expected " + shape_text(expected_rows, expected_cols) +
                    ", got " + shape_text(rows, cols));
@@ -58,4 +65,5 @@ void config(bool valid, const char* name, const char* expected, Value value) {
 }
 
 }  // namespace checks
-}  // namespace lorapro
+
+LORAPRO_NAMESPACE_END

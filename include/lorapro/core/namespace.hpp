@@ -35,8 +35,8 @@
 #define LORAPRO_ISA_NAMESPACE LORAPRO_ISA_TAG
 #endif
 
-#define LORAPRO_NAMESPACE_BEGIN          \
-  namespace lorapro {                    \
+#define LORAPRO_NAMESPACE_BEGIN \
+  namespace lorapro {           \
   inline namespace LORAPRO_ISA_NAMESPACE {
 #define LORAPRO_NAMESPACE_END \
   }                           \

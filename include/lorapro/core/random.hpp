@@ -37,14 +37,29 @@ inline double random_normal(std::uint64_t key, std::uint64_t counter) {
   return std::sqrt(-2.0 * std::log(u)) * std::cos(kTwoPi * v);
 }
 
-/// 32-bit mixer for the per-element bits of stochastic rounding: two 32-bit multiplications, so that
-/// it vectorises on every instruction set. Elements beyond 2^32 enter through the key.
-inline std::uint32_t element_bits(std::uint64_t key, std::uint64_t element) {
-  auto x = static_cast<std::uint32_t>(element) ^ static_cast<std::uint32_t>(key);
-  x += static_cast<std::uint32_t>(element >> 32) * 0x9e3779b9U + static_cast<std::uint32_t>(key >> 32);
-  x = (x ^ (x >> 16)) * 0x7feb352dU;
+namespace detail {
+
+/// A 32-bit mixer on lanes or on one number: two 32-bit multiplications, so that it vectorises on
+/// every instruction set.
+template <typename Lanes>
+inline Lanes element_bits_of(std::uint64_t row_key, Lanes col) {
+  Lanes x = col * 0x9e3779b9U + static_cast<std::uint32_t>(row_key);
+  x = (x ^ (x >> 16)) * 0x7feb352dU + static_cast<std::uint32_t>(row_key >> 32);
   x = (x ^ (x >> 15)) * 0x846ca68bU;
   return x ^ (x >> 16);
+}
+
+}  // namespace detail
+
+/// Key of a row of a matrix, for element_bits.
+inline std::uint64_t row_key(std::uint64_t key, Index row) {
+  return derive_key(key, static_cast<std::uint64_t>(row));
+}
+
+/// Random bits of the element (row, col) of a matrix, for stochastic rounding: a function of the
+/// key and the position alone, so that tiles, threads and a resume do not change them.
+inline std::uint32_t element_bits(std::uint64_t key_of_row, std::uint32_t col) {
+  return detail::element_bits_of<std::uint32_t>(key_of_row, col);
 }
 
 LORAPRO_NAMESPACE_END

@@ -24,10 +24,14 @@ constexpr StorageType storage_type() {
 template <typename F>
 decltype(auto) visit_storage_type(StorageType type, F&& f) {
   switch (type) {
-    case StorageType::f32: return f(float{});
-    case StorageType::f64: return f(double{});
-    case StorageType::bf16: return f(bfloat16{});
-    default: return f(half{});
+    case StorageType::f32:
+      return f(float{});
+    case StorageType::f64:
+      return f(double{});
+    case StorageType::bf16:
+      return f(bfloat16{});
+    default:
+      return f(half{});
   }
 }
 

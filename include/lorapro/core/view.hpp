@@ -55,12 +55,12 @@ MatrixView<T> make_view(MatrixView<T> view) {
 /// \tparam Base  element type of W0.
 template <typename T, typename Base = T>
 struct LoraView {
-  MatrixView<T> lora_A;        ///< (rank, in_features)
-  MatrixView<T> lora_B;        ///< (out_features, rank)
-  MatrixView<T> grad_A;        ///< dL/dA as backpropagation returns it: scaling B^T G
-  MatrixView<T> grad_B;        ///< dL/dB as backpropagation returns it: scaling G A^T
-  double scaling = 1.0;        ///< alpha / rank, or alpha / sqrt(rank) for rsLoRA
-  Base* base_weight = nullptr; ///< (out_features, in_features) row-major; merged decay only
+  MatrixView<T> lora_A;         ///< (rank, in_features)
+  MatrixView<T> lora_B;         ///< (out_features, rank)
+  MatrixView<T> grad_A;         ///< dL/dA as backpropagation returns it: scaling B^T G
+  MatrixView<T> grad_B;         ///< dL/dB as backpropagation returns it: scaling G A^T
+  double scaling = 1.0;         ///< alpha / rank, or alpha / sqrt(rank) for rsLoRA
+  Base* base_weight = nullptr;  ///< (out_features, in_features) row-major; merged decay only
 };
 
 /// View of four contiguous row-major buffers, the layout of PyTorch and safetensors.
@@ -136,15 +136,23 @@ struct FactorView {
 template <typename T>
 FactorView factor_of_A(const MatrixView<T>& lora_A) {
   using Plain = std::remove_const_t<T>;
-  return {const_cast<Plain*>(lora_A.data), storage_type<Plain>(), lora_A.rows, lora_A.cols,
-          lora_A.row_stride, lora_A.col_stride};
+  return {const_cast<Plain*>(lora_A.data),
+          storage_type<Plain>(),
+          lora_A.rows,
+          lora_A.cols,
+          lora_A.row_stride,
+          lora_A.col_stride};
 }
 
 template <typename T>
 FactorView factor_of_B(const MatrixView<T>& lora_B) {
   using Plain = std::remove_const_t<T>;
-  return {const_cast<Plain*>(lora_B.data), storage_type<Plain>(), lora_B.cols, lora_B.rows,
-          lora_B.col_stride, lora_B.row_stride};
+  return {const_cast<Plain*>(lora_B.data),
+          storage_type<Plain>(),
+          lora_B.cols,
+          lora_B.rows,
+          lora_B.col_stride,
+          lora_B.row_stride};
 }
 /// @}
 

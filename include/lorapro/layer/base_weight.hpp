@@ -48,9 +48,7 @@ class BaseWeight {
   /// Whether no other handle shares the weight.
   bool sole() const { return storage_.use_count() == 1; }
 
-  Eigen::Map<const RowMatrix<T>> matrix() const {
-    return {data(), out_features(), in_features()};
-  }
+  Eigen::Map<const RowMatrix<T>> matrix() const { return {data(), out_features(), in_features()}; }
 
  private:
   struct Storage {
@@ -65,8 +63,7 @@ class BaseWeight {
     if (out_features < 1 || in_features < 1)
       throw ShapeError("base_weight: expected at least (1, 1), got " +
                        checks::shape_text(out_features, in_features));
-    if (data == nullptr)
-      throw ShapeError("base_weight: expected a buffer, got a null pointer");
+    if (data == nullptr) throw ShapeError("base_weight: expected a buffer, got a null pointer");
     storage_ = std::make_shared<Storage>(
         Storage{std::move(owned), data, writable, out_features, in_features});
   }

@@ -55,15 +55,14 @@ void initialize_lora(const LoraConfig& config, const MatrixView<T>& lora_A,
       const double bound = 1.0 / std::sqrt(static_cast<double>(in));
       for (Index k = 0; k < rank; ++k)
         for (Index j = 0; j < in; ++j)
-          lora_A(k, j) =
-              static_cast<T>(bound * (2 * random_uniform(key_A, element(k, j, in)) - 1));
+          lora_A(k, j) = static_cast<T>(bound * (2 * random_uniform(key_A, element(k, j, in)) - 1));
       break;
     }
     case LoraInit::gaussian:
       for (Index k = 0; k < rank; ++k)
         for (Index j = 0; j < in; ++j)
-          lora_A(k, j) = static_cast<T>(random_normal(key_A, element(k, j, in)) /
-                                        static_cast<double>(rank));
+          lora_A(k, j) =
+              static_cast<T>(random_normal(key_A, element(k, j, in)) / static_cast<double>(rank));
       break;
     case LoraInit::orthogonal: {
       // Even rows of an orthogonal matrix span A's rank space, odd ones B's: B A = 0.

@@ -113,8 +113,7 @@ class LoraLayer {
       Map block(block_.data(), rows, in_features());
       block.noalias() = back.middleRows(row, rows) * lora_A();
       for (Index i = 0; i < rows; ++i)
-        for (Index j = 0; j < in_features(); ++j)
-          dx(row + i, j) += block(i, j) * mask(row + i, j);
+        for (Index j = 0; j < in_features(); ++j) dx(row + i, j) += block(i, j) * mask(row + i, j);
     });
   }
 

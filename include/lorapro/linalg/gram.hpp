@@ -7,8 +7,34 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// Heap that factor_products needs, in Wide elements.
-inline Index factor_products_scratch(Index rank) { return 2 * rank * kPanelWidth; }
+/// Scratch that factor_products needs, in Wide elements.
+inline Index factor_products_scratch(Index rank) { return 2 * panel_size(rank); }
+
+namespace detail {
+
+/// out += X Y^T over one panel, X and Y (rank, width) in either layout.
+inline void add_products(const PanelLayout& layout, Index panel, const Panel<const Wide>& x,
+                         const Panel<const Wide>& y, Wide* out) {
+  const Index r = layout.rank();
+  if (layout.position_major()) {
+    panel_product(x.data, Index{1}, x.stride, r, layout.width(panel), y.data, y.stride, r, out, r,
+                  true);
+  } else {
+    panel_dots(x.data, x.stride, r, y.data, y.stride, r, layout.width(panel), out, r, Index{1});
+  }
+}
+
+/// Sum of squares of a panel.
+inline Wide squared_panel(const PanelLayout& layout, Index panel, const Panel<const Wide>& x) {
+  Wide sum = 0;
+  for (Index i = 0; i < layout.rows(panel); ++i) {
+    const Wide* const row = x.data + i * x.stride;
+    dot_rows<1, 1>(row, 0, row, 0, layout.row_length(panel), &sum, 0, 0);
+  }
+  return sum;
+}
+
+}  // namespace detail
 
 /// The r x r products of a factor F and its gradient g, both (rank, length), in the wide scalar.
 /// For lora_A: F = A, g = grad_A. For lora_B: F = B^T, g = grad_B^T, so that gram = B^T B.
@@ -23,25 +49,20 @@ inline Index factor_products_scratch(Index rank) { return 2 * rank * kPanelWidth
 inline Wide factor_products(const FactorView& factor, const FactorView& grad, Wide* gram,
                             Wide* cross, Wide* grad_gram, Wide* scratch) {
   const Index r = factor.rank;
-  Wide* const f = scratch;
-  Wide* const g = scratch + r * kPanelWidth;
+  const PanelLayout layout(factor);
   std::fill(gram, gram + r * r, 0.0);
   std::fill(cross, cross + r * r, 0.0);
   if (grad_gram != nullptr) std::fill(grad_gram, grad_gram + r * r, 0.0);
   Wide squared_norm = 0;
-  for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
-    const Index width = padded_width(panel_width(factor.length, panel));
-    load_panel(factor, panel, f);
-    load_panel(grad, panel, g);
-    panel_dots(f, kPanelWidth, r, f, kPanelWidth, r, width, gram, r, 1);
-    panel_dots(g, kPanelWidth, r, f, kPanelWidth, r, width, cross, r, 1);
+  for (Index panel = 0; panel < layout.count(); ++panel) {
+    const auto f = read_panel(factor, layout, panel, scratch);
+    const auto g = read_panel(grad, layout, panel, scratch + panel_size(r));
+    detail::add_products(layout, panel, f, f, gram);
+    detail::add_products(layout, panel, g, f, cross);
     if (grad_gram != nullptr) {
-      panel_dots(g, kPanelWidth, r, g, kPanelWidth, r, width, grad_gram, r, 1);
+      detail::add_products(layout, panel, g, g, grad_gram);
     } else {
-      for (Index k = 0; k < r; ++k) {
-        const Wide* row = g + k * kPanelWidth;
-        panel_dots(row, 0, 1, row, 0, 1, width, &squared_norm, 0, 0);
-      }
+      squared_norm += detail::squared_panel(layout, panel, g);
     }
   }
   if (grad_gram != nullptr)

@@ -4,11 +4,12 @@
 
 #include <lorapro/core/view.hpp>
 
+#include <algorithm>  // std::min
+
 LORAPRO_NAMESPACE_BEGIN
 
-/// Factors are processed in panels of at most this many positions: a (rank, kPanelWidth) piece in
-/// the compute scalar, contiguous and padded with zeros, whatever the order, stride and element
-/// type of the factor. 256 columns of rank 64 in double are 128 KiB, which fits an L2 cache.
+/// Factors are processed in panels of at most this many positions, so that what is loaded,
+/// converted and multiplied stays in the caches next to the core.
 inline constexpr Index kPanelWidth = 256;
 
 inline Index panel_count(Index length) { return (length + kPanelWidth - 1) / kPanelWidth; }
@@ -17,76 +18,113 @@ inline Index panel_width(Index length, Index panel) {
   return std::min(kPanelWidth, length - panel * kPanelWidth);
 }
 
-/// Width to compute with: load_panel pads with zeros up to here, so that kernels see whole packets
-/// of every instruction set.
-inline Index padded_width(Index width) {
-  constexpr Index kGranularity = 32;
-  return (width + kGranularity - 1) / kGranularity * kGranularity;
-}
+/// Elements of scratch that one panel needs.
+inline Index panel_size(Index rank) { return rank * kPanelWidth; }
+
+/// How the panels of a factor are laid out: as a matrix of contiguous rows, one per rank index
+/// (row-major A, column-major B) or one per position (row-major B), whichever the factor itself is.
+/// A factor's gradient, moments and update all follow the factor.
+class PanelLayout {
+ public:
+  explicit PanelLayout(const FactorView& factor)
+      : rank_(factor.rank),
+        length_(factor.length),
+        position_major_(factor.length_stride != 1 && factor.rank_stride == 1) {}
+
+  bool position_major() const { return position_major_; }
+  Index rank() const { return rank_; }
+  Index count() const { return panel_count(length_); }
+  Index width(Index panel) const { return panel_width(length_, panel); }
+  Index rows(Index panel) const { return position_major_ ? width(panel) : rank_; }
+  Index row_length(Index panel) const { return position_major_ ? rank_ : width(panel); }
+  /// From row to row of a panel in scratch.
+  Index stride() const { return position_major_ ? rank_ : kPanelWidth; }
+
+  /// From row to row, and from element to element, of `factor` in its own memory.
+  Index row_stride(const FactorView& factor) const {
+    return position_major_ ? factor.length_stride : factor.rank_stride;
+  }
+  Index element_stride(const FactorView& factor) const {
+    return position_major_ ? factor.rank_stride : factor.length_stride;
+  }
+  /// Offset of a panel's first element in the factor's memory.
+  Index offset(const FactorView& factor, Index panel) const {
+    return panel * kPanelWidth * factor.length_stride;
+  }
+
+ private:
+  Index rank_;
+  Index length_;
+  bool position_major_;
+};
+
+/// A panel: row i starts at data + i stride.
+template <typename T>
+struct Panel {
+  T* data;
+  Index stride;
+};
 
 namespace detail {
 
-template <typename Scalar, typename T>
-void load_panel(const T* source, const FactorView& factor, Index width, Scalar* panel) {
-  if (factor.length_stride == 1) {
-    for (Index k = 0; k < factor.rank; ++k) {
-      const T* row = source + k * factor.rank_stride;
-      Scalar* out = panel + k * kPanelWidth;
-      for (Index i = 0; i < width; ++i) out[i] = static_cast<Scalar>(row[i]);
-    }
-  } else {
-    for (Index i = 0; i < width; ++i) {
-      const T* position = source + i * factor.length_stride;
-      for (Index k = 0; k < factor.rank; ++k)
-        panel[k * kPanelWidth + i] = static_cast<Scalar>(position[k * factor.rank_stride]);
-    }
-  }
-  for (Index k = 0; k < factor.rank; ++k)
-    std::fill(panel + k * kPanelWidth + width, panel + k * kPanelWidth + padded_width(width),
-              Scalar(0));
+/// Whether a panel of `factor` can be used where it is.
+template <typename Scalar>
+bool in_place(const FactorView& factor, const PanelLayout& layout) {
+  return factor.type == storage_type<Scalar>() && layout.element_stride(factor) == 1;
 }
 
-template <typename Scalar, typename T>
-void store_panel(const Scalar* panel, const FactorView& factor, Index width, T* target) {
-  if (factor.length_stride == 1) {
-    for (Index k = 0; k < factor.rank; ++k) {
-      const Scalar* row = panel + k * kPanelWidth;
-      T* out = target + k * factor.rank_stride;
-      for (Index i = 0; i < width; ++i) out[i] = static_cast<T>(row[i]);
-    }
-  } else {
-    for (Index i = 0; i < width; ++i) {
-      T* position = target + i * factor.length_stride;
-      for (Index k = 0; k < factor.rank; ++k)
-        position[k * factor.rank_stride] = static_cast<T>(panel[k * kPanelWidth + i]);
-    }
-  }
+template <typename Scalar>
+Scalar* address(const FactorView& factor, const PanelLayout& layout, Index panel) {
+  return static_cast<Scalar*>(factor.data) + layout.offset(factor, panel);
 }
 
 }  // namespace detail
 
-/// Loads positions [panel kPanelWidth, ...) of `factor` into `out` (rank, kPanelWidth), converted to
-/// Scalar and padded with zeros up to padded_width.
+/// The panel of a factor in Scalar: the factor's own memory where type and order allow it, else a
+/// converted copy in `scratch` (panel_size(rank) elements). Read-only.
 template <typename Scalar>
-void load_panel(const FactorView& factor, Index panel, Scalar* out) {
-  const Index width = panel_width(factor.length, panel);
+Panel<const Scalar> read_panel(const FactorView& factor, const PanelLayout& layout, Index panel,
+                               Scalar* scratch) {
+  if (detail::in_place<Scalar>(factor, layout))
+    return {detail::address<Scalar>(factor, layout, panel), layout.row_stride(factor)};
   visit_storage_type(factor.type, [&](auto zero) {
     using T = decltype(zero);
-    detail::load_panel<Scalar, T>(static_cast<const T*>(factor.data) +
-                                      panel * kPanelWidth * factor.length_stride,
-                                  factor, width, out);
+    const T* const source = detail::address<T>(factor, layout, panel);
+    const Index row_stride = layout.row_stride(factor), step = layout.element_stride(factor);
+    const Index length = layout.row_length(panel);
+    for (Index i = 0; i < layout.rows(panel); ++i) {
+      const T* const row = source + i * row_stride;
+      Scalar* const out = scratch + i * layout.stride();
+      if (step == 1) {
+        for (Index k = 0; k < length; ++k) out[k] = static_cast<Scalar>(row[k]);
+      } else {
+        for (Index k = 0; k < length; ++k) out[k] = static_cast<Scalar>(row[k * step]);
+      }
+    }
   });
+  return {scratch, layout.stride()};
 }
 
-/// The inverse of load_panel; rounds to nearest.
+/// As read_panel, of a factor that will be written; write_panel has to follow.
 template <typename Scalar>
-void store_panel(const Scalar* in, const FactorView& factor, Index panel) {
-  const Index width = panel_width(factor.length, panel);
+Panel<Scalar> edit_panel(const FactorView& factor, const PanelLayout& layout, Index panel,
+                         Scalar* scratch) {
+  const Panel<const Scalar> loaded = read_panel(factor, layout, panel, scratch);
+  return {const_cast<Scalar*>(loaded.data), loaded.stride};
+}
+
+/// Writes a panel back, rounded to nearest; nothing is to do where it is the factor's own memory.
+template <typename Scalar>
+void write_panel(const Panel<const Scalar>& values, const FactorView& factor,
+                 const PanelLayout& layout, Index panel) {
   visit_storage_type(factor.type, [&](auto zero) {
     using T = decltype(zero);
-    detail::store_panel<Scalar, T>(
-        in, factor, width,
-        static_cast<T*>(factor.data) + panel * kPanelWidth * factor.length_stride);
+    T* const target = detail::address<T>(factor, layout, panel);
+    if (static_cast<const void*>(target) == static_cast<const void*>(values.data)) return;
+    const Index row_stride = layout.row_stride(factor), step = layout.element_stride(factor);
+    for (Index i = 0; i < layout.rows(panel); ++i)
+      for (Index k = 0; k < layout.row_length(panel); ++k)
+        target[i * row_stride + k * step] = static_cast<T>(values.data[i * values.stride + k]);
   });
 }
 

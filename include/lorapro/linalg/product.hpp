@@ -2,63 +2,87 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/numeric.hpp>
+#include <lorapro/linalg/packet.hpp>
+
+#include <type_traits>  // std::integral_constant
 
 LORAPRO_NAMESPACE_BEGIN
 
 /// \file
-/// The small products that everything here is made of, on Eigen's packets. Eigen's own products are
-/// not used in kernels: they allocate their packing buffers, and a user's -fopenmp would change how
-/// they are split and hence the bits.
+/// The small products that everything here is made of. Eigen's own products are not used in
+/// kernels: they allocate their packing buffers, and a user's -fopenmp would change how they are
+/// split and hence the bits.
 
 namespace detail {
 
-/// Register type that serves a row of any length: full packets, then one padded one.
-template <typename Scalar>
-struct Packets {
-  using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
-  static constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
-  static Packet load(const Scalar* p) { return Eigen::internal::ploadu<Packet>(p); }
-  static void store(Scalar* p, const Packet& v) { Eigen::internal::pstoreu(p, v); }
-  static Packet set(Scalar v) { return Eigen::internal::pset1<Packet>(v); }
-  static Packet fma(const Packet& a, const Packet& b, const Packet& c) {
-    return Eigen::internal::pmadd(a, b, c);
-  }
-  static Scalar sum(const Packet& v) { return Eigen::internal::predux(v); }
-};
+LORAPRO_PACKET_ARGUMENTS_BEGIN
 
-/// A block of kRows rows of the product below.
+/// A register tile of the product below: kRows rows, kPackets packets.
+template <Index kRows, Index kPackets, typename Packet, typename Scalar>
+LORAPRO_ALWAYS_INLINE void product_tile(const Scalar* coefficients, Index row_stride,
+                                        Index col_stride, Index depth, const Scalar* panel,
+                                        Index panel_stride, Scalar* out, Index out_stride,
+                                        bool accumulate) {
+  constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
+  using Eigen::internal::ploadu;
+  using Eigen::internal::pset1;
+  Packet sum[kRows][kPackets];
+  LORAPRO_UNROLL
+  for (Index i = 0; i < kRows; ++i) {
+    LORAPRO_UNROLL
+    for (Index p = 0; p < kPackets; ++p)
+      sum[i][p] =
+          accumulate ? ploadu<Packet>(out + i * out_stride + p * kSize) : pset1<Packet>(Scalar(0));
+  }
+  for (Index k = 0; k < depth; ++k) {
+    Packet row[kPackets];
+    LORAPRO_UNROLL
+    for (Index p = 0; p < kPackets; ++p)
+      row[p] = ploadu<Packet>(panel + k * panel_stride + p * kSize);
+    LORAPRO_UNROLL
+    for (Index i = 0; i < kRows; ++i) {
+      const auto c = pset1<Packet>(coefficients[i * row_stride + k * col_stride]);
+      LORAPRO_UNROLL
+      for (Index p = 0; p < kPackets; ++p) sum[i][p] = Eigen::internal::pmadd(c, row[p], sum[i][p]);
+    }
+  }
+  LORAPRO_UNROLL
+  for (Index i = 0; i < kRows; ++i) {
+    LORAPRO_UNROLL
+    for (Index p = 0; p < kPackets; ++p)
+      Eigen::internal::pstoreu(out + i * out_stride + p * kSize, sum[i][p]);
+  }
+}
+
+/// All columns of a block of kRows rows: wide register tiles, then single packets, then ever
+/// shorter ones down to scalars.
 template <Index kRows, typename Scalar>
 void product_rows(const Scalar* coefficients, Index row_stride, Index col_stride, Index depth,
                   const Scalar* panel, Index panel_stride, Index width, Scalar* out,
                   Index out_stride, bool accumulate) {
-  using P = Packets<Scalar>;
+  using Full = typename Packets<Scalar>::Packet;
+  using Half = typename Eigen::internal::unpacket_traits<Full>::half;
+  using Quarter = typename Eigen::internal::unpacket_traits<Half>::half;
+  constexpr Index kSize = Packets<Scalar>::kSize;
+  constexpr Index kWide = Packets<Scalar>::kRegisters >= 32 ? 3 : 2;
   Index j = 0;
-  for (; j + 2 * P::kSize <= width; j += 2 * P::kSize) {
-    typename P::Packet sum[kRows][2];
-    for (Index i = 0; i < kRows; ++i)
-      for (Index h = 0; h < 2; ++h)
-        sum[i][h] = accumulate ? P::load(out + i * out_stride + j + h * P::kSize) : P::set(0);
-    for (Index k = 0; k < depth; ++k) {
-      const auto first = P::load(panel + k * panel_stride + j);
-      const auto second = P::load(panel + k * panel_stride + j + P::kSize);
-      for (Index i = 0; i < kRows; ++i) {
-        const auto c = P::set(coefficients[i * row_stride + k * col_stride]);
-        sum[i][0] = P::fma(c, first, sum[i][0]);
-        sum[i][1] = P::fma(c, second, sum[i][1]);
-      }
-    }
-    for (Index i = 0; i < kRows; ++i)
-      for (Index h = 0; h < 2; ++h) P::store(out + i * out_stride + j + h * P::kSize, sum[i][h]);
-  }
-  for (; j < width; ++j)
-    for (Index i = 0; i < kRows; ++i) {
-      Scalar sum = accumulate ? out[i * out_stride + j] : Scalar(0);
-      for (Index k = 0; k < depth; ++k)
-        sum += coefficients[i * row_stride + k * col_stride] * panel[k * panel_stride + j];
-      out[i * out_stride + j] = sum;
-    }
+  const auto sweep = [&](auto packet, auto packets) {
+    using Packet = decltype(packet);
+    constexpr Index kPackets = decltype(packets)::value;
+    constexpr Index kCols = kPackets * Eigen::internal::unpacket_traits<Packet>::size;
+    for (; j + kCols <= width; j += kCols)
+      product_tile<kRows, kPackets, Packet>(coefficients, row_stride, col_stride, depth, panel + j,
+                                            panel_stride, out + j, out_stride, accumulate);
+  };
+  using One = std::integral_constant<Index, 1>;
+  sweep(Full{}, std::integral_constant<Index, kWide>{});
+  sweep(Full{}, One{});
+  if constexpr (kSize > 2 && !std::is_same_v<Half, Full>) sweep(Half{}, One{});
+  if constexpr (kSize > 4 && !std::is_same_v<Quarter, Half>) sweep(Quarter{}, One{});
+  sweep(Scalar{}, One{});
 }
+
+LORAPRO_PACKET_ARGUMENTS_END
 
 /// kRows x kCols dot products of rows.
 template <Index kRows, Index kCols, typename Scalar>
@@ -66,22 +90,33 @@ void dot_rows(const Scalar* left, Index left_stride, const Scalar* right, Index 
               Index width, Scalar* out, Index row_stride, Index col_stride) {
   using P = Packets<Scalar>;
   typename P::Packet sum[kRows][kCols];
-  for (Index i = 0; i < kRows; ++i)
+  LORAPRO_UNROLL
+  for (Index i = 0; i < kRows; ++i) {
+    LORAPRO_UNROLL
     for (Index k = 0; k < kCols; ++k) sum[i][k] = P::set(0);
+  }
   Index j = 0;
-  for (; j + P::kSize <= width; j += P::kSize)
+  for (; j + P::kSize <= width; j += P::kSize) {
+    typename P::Packet l[kRows];
+    LORAPRO_UNROLL
+    for (Index i = 0; i < kRows; ++i) l[i] = P::load(left + i * left_stride + j);
+    LORAPRO_UNROLL
     for (Index k = 0; k < kCols; ++k) {
       const auto r = P::load(right + k * right_stride + j);
-      for (Index i = 0; i < kRows; ++i)
-        sum[i][k] = P::fma(P::load(left + i * left_stride + j), r, sum[i][k]);
+      LORAPRO_UNROLL
+      for (Index i = 0; i < kRows; ++i) sum[i][k] = P::fma(l[i], r, sum[i][k]);
     }
-  for (Index i = 0; i < kRows; ++i)
+  }
+  LORAPRO_UNROLL
+  for (Index i = 0; i < kRows; ++i) {
+    LORAPRO_UNROLL
     for (Index k = 0; k < kCols; ++k) {
       Scalar total = P::sum(sum[i][k]);
       for (Index t = j; t < width; ++t)
         total += left[i * left_stride + t] * right[k * right_stride + t];
       out[i * row_stride + k * col_stride] += total;
     }
+  }
 }
 
 }  // namespace detail
@@ -95,13 +130,17 @@ template <typename Scalar>
 void panel_product(const Scalar* coefficients, Index row_stride, Index col_stride, Index rows,
                    Index depth, const Scalar* panel, Index panel_stride, Index width, Scalar* out,
                    Index out_stride, bool accumulate) {
+  constexpr Index kBlock = detail::Packets<Scalar>::kRegisters >= 32 ? 8 : 4;
   Index i = 0;
-  for (; i + 4 <= rows; i += 4)
-    detail::product_rows<4>(coefficients + i * row_stride, row_stride, col_stride, depth, panel,
-                            panel_stride, width, out + i * out_stride, out_stride, accumulate);
-  for (; i < rows; ++i)
-    detail::product_rows<1>(coefficients + i * row_stride, row_stride, col_stride, depth, panel,
-                            panel_stride, width, out + i * out_stride, out_stride, accumulate);
+  const auto sweep = [&](auto block) {
+    constexpr Index kRows = decltype(block)::value;
+    for (; i + kRows <= rows; i += kRows)
+      detail::product_rows<kRows>(coefficients + i * row_stride, row_stride, col_stride, depth,
+                                  panel, panel_stride, width, out + i * out_stride, out_stride,
+                                  accumulate);
+  };
+  sweep(std::integral_constant<Index, kBlock>{});
+  sweep(std::integral_constant<Index, 1>{});
 }
 
 /// out += L R^T, all dot products of the rows of two panels.
@@ -112,20 +151,25 @@ template <typename Scalar>
 void panel_dots(const Scalar* left, Index left_stride, Index rows, const Scalar* right,
                 Index right_stride, Index cols, Index width, Scalar* out, Index row_stride,
                 Index col_stride) {
+  constexpr Index kBlock = 4;
   Index k = 0;
-  const auto column_block = [&](auto kCols) {
-    Index i = 0;
-    for (; i + 4 <= rows; i += 4)
-      detail::dot_rows<4, kCols>(left + i * left_stride, left_stride, right + k * right_stride,
-                                 right_stride, width, out + i * row_stride + k * col_stride,
-                                 row_stride, col_stride);
-    for (; i < rows; ++i)
-      detail::dot_rows<1, kCols>(left + i * left_stride, left_stride, right + k * right_stride,
-                                 right_stride, width, out + i * row_stride + k * col_stride,
-                                 row_stride, col_stride);
+  const auto columns = [&](auto block) {
+    constexpr Index kCols = decltype(block)::value;
+    for (; k + kCols <= cols; k += kCols) {
+      Index i = 0;
+      const auto sweep = [&](auto row_block) {
+        constexpr Index kRows = decltype(row_block)::value;
+        for (; i + kRows <= rows; i += kRows)
+          detail::dot_rows<kRows, kCols>(
+              left + i * left_stride, left_stride, right + k * right_stride, right_stride, width,
+              out + i * row_stride + k * col_stride, row_stride, col_stride);
+      };
+      sweep(std::integral_constant<Index, kBlock>{});
+      sweep(std::integral_constant<Index, 1>{});
+    }
   };
-  for (; k + 4 <= cols; k += 4) column_block(std::integral_constant<Index, 4>{});
-  for (; k < cols; ++k) column_block(std::integral_constant<Index, 1>{});
+  columns(std::integral_constant<Index, kBlock>{});
+  columns(std::integral_constant<Index, 1>{});
 }
 
 LORAPRO_NAMESPACE_END

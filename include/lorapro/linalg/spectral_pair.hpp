@@ -17,7 +17,8 @@ struct Spectrum {
 };
 
 /// The spectra of P = B^T B and Q = A A^T of one pair, with their relative cutoffs.
-/// \ref docs of the cutoff: r eps times the largest eigenvalue, eps = max(eps of the wide scalar, eps
+/// \ref docs of the cutoff: r eps times the largest eigenvalue, eps = max(eps of the wide scalar,
+/// eps
 ///      of the storage type squared); beyond a condition number of about 1 / sqrt(r eps) a factor
 ///      is treated as rank-deficient.
 class SpectralPair {
@@ -30,15 +31,21 @@ class SpectralPair {
     gram_B_.values = gram_A_.values + rank;
   }
 
-  /// Scratch that compute needs, in Wide elements.
+  /// Scratch that a decomposition needs, in Wide elements.
   static Index scratch_size(Index rank) { return symmetric_eigen_scratch(rank); }
 
-  /// Decomposes both. \param gram_A, gram_B  A A^T and B^T B, (r, r); destroyed.
-  /// \return false if an entry is not finite. \cost about 18 r^3 flops; no heap.
-  [[nodiscard]] bool compute(Wide* gram_A, Wide* gram_B, double storage_eps, Wide* scratch) {
-    return decompose(gram_A, storage_eps, scratch, gram_A_) &&
-           decompose(gram_B, storage_eps, scratch, gram_B_);
+  /// \name Decompositions, independent of each other
+  /// \param gram  A A^T or B^T B, (r, r), both triangles; destroyed.
+  /// \return false if an entry is not finite.
+  /// \cost about 9 r^3 flops; no heap.
+  /// @{
+  [[nodiscard]] bool compute_A(Wide* gram, double storage_eps, Wide* scratch) {
+    return decompose(gram, storage_eps, scratch, gram_A_);
   }
+  [[nodiscard]] bool compute_B(Wide* gram, double storage_eps, Wide* scratch) {
+    return decompose(gram, storage_eps, scratch, gram_B_);
+  }
+  /// @}
 
   Index rank() const { return rank_; }
   const Spectrum& gram_A() const { return gram_A_; }  ///< of Q = A A^T
@@ -52,8 +59,7 @@ class SpectralPair {
       spectrum.values[i] = std::max(spectrum.values[i], 0.0);
       spectrum.largest = std::max(spectrum.largest, spectrum.values[i]);
     }
-    spectrum.cutoff =
-        static_cast<Wide>(rank_) * cutoff_epsilon(storage_eps) * spectrum.largest;
+    spectrum.cutoff = static_cast<Wide>(rank_) * cutoff_epsilon(storage_eps) * spectrum.largest;
     spectrum.rank = 0;
     for (Index i = 0; i < rank_; ++i) spectrum.rank += spectrum.values[i] > spectrum.cutoff;
     return true;

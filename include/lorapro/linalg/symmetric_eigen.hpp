@@ -110,8 +110,8 @@ inline bool tridiagonal_ql(Wide* diagonal, Wide* off_diagonal, Index size, Wide*
       if (iteration == kMaxIterations) return false;
       const Wide half_gap = (diagonal[l + 1] - diagonal[l]) / (2 * off_diagonal[l]);
       const Wide root = std::sqrt(half_gap * half_gap + 1);
-      Wide g = diagonal[m] - diagonal[l] +
-               off_diagonal[l] / (half_gap + std::copysign(root, half_gap));
+      Wide g =
+          diagonal[m] - diagonal[l] + off_diagonal[l] / (half_gap + std::copysign(root, half_gap));
       Wide s = 1, c = 1, p = 0;
       Index i = m - 1;
       for (; i >= l; --i) {
@@ -147,7 +147,8 @@ inline bool tridiagonal_ql(Wide* diagonal, Wide* off_diagonal, Index size, Wide*
 /// Heap that symmetric_eigen needs, in Wide elements.
 inline Index symmetric_eigen_scratch(Index size) { return 3 * size; }
 
-/// Eigendecomposition S = V diag(values) V^T of a symmetric matrix, in any order of the eigenvalues.
+/// Eigendecomposition S = V diag(values) V^T of a symmetric matrix, in any order of the
+/// eigenvalues.
 ///
 /// Not Eigen::SelfAdjointEigenSolver, which is the oracle of the tests: that one allocates at a
 /// dynamic size, and its symbols are shared by units compiled for different instruction sets.

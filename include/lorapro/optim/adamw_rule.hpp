@@ -32,47 +32,33 @@ struct AdamWRule {
       visitor("exp_avg_sq_A", shape_A(exp_avg_sq_A));
       visitor("exp_avg_sq_B", shape_B(exp_avg_sq_B));
     }
-    static Index scratch_size(Index, Index, Index rank) { return 4 * rank * kPanelWidth; }
-    static Index wide_scratch_size(Index rank) { return rank * kPanelWidth; }
+    static Index scratch_size(Index rank) { return 4 * panel_size(rank); }
+    static Index shared_scratch_size(Index, Index, Index) { return 0; }
+    static Index work(Index out_features, Index in_features, Index rank) {
+      return (out_features + in_features) * rank;
+    }
+    static Index wide_scratch_size(Index rank) { return panel_size(rank); }
 
-    Preparation prepare(const Pair& pair, const StepContext& context,
-                        const Scratch<Scalar>& scratch) {
-      return detail::prepare_elements(
-          {pair.model.lora_A, pair.model.lora_B}, {pair.model.grad_A, pair.model.grad_B},
-          context.grad_scale, std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max())),
-          context.clip_norm, scratch.wide);
+    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      return detail::prepare_elements({pair.model.lora_A, pair.model.lora_B},
+                                      {pair.model.grad_A, pair.model.grad_B},
+                                      detail::largest_adam_gradient<Scalar>(), context, team);
     }
 
-    void update(const Pair& pair, const StepContext& context, const Scratch<Scalar>& scratch) {
-      update_factor(pair.model.lora_A, pair.master_A, pair.model.grad_A,
-                    detail::state_of_A(exp_avg_A, rank_, pair.in_features),
-                    detail::state_of_A(exp_avg_sq_A, rank_, pair.in_features), context, scratch);
-      update_factor(pair.model.lora_B, pair.master_B, pair.model.grad_B,
-                    detail::state_of_B(exp_avg_B, rank_, pair.out_features),
-                    detail::state_of_B(exp_avg_sq_B, rank_, pair.out_features), context, scratch);
+    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      detail::adamw_update(pair.model.lora_A, pair.master_A, pair.model.grad_A,
+                           detail::state_of_A(exp_avg_A, rank_, pair.in_features),
+                           detail::state_of_A(exp_avg_sq_A, rank_, pair.in_features), context,
+                           team);
+      detail::adamw_update(pair.model.lora_B, pair.master_B, pair.model.grad_B,
+                           detail::state_of_B(exp_avg_B, rank_, pair.out_features),
+                           detail::state_of_B(exp_avg_sq_B, rank_, pair.out_features), context,
+                           team);
     }
 
     Buffer<Scalar> exp_avg_A, exp_avg_B, exp_avg_sq_A, exp_avg_sq_B;
 
    private:
-    static void update_factor(const FactorView& model, const FactorView& master,
-                              const FactorView& grad, const FactorView& exp_avg,
-                              const FactorView& exp_avg_sq, const StepContext& context,
-                              const Scratch<Scalar>& scratch) {
-      const auto scale = static_cast<Scalar>(context.grad_scale * context.clip);
-      const OptimizerConfig& config = *context.config;
-      const AdamConstants<Scalar> constants(config.beta1, config.beta2, config.eps, context.step);
-      const Index size = model.rank * kPanelWidth;
-      detail::update_parameter(
-          model, master, context.decay, context.lr, scratch.scalars,
-          [&](Index panel, Index, Scalar* d) {
-            load_panel(grad, panel, d);
-            for (Index i = 0; i < size; ++i) d[i] *= scale;
-            detail::adam_panel(constants, exp_avg, exp_avg_sq, panel, d,
-                               scratch.scalars + 2 * size);
-          });
-    }
-
     Index rank_;
   };
 

@@ -8,23 +8,114 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Finiteness and norm of a parameter and its gradient, for rules that look at elements alone.
-inline Preparation prepare_elements(std::initializer_list<FactorView> parameters,
-                                    std::initializer_list<FactorView> gradients,
-                                    double grad_scale, double norm_limit, ClipNorm clip_norm,
-                                    Wide* scratch) {
-  Preparation result;
-  Wide values = 0, squared = 0;
-  for (const FactorView& parameter : parameters) values += squared_norm(parameter, scratch);
-  for (const FactorView& gradient : gradients) squared += squared_norm(gradient, scratch);
-  squared *= grad_scale * grad_scale;
-  if (!is_finite(values) || !is_finite(squared)) {
-    result.report.status = AdjustStatus::non_finite;
-  } else if (!(std::sqrt(squared) < norm_limit)) {
-    result.report.status = AdjustStatus::overflow;
+/// Largest magnitude of a matrix.
+template <typename Scalar>
+double largest_of(const FactorView& factor, const Team<Scalar>& team) {
+  double pieces[Team<Scalar>::kMaxPieces] = {};
+  team.parallel_ranges(panel_count(factor.length),
+                       [&](Index piece, Index first, Index last, const Scratch<Scalar>& scratch) {
+                         pieces[piece] = largest_magnitude(factor, first, last, scratch.scalars);
+                       });
+  double largest = 0;
+  for (const double piece : pieces) {
+    if (!is_finite(piece)) return piece;
+    largest = std::max(largest, piece);
   }
-  if (clip_norm != ClipNorm::none) result.squared_norm = squared;
+  return largest;
+}
+
+/// Sum of squares of a matrix.
+template <typename Scalar>
+double squared_norm_of(const FactorView& factor, const Team<Scalar>& team) {
+  double pieces[Team<Scalar>::kMaxPieces] = {};
+  team.parallel_ranges(panel_count(factor.length),
+                       [&](Index piece, Index first, Index last, const Scratch<Scalar>& scratch) {
+                         pieces[piece] = squared_norm(factor, first, last, scratch.wide);
+                       });
+  double sum = 0;
+  for (const double piece : pieces) sum += piece;
+  return sum;
+}
+
+/// Finiteness, size and norm of gradients, for rules that look at elements alone.
+/// \param limit    largest magnitude that a gradient, scaled, may have.
+/// Scratch: panel_size(rank) elements of each kind.
+template <typename Scalar>
+Preparation prepare_elements(std::initializer_list<FactorView> gradients, double limit,
+                             const StepContext& context, const Team<Scalar>& team) {
+  Preparation result;
+  for (const FactorView& gradient : gradients) {
+    const double largest = largest_of(gradient, team);
+    if (!is_finite(largest)) {
+      result.report.status = AdjustStatus::non_finite;
+      return result;
+    }
+    if (!(largest * context.grad_scale < limit)) result.report.status = AdjustStatus::overflow;
+  }
+  if (context.clip_norm == ClipNorm::none || result.report.status != AdjustStatus::ok)
+    return result;
+  for (const FactorView& gradient : gradients)
+    result.squared_norm += squared_norm_of(gradient, team);
+  result.squared_norm *= context.grad_scale * context.grad_scale;
   return result;
+}
+
+/// The same, after the parameters, which have to stay below step_limit(0).
+template <typename Scalar>
+Preparation prepare_elements(std::initializer_list<FactorView> parameters,
+                             std::initializer_list<FactorView> gradients, double limit,
+                             const StepContext& context, const Team<Scalar>& team) {
+  double largest = 0;
+  for (const FactorView& parameter : parameters) {
+    const double value = largest_of(parameter, team);
+    if (!is_finite(value)) {
+      Preparation result;
+      result.report.status = AdjustStatus::non_finite;
+      return result;
+    }
+    largest = std::max(largest, value);
+  }
+  Preparation result = prepare_elements(gradients, limit, context, team);
+  if (result.report.status == AdjustStatus::ok && !(largest < step_limit<Scalar>(0)))
+    result.report.status = AdjustStatus::overflow;
+  return result;
+}
+
+/// An element-wise update of a factor or dense parameter by SGD.
+/// Scratch: 2 panel_size(rank) scalars.
+template <typename Scalar>
+void sgd_update(const FactorView& model, const FactorView& master, const FactorView& grad,
+                const StepContext& context, const Team<Scalar>& team) {
+  const PanelLayout layout(model);
+  const double rate = context.lr * context.grad_scale * context.clip;
+  update_parameter(model, master, team,
+                   [&](Index panel, const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
+                     const auto g =
+                         read_panel(grad, layout, panel, scratch.scalars + panel_size(model.rank));
+                     descend_panel(context.decay, rate, layout, panel, g, value);
+                   });
+}
+
+/// The same by AdamW. Scratch: 4 panel_size(rank) scalars.
+template <typename Scalar>
+void adamw_update(const FactorView& model, const FactorView& master, const FactorView& grad,
+                  const FactorView& exp_avg, const FactorView& exp_avg_sq,
+                  const StepContext& context, const Team<Scalar>& team) {
+  const PanelLayout layout(model);
+  const Index size = panel_size(model.rank);
+  const auto constants = adam_constants<Scalar>(context, context.grad_scale * context.clip);
+  update_parameter(model, master, team,
+                   [&](Index panel, const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
+                     const auto g = read_panel(grad, layout, panel, scratch.scalars + size);
+                     adamw_panel(constants, layout, panel, g, exp_avg, exp_avg_sq, value,
+                                 scratch.scalars + 2 * size);
+                   });
+}
+
+/// Largest gradient whose square still fits the second moment.
+template <typename Scalar>
+double largest_adam_gradient() {
+  return std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max()));
 }
 
 }  // namespace detail
@@ -35,23 +126,16 @@ struct DenseSgdState {
   explicit DenseSgdState(Index /*size*/) {}
   template <typename Visitor>
   void visit(Visitor&&) {}
-  static Index scratch_size() { return 2 * kPanelWidth; }
-  static Index wide_scratch_size() { return kPanelWidth; }
+  static Index scratch_size() { return 2 * panel_size(1); }
+  static Index wide_scratch_size() { return panel_size(1); }
 
-  Preparation prepare(const Dense& dense, const StepContext& context,
-                      const Scratch<Scalar>& scratch) {
-    return detail::prepare_elements(
-        {dense.value}, {dense.grad}, context.grad_scale,
-        static_cast<double>(std::numeric_limits<Scalar>::max()), context.clip_norm, scratch.wide);
+  Preparation prepare(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
+    return detail::prepare_elements({dense.value}, {dense.grad},
+                                    detail::step_limit<Scalar>(context.lr), context, team);
   }
 
-  void update(const Dense& dense, const StepContext& context, const Scratch<Scalar>& scratch) {
-    const auto scale = static_cast<Scalar>(context.grad_scale * context.clip);
-    detail::update_parameter(dense.value, dense.master, context.decay, context.lr,
-                             scratch.scalars, [&](Index panel, Index width, Scalar* d) {
-                               load_panel(dense.grad, panel, d);
-                               for (Index i = 0; i < width; ++i) d[i] *= scale;
-                             });
+  void update(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
+    detail::sgd_update(dense.value, dense.master, dense.grad, context, team);
   }
 };
 
@@ -66,30 +150,18 @@ struct DenseAdamWState {
     visitor("exp_avg", StateTensor<Scalar>(exp_avg.data(), 1, exp_avg.size()));
     visitor("exp_avg_sq", StateTensor<Scalar>(exp_avg_sq.data(), 1, exp_avg_sq.size()));
   }
-  static Index scratch_size() { return 4 * kPanelWidth; }
-  static Index wide_scratch_size() { return kPanelWidth; }
+  static Index scratch_size() { return 4 * panel_size(1); }
+  static Index wide_scratch_size() { return panel_size(1); }
 
-  Preparation prepare(const Dense& dense, const StepContext& context,
-                      const Scratch<Scalar>& scratch) {
-    return detail::prepare_elements(
-        {dense.value}, {dense.grad}, context.grad_scale,
-        std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max())), context.clip_norm,
-        scratch.wide);
+  Preparation prepare(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
+    return detail::prepare_elements({dense.value}, {dense.grad},
+                                    detail::largest_adam_gradient<Scalar>(), context, team);
   }
 
-  void update(const Dense& dense, const StepContext& context, const Scratch<Scalar>& scratch) {
-    const auto scale = static_cast<Scalar>(context.grad_scale * context.clip);
-    const OptimizerConfig& config = *context.config;
-    const AdamConstants<Scalar> constants(config.beta1, config.beta2, config.eps, context.step);
-    const FactorView m = detail::state_of_A(exp_avg, 1, exp_avg.size());
-    const FactorView v = detail::state_of_A(exp_avg_sq, 1, exp_avg_sq.size());
-    detail::update_parameter(
-        dense.value, dense.master, context.decay, context.lr, scratch.scalars,
-        [&](Index panel, Index width, Scalar* d) {
-          load_panel(dense.grad, panel, d);
-          for (Index i = 0; i < width; ++i) d[i] *= scale;
-          detail::adam_panel(constants, m, v, panel, d, scratch.scalars + 2 * kPanelWidth);
-        });
+  void update(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
+    detail::adamw_update(dense.value, dense.master, dense.grad,
+                         detail::state_of_A(exp_avg, 1, exp_avg.size()),
+                         detail::state_of_A(exp_avg_sq, 1, exp_avg_sq.size()), context, team);
   }
 
   Buffer<Scalar> exp_avg, exp_avg_sq;

@@ -18,15 +18,14 @@ struct LoraPro<AdapterMoments> {
   template <typename Scalar>
   struct PairState {
     PairState(Index out_features, Index in_features, Index rank)
-        : solver(rank),
-          combination(rank),
+        : adjusted(rank),
           exp_avg_A(rank * in_features),
           exp_avg_B(out_features * rank),
           exp_avg_sq_A(rank * in_features),
           exp_avg_sq_B(out_features * rank) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      const Index rank = solver.rank();
+      const Index rank = adjusted.solver.rank();
       const auto shape_A = [&](Buffer<Scalar>& buffer) {
         return StateTensor<Scalar>(buffer.data(), rank, buffer.size() / rank);
       };
@@ -38,42 +37,42 @@ struct LoraPro<AdapterMoments> {
       visitor("exp_avg_sq_A", shape_A(exp_avg_sq_A));
       visitor("exp_avg_sq_B", shape_B(exp_avg_sq_B));
     }
-    static Index scratch_size(Index, Index, Index rank) { return 6 * rank * kPanelWidth; }
+    static Index scratch_size(Index rank) { return 6 * panel_size(rank); }
+    static Index shared_scratch_size(Index, Index, Index) { return 0; }
+    static Index work(Index out_features, Index in_features, Index rank) {
+      return (out_features + in_features) * rank * rank / 4;
+    }
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
-    Preparation prepare(const Pair& pair, const StepContext& context,
-                        const Scratch<Scalar>& scratch) {
+    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       return detail::prepare_adjusted<Scalar>(
-          pair, context, std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max())),
-          solver, combination, scratch.wide);
+          pair, context, detail::largest_adam_gradient<Scalar>(), adjusted, team);
     }
 
-    void update(const Pair& pair, const StepContext& context, const Scratch<Scalar>& scratch) {
-      const OptimizerConfig& config = *context.config;
-      const AdamConstants<Scalar> constants(config.beta1, config.beta2, config.eps, context.step);
-      AdjustCoefficients& coefficients = solver.coefficients();
-      coefficients.scale(context.clip);
-      const auto adam = [&](const FactorView& exp_avg, const FactorView& exp_avg_sq) {
-        return [&constants, &scratch, exp_avg, exp_avg_sq](Index panel, Scalar* d) {
-          detail::adam_panel(constants, exp_avg, exp_avg_sq, panel, d,
-                             scratch.scalars + 4 * exp_avg.rank * kPanelWidth);
+    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      adjusted.solver.coefficients().scale(context.clip);
+      (void)adjusted.combine(pair);
+      const auto constants = adam_constants<Scalar>(context, 1.0);
+      const auto adamw = [&](const FactorView& exp_avg, const FactorView& exp_avg_sq) {
+        return [&constants, exp_avg, exp_avg_sq](
+                   Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
+                   const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
+          detail::adamw_panel(constants, layout, panel, d, exp_avg, exp_avg_sq, value,
+                              scratch.scalars + 4 * panel_size(layout.rank()));
         };
       };
-      (void)combination.set_A(coefficients);
-      detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A, combination,
-                              context, scratch,
-                              adam(detail::state_of_A(exp_avg_A, pair.rank, pair.in_features),
-                                   detail::state_of_A(exp_avg_sq_A, pair.rank, pair.in_features)));
-      (void)combination.set_B(coefficients);
-      detail::update_adjusted(
-          pair.model.lora_B, pair.master_B, pair.model.grad_B, combination, context,
-          scratch,
-          adam(detail::state_of_B(exp_avg_B, pair.rank, pair.out_features),
-               detail::state_of_B(exp_avg_sq_B, pair.rank, pair.out_features)));
+      const Index r = pair.rank;
+      detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A,
+                              adjusted.combination_A, team,
+                              adamw(detail::state_of_A(exp_avg_A, r, pair.in_features),
+                                    detail::state_of_A(exp_avg_sq_A, r, pair.in_features)));
+      detail::update_adjusted(pair.model.lora_B, pair.master_B, pair.model.grad_B,
+                              adjusted.combination_B, team,
+                              adamw(detail::state_of_B(exp_avg_B, r, pair.out_features),
+                                    detail::state_of_B(exp_avg_sq_B, r, pair.out_features)));
     }
 
-    PairSolver solver;
-    FactorCombination<Scalar> combination;
+    detail::AdjustedPair<Scalar> adjusted;
     Buffer<Scalar> exp_avg_A, exp_avg_B, exp_avg_sq_A, exp_avg_sq_B;
   };
 

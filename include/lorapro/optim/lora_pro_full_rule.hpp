@@ -6,6 +6,10 @@
 #include <lorapro/optim/dense_state.hpp>
 #include <lorapro/optim/lora_pro_step.hpp>
 
+#include <atomic>  // std::atomic
+#include <memory>  // std::unique_ptr
+#include <thread>  // std::this_thread::yield
+
 LORAPRO_NAMESPACE_BEGIN
 
 /// LoRA-Pro AdamW with full moments: Adam on the equivalent gradient E in W coordinates, whose
@@ -28,88 +32,93 @@ struct LoraPro<FullMoments<Storage>> {
                   "FullMoments: Storage must be the optimizer's Scalar or bfloat16");
 
     PairState(Index out_features, Index in_features, Index rank)
-        : solver(rank),
-          combination(rank),
-          exp_avg(out_features * in_features),
-          exp_avg_sq(out_features * in_features),
-          out_features_(out_features) {}
+        : adjusted(rank),
+          moments(out_features, in_features),
+          block_tiles_(full_moments_block_tiles<Scalar>(rank, in_features)),
+          blocks_((Tile::col_tiles(in_features) + block_tiles_ - 1) / block_tiles_),
+          progress_(new std::atomic<Index>[static_cast<std::size_t>(blocks_)]) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      const Index in_features = exp_avg.size() / out_features_;
-      visitor("exp_avg", StateTensor<Storage>(exp_avg.data(), out_features_, in_features));
-      visitor("exp_avg_sq", StateTensor<Storage>(exp_avg_sq.data(), out_features_, in_features));
+      using Tensor = MomentTensor<Scalar, Storage>;
+      visitor("exp_avg", Tensor(moments, Moments::kExpAvg));
+      visitor("exp_avg_sq", Tensor(moments, Moments::kExpAvgSq));
     }
-    static Index scratch_size(Index out_features, Index in_features, Index rank) {
-      using Buffers = FullMomentsBuffers<Scalar>;
-      return 2 * Buffers::factor_size(rank, in_features) +
-             3 * Buffers::factor_size(rank, out_features) +
-             (Buffers::kTileRows + 3 * rank) * kPanelWidth;
+    static Index scratch_size(Index rank) {
+      return 4 * panel_size(rank) + rank * Tile::kRows * detail::Packets<Scalar>::kSize;
+    }
+    static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
+      return Buffers::size(rank, out_features, in_features);
+    }
+    static Index work(Index out_features, Index in_features, Index /*rank*/) {
+      return out_features * in_features;
     }
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
-    Preparation prepare(const Pair& pair, const StepContext& context,
-                        const Scratch<Scalar>& scratch) {
+    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const auto max = static_cast<double>(std::numeric_limits<Scalar>::max());
-      Preparation result =
-          detail::prepare_adjusted<Scalar>(pair, context, max, solver, combination, scratch.wide);
-      if (result.report.status == AdjustStatus::non_finite ||
-          result.report.status == AdjustStatus::overflow)
-        return result;
-      if (!(equivalent_bound(pair) < std::sqrt(max)) || !(second_step_bound(pair, context) < max))
+      Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);
+      if (!detail::usable(result.report)) return result;
+      // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
+      if (!(equivalent_bound(pair) < std::sqrt(max) / 2) ||
+          !(second_step_bound(pair, context) < max))
         result.report.status = AdjustStatus::overflow;
       return result;
     }
 
-    void update(const Pair& pair, const StepContext& context, const Scratch<Scalar>& scratch) {
-      using Buffers = FullMomentsBuffers<Scalar>;
+    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const OptimizerConfig& config = *context.config;
-      const Index size_A = Buffers::factor_size(pair.rank, pair.in_features);
-      const Index size_B = Buffers::factor_size(pair.rank, pair.out_features);
-      Buffers buffers;
-      buffers.lora_A = scratch.scalars;
-      buffers.step_A = buffers.lora_A + size_A;
-      buffers.lora_B = buffers.step_A + size_A;
-      buffers.step_B = buffers.lora_B + size_B;
-      buffers.back_B = buffers.step_B + size_B;
-      buffers.tile = buffers.back_B + size_B;
+      const Index r = pair.rank, m = pair.out_features, n = pair.in_features;
+      const FullMomentsConstants<Scalar> constants(config.beta1, config.beta2, config.eps,
+                                                   context.step);
+      const Buffers buffers(team.own().scalars + scratch_size(r), r, m, n);
 
-      AdjustCoefficients& coefficients = solver.coefficients();
-      coefficients.scale(context.clip * pair.model.scaling);
-      (void)combination.set_A(coefficients);
-      load_step(pair.model.lora_A, pair.model.grad_A, buffers.lora_A, buffers.step_A,
-                buffers.tile, scratch.wide);
-      (void)combination.set_B(coefficients);
-      load_step(pair.model.lora_B, pair.model.grad_B, buffers.lora_B, buffers.step_B,
-                buffers.tile, scratch.wide);
-
-      full_moments_pass(AdamConstants<Scalar>(config.beta1, config.beta2, config.eps, context.step),
-                        pair.model.scaling, pair.rank, pair.out_features, pair.in_features,
-                        exp_avg.data(), exp_avg_sq.data(), context.rounding_key, buffers);
-
-      cross(buffers.step_A, buffers.lora_A, pair.in_features, solver.cross_A(), scratch.wide);
-      cross(buffers.back_B, buffers.lora_B, pair.out_features, solver.cross_B(), scratch.wide);
+      adjusted.solver.coefficients().scale(context.clip * pair.model.scaling *
+                                           constants.gradient_scale);
+      (void)adjusted.combine(pair);
+      team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
+        if (side == 0) {
+          pack(pair.model.lora_A, pair.model.grad_A, adjusted.combination_A, Tile::kCols, r, 0,
+               buffers.cols, scratch);
+        } else {
+          pack(pair.model.lora_B, pair.model.grad_B, adjusted.combination_B, Tile::kRows, 0, r,
+               buffers.rows, scratch);
+        }
+      });
+      pass(constants, context.rounding_key, buffers, team);
+      team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
+        if (side == 0) {
+          cross(buffers.back_A, Tile::kCols, pair.model.lora_A, adjusted.solver.cross_A(), scratch);
+        } else {
+          cross(buffers.back_B, Tile::kRows, pair.model.lora_B, adjusted.solver.cross_B(), scratch);
+        }
+      });
       // second_step_bound has excluded an overflow.
-      (void)solver.project(pair.model.scaling, config.adjust_options(), 1.0, scratch.wide);
-      (void)combination.set_A(coefficients);
-      apply_step(pair.model.lora_A, pair.master_A, buffers.lora_A, buffers.step_A, context,
-                 buffers.tile, scratch.wide);
-      (void)combination.set_B(coefficients);
-      apply_step(pair.model.lora_B, pair.master_B, buffers.lora_B, buffers.back_B, context,
-                 buffers.tile, scratch.wide);
+      (void)adjusted.solver.project(pair.model.scaling, config.adjust_options(),
+                                    pair.model.scaling * constants.direction_scale,
+                                    team.own().wide);
+      (void)adjusted.combine(pair);
+      apply_step(pair.model.lora_A, pair.master_A, adjusted.combination_A, buffers.back_A,
+                 Tile::kCols, context, team);
+      apply_step(pair.model.lora_B, pair.master_B, adjusted.combination_B, buffers.back_B,
+                 Tile::kRows, context, team);
     }
 
-    PairSolver solver;
-    FactorCombination<Scalar> combination;
-    Buffer<Storage> exp_avg, exp_avg_sq;
+    detail::AdjustedPair<Scalar> adjusted;
+    MomentTiles<Scalar, Storage> moments;
 
    private:
+    using Moments = MomentTiles<Scalar, Storage>;
+    using Buffers = FullMomentsBuffers<Scalar>;
+    using Tile = TileShape<Scalar>;
+
     /// Upper bound of ||E||_F, so of every element.
     double equivalent_bound(const Pair& pair) const {
-      return std::abs(pair.model.scaling) * (norm_B() * solver.bound_A() +
-                                             norm_A() * solver.bound_B());
+      return std::abs(pair.model.scaling) *
+             (norm_B() * adjusted.solver.bound_A() + norm_A() * adjusted.solver.bound_B());
     }
 
-    /// Upper bound of the norms of the second adjusted gradient and of its coefficients. Adam's
+    /// Upper bound of the norms of the second adjusted gradient and of what the update holds in
+    /// Scalar on the way: coefficients, s dA, s dB and the products with the direction. Adam's
     /// direction is bounded by (1 - beta1) / sqrt(1 - beta2) / (1 - beta1 / sqrt(beta2)) while
     /// beta1 < sqrt(beta2) (Cauchy and Schwarz on the two averages, bias corrections included).
     double second_step_bound(const Pair& pair, const StepContext& context) const {
@@ -117,24 +126,43 @@ struct LoraPro<FullMoments<Storage>> {
       const double ratio =
           config.beta1 == 0 ? 0 : config.beta1 / std::sqrt(std::max(config.beta2, 1e-300));
       const double element = ratio < 1 ? 1 / std::sqrt(1 - config.beta2) / (1 - ratio) : 1e12;
-      const double direction =
-          element * std::sqrt(static_cast<double>(pair.out_features) *
-                              static_cast<double>(pair.in_features));
-      const Spectrum& p = solver.spectra().gram_B();
-      const Spectrum& q = solver.spectra().gram_A();
-      const double s = std::abs(pair.model.scaling), lambda = solver.coefficients().lambda();
+      const double direction = element * std::sqrt(static_cast<double>(pair.out_features) *
+                                                   static_cast<double>(pair.in_features));
+      const Spectrum& p = adjusted.solver.spectra().gram_B();
+      const Spectrum& q = adjusted.solver.spectra().gram_A();
+      const double s = std::abs(pair.model.scaling),
+                   lambda = adjusted.solver.coefficients().lambda();
       const double t = largest_inverse(p, s, lambda), u = largest_inverse(q, s, lambda);
       // ||on_A|| <= s^2 ||hA A^T|| t min(t, u), and so on; twice it covers every gauge.
       const double core = s * s * s * norm_A() * norm_B() * direction;
       const double on_A = 2 * core * t * std::min(t, u) + core * t * u;
       const double on_B = 2 * core * u * std::min(t, u) + core * t * u;
-      return std::max(t * s * norm_B() * direction + on_A * std::max(1.0, norm_A()),
-                      u * s * norm_A() * direction + on_B * std::max(1.0, norm_B()));
+      const double step = std::max(t * s * norm_B() * direction + on_A * std::max(1.0, norm_A()),
+                                   u * s * norm_A() * direction + on_B * std::max(1.0, norm_B()));
+      // The direction and the coefficients share direction_scale in a way of their own.
+      const double scale =
+          FullMomentsConstants<Scalar>(config.beta1, config.beta2, config.eps, context.step)
+              .direction_scale;
+      const double scaling = std::max(1.0, s);
+      return std::max({2 * std::max(1.0, context.lr) * step,
+                       scaling * std::max(1.0, scale) * std::max(t, u),
+                       std::max(norm_A(), norm_B()) * direction * std::max(1.0, 1 / scale),
+                       scaling * std::max(adjusted.solver.bound_A(), adjusted.solver.bound_B()),
+                       scaling * largest_coefficient()});
+    }
+
+    double largest_coefficient() const {
+      const AdjustCoefficients& c = adjusted.solver.coefficients();
+      double largest = 0;
+      for (const Wide* matrix : {c.on_grad_A(), c.on_A(), c.on_grad_B(), c.on_B()})
+        for (Index k = 0; k < adjusted.solver.rank() * adjusted.solver.rank(); ++k)
+          largest = std::max(largest, std::abs(matrix[k]));
+      return largest;
     }
 
     double largest_inverse(const Spectrum& spectrum, double s, double lambda) const {
       double smallest = 0;
-      for (Index i = 0; i < solver.rank(); ++i) {
+      for (Index i = 0; i < adjusted.solver.rank(); ++i) {
         const double denominator = s * s * spectrum.values[i] + lambda;
         if (denominator > s * s * spectrum.cutoff && (smallest == 0 || denominator < smallest))
           smallest = denominator;
@@ -142,48 +170,141 @@ struct LoraPro<FullMoments<Storage>> {
       return smallest == 0 ? 0 : 1 / smallest;
     }
 
-    double norm_A() const { return solver.factor_norm(solver.spectra().gram_A()); }
-    double norm_B() const { return solver.factor_norm(solver.spectra().gram_B()); }
+    double norm_A() const {
+      return adjusted.solver.factor_norm(adjusted.solver.spectra().gram_A());
+    }
+    double norm_B() const {
+      return adjusted.solver.factor_norm(adjusted.solver.spectra().gram_B());
+    }
 
-    /// Panels of a factor and of its combination with its gradient.
-    void load_step(const FactorView& factor, const FactorView& grad, Scalar* f, Scalar* step,
-                   Scalar* grad_panel, Wide* wide) const {
-      const Index size = factor.rank * kPanelWidth;
-      for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
-        load_panel(factor, panel, f + panel * size);
-        load_panel(grad, panel, grad_panel);
-        combination.apply(f + panel * size, grad_panel,
-                          padded_width(panel_width(factor.length, panel)), step + panel * size,
-                          wide);
+    /// Packs a factor f and its step, s (1 - beta1) (on_grad g + on_factor f), into tiles of
+    /// \p tile_length positions: (2 rank, tile_length) each, f from row factor_row, the step from
+    /// row step_row.
+    static void pack(const FactorView& factor, const FactorView& grad,
+                     const FactorCombination<Scalar>& combination, Index tile_length,
+                     Index factor_row, Index step_row, Scalar* tiles,
+                     const Scratch<Scalar>& scratch) {
+      Scalar* const panels = scratch.scalars;
+      const PanelLayout layout(factor);
+      const Index r = factor.rank, size = panel_size(r);
+      const Index last = (factor.length - 1) / tile_length;
+      std::fill(tiles + 2 * last * r * tile_length, tiles + 2 * (last + 1) * r * tile_length,
+                Scalar(0));
+      for (Index panel = 0; panel < layout.count(); ++panel) {
+        const auto f = read_panel(factor, layout, panel, panels);
+        const auto g = read_panel(grad, layout, panel, panels + size);
+        const Panel<Scalar> d{panels + 2 * size, layout.stride()};
+        combination.apply(layout, panel, f, g, d, scratch.wide);
+        for_tile_pieces(layout, panel, tile_length,
+                        [&](Index tile, Index offset, Index from, Index count) {
+                          Scalar* const target = tiles + 2 * tile * r * tile_length + offset;
+                          copy_piece(layout, f.data, f.stride, from, count,
+                                     target + factor_row * tile_length, tile_length);
+                          copy_piece(layout, d.data, d.stride, from, count,
+                                     target + step_row * tile_length, tile_length);
+                        });
+      }
+    }
+
+    /// Positions [from, from + count) of a panel to rows of a tile, rank first.
+    static void copy_piece(const PanelLayout& layout, const Scalar* panel, Index stride, Index from,
+                           Index count, Scalar* tile, Index tile_length) {
+      const Index along_rank = layout.position_major() ? 1 : stride;
+      const Index along_length = layout.position_major() ? stride : 1;
+      for (Index k = 0; k < layout.rank(); ++k)
+        for (Index i = 0; i < count; ++i)
+          tile[k * tile_length + i] = panel[k * along_rank + (from + i) * along_length];
+    }
+
+    /// A panel out of tiles (rank, tile_length).
+    static Panel<const Scalar> unpack(const Scalar* tiles, Index tile_length,
+                                      const PanelLayout& layout, Index panel, Scalar* out) {
+      const Index r = layout.rank(), stride = layout.stride();
+      const Index along_rank = layout.position_major() ? 1 : stride;
+      const Index along_length = layout.position_major() ? stride : 1;
+      for_tile_pieces(
+          layout, panel, tile_length, [&](Index tile, Index offset, Index from, Index count) {
+            const Scalar* const source = tiles + tile * r * tile_length + offset;
+            for (Index k = 0; k < r; ++k)
+              for (Index i = 0; i < count; ++i)
+                out[k * along_rank + (from + i) * along_length] = source[k * tile_length + i];
+          });
+      return {out, stride};
+    }
+
+    /// Calls f(tile, offset in the tile, offset in the panel, count) for the pieces of a panel.
+    template <typename F>
+    static void for_tile_pieces(const PanelLayout& layout, Index panel, Index tile_length,
+                                const F& f) {
+      const Index width = layout.width(panel);
+      for (Index from = 0; from < width;) {
+        const Index position = panel * kPanelWidth + from, offset = position % tile_length;
+        const Index count = std::min(tile_length - offset, width - from);
+        f(position / tile_length, offset, from, count);
+        from += count;
       }
     }
 
     /// cross = h f^T in the wide scalar.
-    void cross(const Scalar* h, const Scalar* f, Index length, Wide* out, Wide* scratch) const {
-      const Index r = solver.rank(), size = r * kPanelWidth;
+    static void cross(const Scalar* tiles, Index tile_length, const FactorView& factor, Wide* out,
+                      const Scratch<Scalar>& scratch) {
+      Wide* const wide = scratch.wide;
+      const PanelLayout layout(factor);
+      const Index r = factor.rank;
       std::fill(out, out + r * r, 0.0);
-      for (Index panel = 0; panel < panel_count(length); ++panel) {
-        const Index width = padded_width(panel_width(length, panel));
-        for (Index k = 0; k < r; ++k)
-          for (Index i = k * kPanelWidth; i < k * kPanelWidth + width; ++i) {
-            scratch[i] = static_cast<Wide>(h[panel * size + i]);
-            scratch[size + i] = static_cast<Wide>(f[panel * size + i]);
-          }
-        panel_dots(scratch, kPanelWidth, r, scratch + size, kPanelWidth, r, width, out, r,
-                   Index{1});
+      for (Index panel = 0; panel < layout.count(); ++panel) {
+        const auto h = unpack(tiles, tile_length, layout, panel, scratch.scalars);
+        for (Index i = 0; i < layout.rows(panel); ++i)
+          for (Index k = 0; k < layout.row_length(panel); ++k)
+            wide[i * h.stride + k] = static_cast<Wide>(h.data[i * h.stride + k]);
+        const auto f = read_panel(factor, layout, panel, wide + panel_size(r));
+        detail::add_products(layout, panel, Panel<const Wide>{wide, h.stride}, f, out);
       }
     }
 
-    void apply_step(const FactorView& model, const FactorView& master, const Scalar* f,
-                    const Scalar* h, const StepContext& context, Scalar* work, Wide* wide) const {
-      const Index size = model.rank * kPanelWidth;
-      detail::update_parameter(model, master, context.decay, context.lr, work,
-                               [&](Index panel, Index width, Scalar* d) {
-                                 combination.apply(f + panel * size, h + panel * size, width, d, wide);
-                               });
+    static void apply_step(const FactorView& model, const FactorView& master,
+                           const FactorCombination<Scalar>& combination, const Scalar* tiles,
+                           Index tile_length, const StepContext& context,
+                           const Team<Scalar>& team) {
+      const PanelLayout layout(model);
+      const Index size = panel_size(model.rank);
+      detail::update_parameter(
+          model, master, team,
+          [&](Index panel, const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
+            Scalar* const panels = scratch.scalars;
+            const auto f = read_panel(model, layout, panel, panels + size);
+            const auto h = unpack(tiles, tile_length, layout, panel, panels + 2 * size);
+            const Panel<Scalar> d{panels + 3 * size, layout.stride()};
+            combination.apply(layout, panel, f, h, d, scratch.wide);
+            detail::descend_panel(context.decay, context.lr, layout, panel,
+                                  Panel<const Scalar>{d.data, d.stride}, value);
+          });
     }
 
-    Index out_features_;
+    /// The pass over the moments. Blocks of columns run at the same time, each behind the one
+    /// before it, so that hB is summed in their order.
+    void pass(const FullMomentsConstants<Scalar>& constants, std::uint64_t rounding_key,
+              const Buffers& buffers, const Team<Scalar>& team) {
+      for (Index block = 0; block < blocks_; ++block)
+        progress_[static_cast<std::size_t>(block)].store(0, std::memory_order_relaxed);
+      team.parallel(blocks_, [&](Index block, const Scratch<Scalar>& scratch) {
+        const auto wait_for_turn = [&](Index row_tile) {
+          if (block == 0) return;
+          const auto& before = progress_[static_cast<std::size_t>(block - 1)];
+          while (before.load(std::memory_order_acquire) <= row_tile) std::this_thread::yield();
+        };
+        const auto finished = [&](Index row_tile) {
+          progress_[static_cast<std::size_t>(block)].store(row_tile + 1, std::memory_order_release);
+        };
+        full_moments_block(
+            constants, adjusted.solver.rank(), block, block_tiles_, moments, rounding_key, buffers,
+            scratch.scalars + 4 * panel_size(adjusted.solver.rank()), wait_for_turn, finished);
+      });
+    }
+
+    Index block_tiles_;
+    Index blocks_;
+    std::unique_ptr<std::atomic<Index>[]> progress_;  // rows of tiles that a block has finished
   };
 
   template <typename Scalar>

@@ -15,34 +15,35 @@ template <>
 struct LoraPro<NoMoments> {
   template <typename Scalar>
   struct PairState {
-    PairState(Index /*out_features*/, Index /*in_features*/, Index rank)
-        : solver(rank), combination(rank) {}
+    PairState(Index /*out_features*/, Index /*in_features*/, Index rank) : adjusted(rank) {}
     template <typename Visitor>
     void visit(Visitor&&) {}
-    static Index scratch_size(Index, Index, Index rank) { return 4 * rank * kPanelWidth; }
+    static Index scratch_size(Index rank) { return 4 * panel_size(rank); }
+    static Index shared_scratch_size(Index, Index, Index) { return 0; }
+    static Index work(Index out_features, Index in_features, Index rank) {
+      return (out_features + in_features) * rank * rank / 4;
+    }
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
-    Preparation prepare(const Pair& pair, const StepContext& context,
-                        const Scratch<Scalar>& scratch) {
-      return detail::prepare_adjusted<Scalar>(
-          pair, context, static_cast<double>(std::numeric_limits<Scalar>::max()), solver,
-          combination, scratch.wide);
+    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      return detail::prepare_adjusted<Scalar>(pair, context, detail::step_limit<Scalar>(context.lr),
+                                              adjusted, team);
     }
 
-    void update(const Pair& pair, const StepContext& context, const Scratch<Scalar>& scratch) {
-      AdjustCoefficients& coefficients = solver.coefficients();
-      coefficients.scale(context.clip);
-      const auto nothing_more = [](Index, Scalar*) {};
-      (void)combination.set_A(coefficients);
-      detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A, combination,
-                              context, scratch, nothing_more);
-      (void)combination.set_B(coefficients);
-      detail::update_adjusted(pair.model.lora_B, pair.master_B, pair.model.grad_B, combination,
-                              context, scratch, nothing_more);
+    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      adjusted.solver.coefficients().scale(context.clip);
+      (void)adjusted.combine(pair);
+      const auto descend = [&](Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
+                               const Panel<Scalar>& value, const Scratch<Scalar>&) {
+        detail::descend_panel(context.decay, context.lr, layout, panel, d, value);
+      };
+      detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A,
+                              adjusted.combination_A, team, descend);
+      detail::update_adjusted(pair.model.lora_B, pair.master_B, pair.model.grad_B,
+                              adjusted.combination_B, team, descend);
     }
 
-    PairSolver solver;
-    FactorCombination<Scalar> combination;
+    detail::AdjustedPair<Scalar> adjusted;
   };
 
   template <typename Scalar>

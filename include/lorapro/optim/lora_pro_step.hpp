@@ -9,47 +9,74 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Solves the pair and tells whether dA and dB, and what a rule makes of them, fit the scalar.
+/// The r x r algebra of a pair and the combinations that it gives.
+template <typename Scalar>
+struct AdjustedPair {
+  explicit AdjustedPair(Index rank) : solver(rank), combination_A(rank), combination_B(rank) {}
+
+  /// Takes the solver's coefficients. \return false if one of them overflows Scalar.
+  [[nodiscard]] bool combine(const Pair& pair) {
+    const AdjustCoefficients& c = solver.coefficients();
+    const bool fits_A = combination_A.set_A(c, pair.model.lora_A);
+    const bool fits_B = combination_B.set_B(c, pair.model.lora_B);
+    return fits_A && fits_B;
+  }
+
+  PairSolver solver;
+  FactorCombination<Scalar> combination_A, combination_B;
+};
+
+inline bool usable(const AdjustReport& report) {
+  return report.status == AdjustStatus::ok || report.status == AdjustStatus::rank_deficient;
+}
+
+/// Solves the pair and tells whether dA and dB fit the scalar.
 /// \param step_limit  norms of dA and dB have to stay below it.
 template <typename Scalar>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
-                             PairSolver& solver, FactorCombination<Scalar>& combination,
-                             Wide* scratch) {
+                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
+  PairSolver& solver = adjusted.solver;
+  const bool with_norm = context.clip_norm == ClipNorm::equivalent_gradient;
+  team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
+    if (side == 0) {
+      solver.measure_A(pair.model, with_norm, scratch.wide);
+    } else {
+      solver.measure_B(pair.model, with_norm, scratch.wide);
+    }
+  });
+  Wide* const scratch = team.own().wide;
   Preparation result;
   result.report =
-      solver.solve(pair.model, context.config->adjust_options(), context.grad_scale,
-                   context.clip_norm == ClipNorm::equivalent_gradient, scratch);
-  if (result.report.status == AdjustStatus::non_finite ||
-      result.report.status == AdjustStatus::overflow)
-    return result;
-  const AdjustCoefficients& c = solver.coefficients();
+      solver.conclude(pair.model, context.config->adjust_options(), context.grad_scale, scratch);
+  if (!usable(result.report)) return result;
+  const double value_limit = detail::step_limit<Scalar>(0);
   if (!(solver.bound_A() < step_limit && solver.bound_B() < step_limit) ||
-      !combination.set_A(c) || !combination.set_B(c)) {
+      !(solver.factor_norm(solver.spectra().gram_A()) < value_limit) ||
+      !(solver.factor_norm(solver.spectra().gram_B()) < value_limit) || !adjusted.combine(pair)) {
     result.report.status = AdjustStatus::overflow;
     return result;
   }
-  if (context.clip_norm == ClipNorm::equivalent_gradient)
-    result.squared_norm = solver.equivalent_squared_norm(pair.model.scaling, scratch);
+  if (with_norm) result.squared_norm = solver.equivalent_squared_norm(pair.model.scaling, scratch);
   if (context.clip_norm == ClipNorm::adapter) result.squared_norm = solver.adapter_squared_norm();
   return result;
 }
 
-/// One factor's update by its adjusted gradient.
-/// \param transform  called as transform(panel, d) on the adjusted gradient of a panel.
-/// \param scratch    4 rank kPanelWidth scalars, FactorCombination::scratch_size(rank) wide.
-template <typename Scalar, typename Transform>
+/// One factor's update by its adjusted gradient: f(panel, layout, d, value, scratch) applies the
+/// adjusted gradient d to the parameter's panel.
+/// Scratch: 4 panel_size(rank) scalars, FactorCombination::scratch_size(rank) wide.
+template <typename Scalar, typename F>
 void update_adjusted(const FactorView& factor, const FactorView& master, const FactorView& grad,
-                     const FactorCombination<Scalar>& combination, const StepContext& context,
-                     const Scratch<Scalar>& scratch, const Transform& transform) {
-  const Index size = factor.rank * kPanelWidth;
-  Scalar* const f = scratch.scalars + 2 * size;
-  Scalar* const g = scratch.scalars + 3 * size;
-  update_parameter(factor, master, context.decay, context.lr, scratch.scalars,
-                   [&](Index panel, Index width, Scalar* d) {
-                     load_panel(factor, panel, f);
-                     load_panel(grad, panel, g);
-                     combination.apply(f, g, width, d, scratch.wide);
-                     transform(panel, d);
+                     const FactorCombination<Scalar>& combination, const Team<Scalar>& team,
+                     const F& f) {
+  const PanelLayout layout(factor);
+  const Index size = panel_size(factor.rank);
+  update_parameter(factor, master, team,
+                   [&](Index panel, const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
+                     const auto model = read_panel(factor, layout, panel, scratch.scalars + size);
+                     const auto g = read_panel(grad, layout, panel, scratch.scalars + 2 * size);
+                     const Panel<Scalar> d{scratch.scalars + 3 * size, layout.stride()};
+                     combination.apply(layout, panel, model, g, d, scratch.wide);
+                     f(panel, layout, Panel<const Scalar>{d.data, d.stride}, value, scratch);
                    });
 }
 

@@ -83,17 +83,17 @@ class Optimizer {
   /// Attaches a layer's adapter. It may be moved afterwards, but not destroyed before detach.
   /// \param name  of its state; "pair.<number>" if empty.
   /// \throws StateError (merged layer), ConfigError (merged decay needs a sole, writable W0 in
-  /// float or double), ShapeError (already attached).
+  /// float or double; a name that is taken), ShapeError (memory that is attached already).
   template <typename Base>
   PairId attach(LoraLayer<Scalar, Base>& layer, GroupId group = {}, const std::string& name = "") {
-    if (layer.merged())
-      throw StateError("layer: expected an unmerged layer, got a merged one");
+    check_unmerged(layer);
     return insert(std::make_unique<PairSlot>(view_of(layer), name), group);
   }
 
   /// Attaches four buffers of the caller's.
-  /// \throws ShapeError (shapes that do not fit, null or overlapping memory), ConfigError
-  /// (scaling, merged decay without a W0 in float or double).
+  /// \throws ShapeError (shapes that do not fit, null memory, memory that overlaps within the view
+  /// or with something attached), ConfigError (scaling, merged decay without a W0 of its own in
+  /// float or double, a name that is taken).
   template <typename T, typename Base>
   PairId attach(const LoraView<T, Base>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
@@ -121,11 +121,12 @@ class Optimizer {
   }
   template <typename Base>
   PairId attach(LoraLayer<Scalar, Base>& layer, DetachedPair&& detached) {
+    check_unmerged(layer);
     return attach(view_of(layer), std::move(detached));
   }
 
   /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without.
-  /// \throws ShapeError (null, size below 1, overlap).
+  /// \throws ShapeError (null, size below 1, overlap), ConfigError (a name that is taken).
   template <typename T>
   DenseId attach(const DenseView<T>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>,
@@ -134,8 +135,9 @@ class Optimizer {
     auto slot = std::make_unique<DenseSlot>(view, name);
     slot->group = group;
     if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
+    check_others(*slot);
     dense_.push_back(std::move(slot));
-    reserve(DenseState::scratch_size(), DenseState::wide_scratch_size());
+    reserve(DenseState::scratch_size(), 0, DenseState::wide_scratch_size(), false);
     return {static_cast<Index>(dense_.size()) - 1};
   }
 
@@ -165,40 +167,32 @@ class Optimizer {
       checks::config(decay <= 1, "weight_decay", "lr * weight_decay <= 1", decay);
     }
     const double grad_scale = 1 / (scale.loss_scale * static_cast<double>(scale.accumulated));
-    const Index pair_count = static_cast<Index>(pairs_.size());
-    const Index count = pair_count + static_cast<Index>(dense_.size());
-    const int threads = static_cast<int>(workers_.size());
 
-    parallel_for(threads, count, [&](Index index, int thread) {
-      if (index < pair_count) {
-        PairSlot* const slot = pairs_[static_cast<std::size_t>(index)].get();
-        if (slot == nullptr) return;
-        slot->context = context(*slot, index, grad_scale, report.lr_factor);
-        slot->preparation = slot->state.prepare(slot->pair, slot->context, scratch(thread));
-      } else {
-        DenseSlot& slot = *dense_[static_cast<std::size_t>(index - pair_count)];
-        slot.context = context(slot, index, grad_scale, report.lr_factor);
-        slot.preparation = slot.state.prepare(slot.dense, slot.context, scratch(thread));
-      }
-    });
+    for_each(
+        [&](PairSlot& slot, Index index, const Team<Scalar>& team) {
+          slot.context = context(slot, index, grad_scale, report.lr_factor);
+          slot.preparation = slot.state.prepare(slot.pair, slot.context, team);
+        },
+        [&](DenseSlot& slot, Index index, const Team<Scalar>& team) {
+          slot.context = context(slot, index, grad_scale, report.lr_factor);
+          slot.preparation = slot.state.prepare(slot.dense, slot.context, team);
+        });
     measure(report);
-    parallel_for(threads, count, [&](Index index, int thread) {
-      if (index < pair_count) {
-        PairSlot* const slot = pairs_[static_cast<std::size_t>(index)].get();
-        if (slot == nullptr || !updates(*slot)) return;
-        const Group& group = groups_[static_cast<std::size_t>(slot->group.index)];
-        slot->context.clip = group.clip;
-        decay_base(*slot, group);
-        slot->state.update(slot->pair, slot->context, scratch(thread));
-        ++slot->step;
-      } else {
-        DenseSlot& slot = *dense_[static_cast<std::size_t>(index - pair_count)];
-        if (!updates(slot)) return;
-        slot.context.clip = groups_[static_cast<std::size_t>(slot.group.index)].clip;
-        slot.state.update(slot.dense, slot.context, scratch(thread));
-        ++slot.step;
-      }
-    });
+    for_each(
+        [&](PairSlot& slot, Index, const Team<Scalar>& team) {
+          if (!updates(slot)) return;
+          const Group& group = groups_[static_cast<std::size_t>(slot.group.index)];
+          slot.context.clip = group.clip;
+          decay_base(slot, group);
+          slot.state.update(slot.pair, slot.context, team);
+          ++slot.step;
+        },
+        [&](DenseSlot& slot, Index, const Team<Scalar>& team) {
+          if (!updates(slot)) return;
+          slot.context.clip = groups_[static_cast<std::size_t>(slot.group.index)].clip;
+          slot.state.update(slot.dense, slot.context, team);
+          ++slot.step;
+        });
     ++step_;
     return report;
   }
@@ -223,7 +217,11 @@ class Optimizer {
     check_group(id);
     config.validate();
     for (const auto& slot : pairs_)
-      if (slot != nullptr && slot->group.index == id.index) check_decay(*slot, config);
+      if (slot != nullptr && slot->group.index == id.index) {
+        check_decay(*slot, config);
+        for (const auto& other : pairs_)
+          if (other != nullptr && other != slot) check_base(*slot, config, *other);
+      }
     groups_[static_cast<std::size_t>(id.index)].config = config;
   }
   double lr(GroupId id = {}) const { return group(id).lr; }
@@ -249,9 +247,8 @@ class Optimizer {
     for (const auto& slot : pairs_) {
       if (slot == nullptr) continue;
       visitor(slot->name + ".step", slot->step);
-      slot->state.visit([&](const char* part, auto tensor) {
-        visitor(slot->name + "." + part, tensor);
-      });
+      slot->state.visit(
+          [&](const char* part, auto tensor) { visitor(slot->name + "." + part, tensor); });
       if (slot->master_A.size() == 0) continue;
       const Pair& pair = slot->pair;
       visitor(slot->name + ".master_A",
@@ -261,9 +258,8 @@ class Optimizer {
     }
     for (const auto& slot : dense_) {
       visitor(slot->name + ".step", slot->step);
-      slot->state.visit([&](const char* part, auto tensor) {
-        visitor(slot->name + "." + part, tensor);
-      });
+      slot->state.visit(
+          [&](const char* part, auto tensor) { visitor(slot->name + "." + part, tensor); });
       if (slot->master.size() > 0)
         visitor(slot->name + ".master",
                 StateTensor<Scalar>(slot->master.data(), 1, slot->master.size()));
@@ -285,6 +281,9 @@ class Optimizer {
   static constexpr bool is_attachable =
       std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
 
+  /// Elements of work from which starting a team, some microseconds, does not show.
+  static constexpr Index kLargeWork = 1 << 18;
+
   struct Group {
     GroupConfig config;
     double squared_norm;
@@ -295,8 +294,11 @@ class Optimizer {
     std::string name;
     GroupId group;
     std::int64_t step = 0;
+    bool large = false;  // worth all threads on its own
     StepContext context;
     Preparation preparation;
+    detail::AddressRange parameters[2];  // A and B, or a dense parameter and nothing
+    detail::AddressRange gradients[2];
   };
 
   struct PairSlot : Slot {
@@ -306,8 +308,11 @@ class Optimizer {
       this->name = name_;
       base_weight = view.base_weight;
       base_type = storage_type<Base>();
-      ranges[0] = detail::address_range(view.lora_A);
-      ranges[1] = detail::address_range(view.lora_B);
+      this->parameters[0] = detail::address_range(view.lora_A);
+      this->parameters[1] = detail::address_range(view.lora_B);
+      this->gradients[0] = detail::address_range(view.grad_A);
+      this->gradients[1] = detail::address_range(view.grad_B);
+      this->large = PairState::work(pair.out_features, pair.in_features, pair.rank) >= kLargeWork;
       if constexpr (!std::is_same_v<T, Scalar>) {
         master_A = Buffer<Scalar>(pair.rank * pair.in_features);
         master_B = Buffer<Scalar>(pair.out_features * pair.rank);
@@ -323,8 +328,10 @@ class Optimizer {
       pair.model = fresh.pair.model;
       base_weight = fresh.base_weight;
       base_type = fresh.base_type;
-      ranges[0] = fresh.ranges[0];
-      ranges[1] = fresh.ranges[1];
+      for (int i = 0; i < 2; ++i) {
+        this->parameters[i] = fresh.parameters[i];
+        this->gradients[i] = fresh.gradients[i];
+      }
       if (master_A.size() == 0) return;
       follow_model(pair.model.lora_A, pair.master_A);
       follow_model(pair.model.lora_B, pair.master_B);
@@ -335,7 +342,6 @@ class Optimizer {
     Buffer<Scalar> master_A, master_B;
     void* base_weight = nullptr;
     StorageType base_type = StorageType::f32;
-    detail::AddressRange ranges[2];
   };
 
   struct DenseSlot : Slot {
@@ -343,6 +349,9 @@ class Optimizer {
     DenseSlot(const DenseView<T>& view, const std::string& name_)
         : dense(dense_of(view)), state(view.size) {
       this->name = name_;
+      this->parameters[0] = range_of(view.value, view.size);
+      this->gradients[0] = range_of(view.grad, view.size);
+      this->large = view.size >= kLargeWork;
       if constexpr (!std::is_same_v<T, Scalar>) {
         master = Buffer<Scalar>(view.size);
         dense.master = detail::state_of_A(master, 1, view.size);
@@ -372,6 +381,16 @@ class Optimizer {
     return view;
   }
 
+  template <typename Base>
+  static void check_unmerged(const LoraLayer<Scalar, Base>& layer) {
+    if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
+  }
+
+  template <typename T>
+  static detail::AddressRange range_of(const T* data, Index size) {
+    return detail::address_range(MatrixView<const T>{data, 1, size, size, 1});
+  }
+
   template <typename T, typename Base>
   static Pair pair_of(const LoraView<T, Base>& view) {
     const Index rank = view.lora_A.rows, in = view.lora_A.cols, out = view.lora_B.rows;
@@ -387,8 +406,7 @@ class Optimizer {
         detail::address_range(view.grad_A), detail::address_range(view.grad_B)};
     const char* const names[] = {"lora_A", "lora_B", "grad_A", "grad_B"};
     for (int i = 0; i < 4; ++i)
-      for (int k = 0; k < i; ++k)
-        detail::check_disjoint(names[i], ranges[i], names[k], ranges[k]);
+      for (int k = 0; k < i; ++k) detail::check_disjoint(names[i], ranges[i], names[k], ranges[k]);
     checks::config(is_finite(view.scaling) && view.scaling != 0, "scaling",
                    "a finite number other than 0", view.scaling);
     Pair pair;
@@ -444,7 +462,7 @@ class Optimizer {
   }
 
   void check_decay(const PairSlot& slot, const GroupConfig& group) const {
-    if (group.decay_target != DecayTarget::merged || group.weight_decay == 0) return;
+    if (!decays_base(group)) return;
     if (slot.base_weight == nullptr)
       throw ConfigError(
           "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
@@ -454,38 +472,95 @@ class Optimizer {
           "round the decay away");
   }
 
+  static bool decays_base(const GroupConfig& group) {
+    return group.decay_target == DecayTarget::merged && group.weight_decay != 0;
+  }
+
+  /// Two pairs on one W0 would decay it twice, or decay the W of a pair that did not ask for it.
+  void check_base(const PairSlot& slot, const GroupConfig& group, const PairSlot& other) const {
+    if (slot.base_weight == nullptr || slot.base_weight != other.base_weight) return;
+    if (decays_base(group) ||
+        decays_base(groups_[static_cast<std::size_t>(other.group.index)].config))
+      throw ConfigError("decay_target: expected a sole W0 for merged decay, got one shared with " +
+                        other.name);
+  }
+
+  /// What is written must be nobody else's, and names must tell the states apart.
+  void check_others(const Slot& slot) const {
+    const auto check = [&](const Slot& other) {
+      if (slot.name == other.name)
+        throw ConfigError("name: expected a name of its own, got \"" + slot.name + "\" again");
+      for (const auto& mine : slot.parameters) {
+        for (const auto& theirs : other.parameters)
+          detail::check_disjoint("parameter", mine, other.name.c_str(), theirs);
+        for (const auto& theirs : other.gradients)
+          detail::check_disjoint("parameter", mine, other.name.c_str(), theirs);
+      }
+      for (const auto& mine : slot.gradients)
+        for (const auto& theirs : other.parameters)
+          detail::check_disjoint("gradient", mine, other.name.c_str(), theirs);
+    };
+    for (const auto& other : pairs_)
+      if (other != nullptr) check(*other);
+    for (const auto& other : dense_) check(*other);
+  }
+
   void check_attachable(const PairSlot& slot, GroupId group) const {
     check_group(group);
-    check_decay(slot, groups_[static_cast<std::size_t>(group.index)].config);
-    for (const auto& other : pairs_) {
-      if (other == nullptr) continue;
-      for (const auto& mine : slot.ranges)
-        for (const auto& theirs : other->ranges)
-          detail::check_disjoint("lora_A, lora_B", mine, other->name.c_str(), theirs);
-    }
+    const GroupConfig& config = groups_[static_cast<std::size_t>(group.index)].config;
+    check_decay(slot, config);
+    check_others(slot);
+    for (const auto& other : pairs_)
+      if (other != nullptr) check_base(slot, config, *other);
   }
 
   PairId insert(std::unique_ptr<PairSlot> slot, GroupId group) {
+    if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
     check_attachable(*slot, group);
     slot->group = group;
-    if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
     const Pair& pair = slot->pair;
-    reserve(PairState::scratch_size(pair.out_features, pair.in_features, pair.rank),
-            PairState::wide_scratch_size(pair.rank));
+    reserve(PairState::scratch_size(pair.rank),
+            PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
+            PairState::wide_scratch_size(pair.rank), slot->large);
     pairs_.push_back(std::move(slot));
     return {static_cast<Index>(pairs_.size()) - 1};
   }
 
-  void reserve(Index scalars, Index wide) {
+  /// Scratch for one more parameter. What is large needs its shared part once, since such
+  /// parameters come one after the other; small ones may meet on any thread.
+  void reserve(Index scalars, Index shared, Index wide, bool large) {
     for (Worker& worker : workers_) {
-      worker.scalars.reserve(scalars);
+      const bool with_shared = !large || &worker == &workers_.front();
+      worker.scalars.reserve(scalars + (with_shared ? shared : 0));
       worker.wide.reserve(wide);
     }
+    scratches_.clear();
+    for (Worker& worker : workers_)
+      scratches_.push_back({worker.scalars.data(), worker.wide.data()});
   }
 
-  Scratch<Scalar> scratch(int thread) {
-    Worker& worker = workers_[static_cast<std::size_t>(thread)];
-    return {worker.scalars.data(), worker.wide.data()};
+  /// Calls on_pair(slot, index, team) and on_dense(slot, index, team) for everything attached: for
+  /// what is large one after the other with all threads each, for the rest at the same time with
+  /// one thread each.
+  template <typename OnPair, typename OnDense>
+  void for_each(const OnPair& on_pair, const OnDense& on_dense) {
+    const int threads = static_cast<int>(workers_.size());
+    const Index pair_count = static_cast<Index>(pairs_.size());
+    const Index count = pair_count + static_cast<Index>(dense_.size());
+    const auto visit_slot = [&](Index index, bool large, const Team<Scalar>& team) {
+      if (index < pair_count) {
+        PairSlot* const slot = pairs_[static_cast<std::size_t>(index)].get();
+        if (slot != nullptr && slot->large == large) on_pair(*slot, index, team);
+      } else {
+        DenseSlot& slot = *dense_[static_cast<std::size_t>(index - pair_count)];
+        if (slot.large == large) on_dense(slot, index, team);
+      }
+    };
+    for (Index index = 0; index < count; ++index)
+      visit_slot(index, true, Team<Scalar>(scratches_.data(), threads));
+    parallel_for(threads, count, [&](Index index, int thread) {
+      visit_slot(index, false, Team<Scalar>(&scratches_[static_cast<std::size_t>(thread)], 1));
+    });
   }
 
   StepContext context(const Slot& slot, Index index, double grad_scale, double lr_factor) const {
@@ -494,8 +569,7 @@ class Optimizer {
     context.config = &config_;
     context.lr = group.lr * lr_factor;
     context.decay = 1 - context.lr * group.weight_decay;
-    if (group.decay_target == DecayTarget::merged &&
-        index < static_cast<Index>(pairs_.size()))
+    if (group.decay_target == DecayTarget::merged && index < static_cast<Index>(pairs_.size()))
       context.decay = std::sqrt(context.decay);
     context.grad_scale = grad_scale;
     context.step = slot.step + 1;
@@ -516,10 +590,17 @@ class Optimizer {
     for (Group& group : groups_) group.squared_norm = 0;
     const auto count = [&](const Slot& slot) {
       switch (slot.preparation.report.status) {
-        case AdjustStatus::non_finite: ++report.skipped_non_finite; return;
-        case AdjustStatus::overflow: ++report.skipped_overflow; return;
-        case AdjustStatus::rank_deficient: ++report.rank_deficient; break;
-        case AdjustStatus::ok: break;
+        case AdjustStatus::non_finite:
+          ++report.skipped_non_finite;
+          return;
+        case AdjustStatus::overflow:
+          ++report.skipped_overflow;
+          return;
+        case AdjustStatus::rank_deficient:
+          ++report.rank_deficient;
+          break;
+        case AdjustStatus::ok:
+          break;
       }
       ++report.updated;
       groups_[static_cast<std::size_t>(slot.group.index)].squared_norm +=
@@ -540,7 +621,7 @@ class Optimizer {
 
   /// W0 *= 1 - lr weight_decay, for merged decay.
   static void decay_base(const PairSlot& slot, const Group& group) {
-    if (group.config.decay_target != DecayTarget::merged || group.config.weight_decay == 0) return;
+    if (!decays_base(group.config)) return;
     const Index size = slot.pair.out_features * slot.pair.in_features;
     const double factor = 1 - slot.context.lr * group.config.weight_decay;
     const auto shrink = [&](auto* weight) {
@@ -563,6 +644,7 @@ class Optimizer {
   std::vector<std::unique_ptr<PairSlot>> pairs_;  // null where detached
   std::vector<std::unique_ptr<DenseSlot>> dense_;
   std::vector<Worker> workers_;
+  std::vector<Scratch<Scalar>> scratches_;  // views of the workers' memory
   std::int64_t step_ = 0;
 };
 

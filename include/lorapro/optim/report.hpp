@@ -23,8 +23,8 @@ struct StepReport {
 
 /// How the gradients handed to one step are scaled.
 struct StepScale {
-  double loss_scale = 1;     ///< the loss was multiplied by it; gradients are divided by it; > 0
-  Index accumulated = 1;     ///< batches whose mean gradient is wanted: also divided by; >= 1
+  double loss_scale = 1;  ///< the loss was multiplied by it; gradients are divided by it; > 0
+  Index accumulated = 1;  ///< batches whose mean gradient is wanted: also divided by; >= 1
 };
 
 LORAPRO_NAMESPACE_END

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <lorapro/adjust/adam.hpp>
+#include <lorapro/core/parallel.hpp>
+#include <lorapro/linalg/magnitude.hpp>
 #include <lorapro/optim/optimizer_config.hpp>
 #include <lorapro/optim/state.hpp>
 
@@ -17,13 +19,17 @@ LORAPRO_NAMESPACE_BEGIN
 /// struct MyRule {
 ///   template <typename Scalar> struct PairState {          // what is kept for one LoRA pair
 ///     PairState(Index out_features, Index in_features, Index rank);
-///     template <typename Visitor> void visit(Visitor&& v);  // v("name", StateTensor) for each part
-///     static Index scratch_size(Index out_features, Index in_features, Index rank);  // of Scalar
-///     static Index wide_scratch_size(Index rank);                                    // of Wide
+///     template <typename Visitor> void visit(Visitor&& v);  // v("name", StateTensor) for each
+///     part static Index scratch_size(Index rank);       // of each thread, in Scalar static Index
+///     wide_scratch_size(Index rank);  // of each thread, in Wide
+///     // Behind scratch_size in the team's own scratch.
+///     static Index shared_scratch_size(Index out_features, Index in_features, Index rank);
+///     // About how many elements an update touches: from a few 100,000 on it gets all threads.
+///     static Index work(Index out_features, Index in_features, Index rank);
 ///     // Reads, checks, measures; writes nothing but what step() forgets (no moments, no factors).
-///     Preparation prepare(const Pair&, const StepContext&, const Scratch<Scalar>&);
+///     Preparation prepare(const Pair&, const StepContext&, const Team<Scalar>&);
 ///     // Updates moments and parameters; called only where prepare said ok or rank_deficient.
-///     void update(const Pair&, const StepContext&, const Scratch<Scalar>&);
+///     void update(const Pair&, const StepContext&, const Team<Scalar>&);
 ///   };
 ///   template <typename Scalar> struct DenseState { ... };   // the same for a DenseView
 /// };
@@ -33,8 +39,9 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// A pair as rules see it.
 struct Pair {
-  PairFactors model;    ///< the factors that the gradients belong to, and the gradients
-  FactorView master_A;  ///< copies in the compute scalar; no data unless the model is stored in less
+  PairFactors model;  ///< the factors that the gradients belong to, and the gradients
+  FactorView
+      master_A;  ///< copies in the compute scalar; no data unless the model is stored in less
   FactorView master_B;
   Index out_features = 0;
   Index in_features = 0;
@@ -60,6 +67,14 @@ struct StepContext {
   ClipNorm clip_norm = ClipNorm::none;
 };
 
+/// AdamW's constants of a parameter. \param grad_scale of the gradient that the moments see.
+template <typename Scalar>
+AdamConstants<Scalar> adam_constants(const StepContext& context, double grad_scale) {
+  const OptimizerConfig& config = *context.config;
+  return {config.beta1, config.beta2,  config.eps, context.step,
+          grad_scale,   context.decay, context.lr};
+}
+
 /// What prepare found.
 struct Preparation {
   AdjustReport report;
@@ -73,57 +88,98 @@ struct Scratch {
   Wide* wide = nullptr;
 };
 
+/// The threads, each with its scratch, that work on one parameter: all of them on a large one, one
+/// on a small one while the others work on other parameters. How work is cut into pieces depends on
+/// its size alone and pieces are combined in order, so results do not depend on the team.
+template <typename Scalar>
+class Team {
+ public:
+  /// Pieces that a large parameter is cut into.
+  static constexpr Index kMaxPieces = 64;
+
+  Team(const Scratch<Scalar>* scratches, int threads) : scratches_(scratches), threads_(threads) {}
+
+  /// Scratch of the calling thread, outside parallel.
+  const Scratch<Scalar>& own() const { return scratches_[0]; }
+
+  /// Calls body(index, scratch) for index = 0 .. count - 1; lower indices are begun first.
+  template <typename Body>
+  void parallel(Index count, const Body& body) const {
+    parallel_for(threads_, count,
+                 [&](Index index, int thread) { body(index, scratches_[thread]); });
+  }
+
+  /// Calls body(piece, first, last, scratch) for at most kMaxPieces consecutive ranges of [0,
+  /// count).
+  template <typename Body>
+  void parallel_ranges(Index count, const Body& body) const {
+    const Index length = (count + kMaxPieces - 1) / kMaxPieces;
+    parallel((count + length - 1) / length, [&](Index piece, const Scratch<Scalar>& scratch) {
+      body(piece, piece * length, std::min(count, (piece + 1) * length), scratch);
+    });
+  }
+
+ private:
+  const Scratch<Scalar>* scratches_;
+  int threads_;
+};
+
 namespace detail {
 
-/// Sum of squares in the wide scalar, not finite if an element is not. \cost 2 flops an element.
-inline Wide squared_norm(const FactorView& factor, Wide* scratch) {
-  Wide sum = 0;
-  for (Index panel = 0; panel < panel_count(factor.length); ++panel) {
-    load_panel(factor, panel, scratch);
-    const Index width = padded_width(panel_width(factor.length, panel));
-    for (Index k = 0; k < factor.rank; ++k)
-      sum += row_dot(scratch + k * kPanelWidth, scratch + k * kPanelWidth, width);
-  }
-  return sum;
-}
-
-/// p <- decay p - lr d for a parameter and, if there is one, its master copy.
-/// \param direction  called as direction(panel, width, d): fills d (rank, width) of that panel.
-/// \param scratch    2 rank kPanelWidth elements.
-template <typename Scalar, typename Direction>
-void update_parameter(const FactorView& model, const FactorView& master, double decay, double lr,
-                      Scalar* scratch, const Direction& direction) {
-  const FactorView& target = master.data != nullptr ? master : model;
-  const auto keep = static_cast<Scalar>(decay);
-  const auto rate = static_cast<Scalar>(lr);
-  Scalar* const value = scratch;
-  Scalar* const d = scratch + model.rank * kPanelWidth;
-  for (Index panel = 0; panel < panel_count(model.length); ++panel) {
-    const Index width = padded_width(panel_width(model.length, panel));
-    direction(panel, width, d);
-    load_panel(target, panel, value);
-    for (Index k = 0; k < model.rank; ++k)
-      for (Index i = k * kPanelWidth; i < k * kPanelWidth + width; ++i)
-        value[i] = keep * value[i] - rate * d[i];
-    store_panel(value, target, panel);
-    if (master.data != nullptr) store_panel(value, model, panel);
-  }
-}
-
-/// Adam on a panel: the gradient in d becomes the direction; moments have the factor's layout.
-/// \param scratch  2 rank kPanelWidth elements.
+/// What norms of a step must stay below for value - lr step to fit the scalar, where the values are
+/// below step_limit(0) as well.
 template <typename Scalar>
-void adam_panel(const AdamConstants<Scalar>& constants, const FactorView& exp_avg,
-                const FactorView& exp_avg_sq, Index panel, Scalar* d, Scalar* scratch) {
-  Scalar* const m = scratch;
-  Scalar* const v = scratch + exp_avg.rank * kPanelWidth;
-  load_panel(exp_avg, panel, m);
-  load_panel(exp_avg_sq, panel, v);
-  const Index width = padded_width(panel_width(exp_avg.length, panel));
-  for (Index k = 0; k < exp_avg.rank; ++k)
-    adam_row(constants, m + k * kPanelWidth, v + k * kPanelWidth, d + k * kPanelWidth, width, 0, 0);
-  store_panel(m, exp_avg, panel);
-  store_panel(v, exp_avg_sq, panel);
+double step_limit(double lr) {
+  return static_cast<double>(std::numeric_limits<Scalar>::max()) / 2 / std::max(1.0, lr);
+}
+
+/// Updates a parameter panel by panel: f(panel, value, scratch) changes the parameter's panel, of
+/// the master copy where there is one, which is then rounded into the model.
+/// Scratch: panel_size(rank) scalars, the first ones.
+template <typename Scalar, typename F>
+void update_parameter(const FactorView& model, const FactorView& master, const Team<Scalar>& team,
+                      const F& f) {
+  const FactorView& target = master.data != nullptr ? master : model;
+  const PanelLayout layout(model);
+  team.parallel_ranges(layout.count(),
+                       [&](Index, Index first, Index last, const Scratch<Scalar>& scratch) {
+                         for (Index panel = first; panel < last; ++panel) {
+                           const auto value = edit_panel(target, layout, panel, scratch.scalars);
+                           f(panel, value, scratch);
+                           write_panel<Scalar>({value.data, value.stride}, target, layout, panel);
+                           if (master.data != nullptr)
+                             write_panel<Scalar>({value.data, value.stride}, model, layout, panel);
+                         }
+                       });
+}
+
+/// AdamW on one panel of a parameter. \param scratch 2 panel_size(rank) elements.
+template <typename Scalar>
+void adamw_panel(const AdamConstants<Scalar>& constants, const PanelLayout& layout, Index panel,
+                 const Panel<const Scalar>& grad, const FactorView& exp_avg,
+                 const FactorView& exp_avg_sq, const Panel<Scalar>& value, Scalar* scratch) {
+  const auto m = edit_panel(exp_avg, layout, panel, scratch);
+  const auto v = edit_panel(exp_avg_sq, layout, panel, scratch + panel_size(layout.rank()));
+  const Index length = layout.row_length(panel);
+  // Consecutive rows count as one: the ragged ends of short rows would cost a packet each.
+  const bool whole =
+      length == grad.stride && length == m.stride && length == v.stride && length == value.stride;
+  const Index rows = whole ? 1 : layout.rows(panel);
+  const Index count = whole ? layout.rows(panel) * length : length;
+  for (Index i = 0; i < rows; ++i)
+    adamw_row(constants, grad.data + i * grad.stride, m.data + i * m.stride, v.data + i * v.stride,
+              value.data + i * value.stride, count);
+  write_panel<Scalar>({m.data, m.stride}, exp_avg, layout, panel);
+  write_panel<Scalar>({v.data, v.stride}, exp_avg_sq, layout, panel);
+}
+
+/// value = keep value - rate step on one panel.
+template <typename Scalar>
+void descend_panel(double keep, double rate, const PanelLayout& layout, Index panel,
+                   const Panel<const Scalar>& step, const Panel<Scalar>& value) {
+  for (Index i = 0; i < layout.rows(panel); ++i)
+    descend_row(static_cast<Scalar>(keep), static_cast<Scalar>(rate), step.data + i * step.stride,
+                value.data + i * value.stride, layout.row_length(panel));
 }
 
 /// View of a state buffer that has the logical shape of lora_A or lora_B, rank first.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/adjust/moment_tiles.hpp>
 #include <lorapro/core/storage.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
@@ -28,6 +29,33 @@ class StateTensor {
   T* data_;
   Index rows_;
   Index cols_;
+};
+
+/// A StateTensor of moments that are kept in tiles: the same to a visitor.
+template <typename Scalar, typename Storage>
+class MomentTensor {
+ public:
+  using Moments = MomentTiles<Scalar, Storage>;
+  MomentTensor(Moments& moments, typename Moments::Moment moment)
+      : moments_(&moments), moment_(moment) {}
+
+  Index rows() const { return moments_->rows(); }
+  Index cols() const { return moments_->cols(); }
+  Index size() const { return rows() * cols(); }
+  static constexpr StorageType type() { return storage_type<Storage>(); }
+
+  void read(Storage* out) const {
+    for (Index i = 0; i < rows(); ++i)
+      for (Index j = 0; j < cols(); ++j) out[i * cols() + j] = moments_->at(moment_, i, j);
+  }
+  void write(const Storage* in) {
+    for (Index i = 0; i < rows(); ++i)
+      for (Index j = 0; j < cols(); ++j) moments_->at(moment_, i, j) = in[i * cols() + j];
+  }
+
+ private:
+  Moments* moments_;
+  typename Moments::Moment moment_;
 };
 
 LORAPRO_NAMESPACE_END

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/linalg/panel.hpp>
+#include <lorapro/linalg/product.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Largest |x| of consecutive elements, on the bits without the sign, whose order is that of the
+/// magnitudes: infinities and NaNs come out as not finite, also under -ffast-math.
+template <typename Scalar>
+double largest_magnitude(const Scalar* values, Index count) {
+  using Bits = std::conditional_t<sizeof(Scalar) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Bits kMagnitude = ~Bits{0} >> 1;
+  constexpr Index kLanes = Packets<Scalar>::kSize;
+  using Lanes = IntegerLanes<Bits, kLanes>;
+  Lanes largest[4] = {};
+  Index i = 0;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+    LORAPRO_UNROLL
+    for (Index k = 0; k < 4; ++k) {
+      Lanes lanes;
+      std::memcpy(&lanes, values + i + k * kLanes, sizeof lanes);
+      lanes &= kMagnitude;
+      largest[k] = lanes > largest[k] ? lanes : largest[k];
+    }
+  }
+  Bits result = 0;
+  for (Index k = 0; k < 4; ++k)
+    for (Index lane = 0; lane < kLanes; ++lane) result = std::max<Bits>(result, largest[k][lane]);
+  for (; i < count; ++i) {
+    Bits bits;
+    std::memcpy(&bits, values + i, sizeof bits);
+    result = std::max<Bits>(result, bits & kMagnitude);
+  }
+  Scalar magnitude;
+  std::memcpy(&magnitude, &result, sizeof magnitude);
+  return static_cast<double>(magnitude);
+}
+
+}  // namespace detail
+
+/// Largest |x| in the panels [first, last) of a matrix; not finite if an element is not.
+/// \param scratch  panel_size(rank) elements.
+/// \cost reads each element once; no heap.
+template <typename Scalar>
+double largest_magnitude(const FactorView& factor, Index first, Index last, Scalar* scratch) {
+  const PanelLayout layout(factor);
+  double largest = 0;
+  for (Index panel = first; panel < last; ++panel) {
+    const auto values = read_panel(factor, layout, panel, scratch);
+    const Index length = layout.row_length(panel);
+    // Consecutive rows count as one.
+    const bool whole = values.stride == length;
+    const Index rows = whole ? 1 : layout.rows(panel);
+    const Index count = whole ? layout.rows(panel) * length : length;
+    for (Index i = 0; i < rows; ++i) {
+      const double row = detail::largest_magnitude(values.data + i * values.stride, count);
+      if (!is_finite(row)) return row;
+      largest = std::max(largest, row);
+    }
+  }
+  return largest;
+}
+
+/// Sum of squares in the panels [first, last), in the wide scalar.
+/// \param scratch  panel_size(rank) elements. \cost 2 flops an element.
+inline Wide squared_norm(const FactorView& factor, Index first, Index last, Wide* scratch) {
+  const PanelLayout layout(factor);
+  Wide sum = 0;
+  for (Index panel = first; panel < last; ++panel) {
+    const auto values = read_panel(factor, layout, panel, scratch);
+    for (Index i = 0; i < layout.rows(panel); ++i) {
+      const Wide* const row = values.data + i * values.stride;
+      detail::dot_rows<1, 1>(row, 0, row, 0, layout.row_length(panel), &sum, 0, 0);
+    }
+  }
+  return sum;
+}
+
+LORAPRO_NAMESPACE_END

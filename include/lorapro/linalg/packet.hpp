@@ -1,0 +1,211 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/core/numeric.hpp>
+#include <lorapro/core/random.hpp>
+#include <lorapro/core/storage.hpp>
+
+#include <cstdint>  // std::uint16_t, std::uint32_t
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// \file
+/// Registers. Kernels are written once on Eigen's packets, which exist for SSE2, AVX, AVX2, AVX-512
+/// and NEON (and as plain scalars elsewhere); integer lanes are GCC vector extensions, which g++
+/// and clang++ lower for every target. Only one-instruction functions of Eigen are used, which
+/// optimising compilers inline, so that nothing is shared with units compiled for another
+/// instruction set.
+
+/// Asks for complete unrolling of the next loop, at -O2 too: its bounds are constants and its
+/// arrays are registers.
+#if defined(__clang__)
+#define LORAPRO_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define LORAPRO_UNROLL _Pragma("GCC unroll 32")
+#else
+#define LORAPRO_UNROLL
+#endif
+
+/// Around code that names packet types as template arguments: g++ then says that it drops their
+/// attributes (alignment), which the templates do not look at.
+#if defined(__GNUC__) && !defined(__clang__)
+#define LORAPRO_PACKET_ARGUMENTS_BEGIN \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wignored-attributes\"")
+#define LORAPRO_PACKET_ARGUMENTS_END _Pragma("GCC diagnostic pop")
+#else
+#define LORAPRO_PACKET_ARGUMENTS_BEGIN
+#define LORAPRO_PACKET_ARGUMENTS_END
+#endif
+
+#if defined(__GNUC__)
+#define LORAPRO_ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define LORAPRO_ALWAYS_INLINE inline
+#endif
+
+namespace detail {
+
+LORAPRO_PACKET_ARGUMENTS_BEGIN
+
+template <typename Scalar>
+struct Packets {
+  using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
+  static constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
+  /// Registers of the target: how large a register tile may be.
+  static constexpr Index kRegisters = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
+
+  static LORAPRO_ALWAYS_INLINE Packet load(const Scalar* p) {
+    return Eigen::internal::ploadu<Packet>(p);
+  }
+  static LORAPRO_ALWAYS_INLINE void store(Scalar* p, const Packet& v) {
+    Eigen::internal::pstoreu(p, v);
+  }
+  static LORAPRO_ALWAYS_INLINE Packet set(Scalar v) { return Eigen::internal::pset1<Packet>(v); }
+  static LORAPRO_ALWAYS_INLINE Packet add(const Packet& a, const Packet& b) {
+    return Eigen::internal::padd(a, b);
+  }
+  static LORAPRO_ALWAYS_INLINE Packet mul(const Packet& a, const Packet& b) {
+    return Eigen::internal::pmul(a, b);
+  }
+  static LORAPRO_ALWAYS_INLINE Packet fma(const Packet& a, const Packet& b, const Packet& c) {
+    return Eigen::internal::pmadd(a, b, c);
+  }
+  static LORAPRO_ALWAYS_INLINE Scalar sum(const Packet& v) { return Eigen::internal::predux(v); }
+};
+
+/// m / (sqrt(v) + eps) for v >= 0; relative error a few eps of the scalar. A denormal v may count
+/// as 0, far below any eps. Correctly rounded square root and division except on AVX-512, where
+/// their latency would dominate the Adam update: there 14-bit estimates and a Newton step each.
+template <typename Packet>
+LORAPRO_ALWAYS_INLINE Packet normalize(const Packet& m, const Packet& v, const Packet& eps) {
+  Packet root;
+#if defined(EIGEN_VECTORIZE_AVX512)
+  if constexpr (std::is_same_v<Packet, Eigen::internal::Packet16f>) {
+    const __m512 safe = _mm512_max_ps(v, _mm512_set1_ps(std::numeric_limits<float>::min()));
+    const __m512 y = _mm512_rsqrt14_ps(safe);
+    const __m512 half = _mm512_mul_ps(_mm512_mul_ps(v, _mm512_set1_ps(-0.5f)), y);
+    const __m512 refined = _mm512_mul_ps(y, _mm512_fmadd_ps(half, y, _mm512_set1_ps(1.5f)));
+    const __m512 divisor = _mm512_fmadd_ps(v, refined, eps);
+    const __m512 estimate = _mm512_rcp14_ps(divisor);
+    const __m512 error = _mm512_fnmadd_ps(divisor, estimate, _mm512_set1_ps(2.0f));
+    return _mm512_mul_ps(_mm512_mul_ps(m, estimate), error);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet8d>) {
+    root = _mm512_sqrt_pd(v);
+  } else
+#endif
+#if defined(EIGEN_VECTORIZE_AVX)
+      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet8f>) {
+    root = _mm256_sqrt_ps(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4d>) {
+    root = _mm256_sqrt_pd(v);
+  } else
+#endif
+#if defined(EIGEN_VECTORIZE_SSE)
+      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4f>) {
+    root = _mm_sqrt_ps(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet2d>) {
+    root = _mm_sqrt_pd(v);
+  } else
+#endif
+#if defined(EIGEN_VECTORIZE_NEON) && EIGEN_ARCH_ARM64
+      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4f>) {
+    root = vsqrtq_f32(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet2d>) {
+    root = vsqrtq_f64(v);
+  } else
+#endif
+  {
+    root = Eigen::internal::psqrt(v);
+  }
+  return Eigen::internal::pdiv(m, Eigen::internal::padd(root, eps));
+}
+
+LORAPRO_PACKET_ARGUMENTS_END
+
+/// Lanes of a packet as unsigned integers.
+template <typename Unsigned, Index kSize>
+using IntegerLanes [[gnu::vector_size(kSize * sizeof(Unsigned))]] = Unsigned;
+
+/// Moments in memory: one packet of Scalar from and to Storage.
+template <typename Scalar, typename Storage>
+struct MomentLanes {
+  using P = Packets<Scalar>;
+
+  static LORAPRO_ALWAYS_INLINE typename P::Packet load(const Storage* p) {
+    Scalar lanes[P::kSize];
+    for (Index i = 0; i < P::kSize; ++i) lanes[i] = static_cast<Scalar>(p[i]);
+    return P::load(lanes);
+  }
+  static LORAPRO_ALWAYS_INLINE void store(Storage* p, const typename P::Packet& v) {
+    Scalar lanes[P::kSize];
+    P::store(lanes, v);
+    for (Index i = 0; i < P::kSize; ++i) p[i] = static_cast<Storage>(lanes[i]);
+  }
+  /// Rounds stochastically with the bits of columns col, col + 1, ... (round_stochastic).
+  static LORAPRO_ALWAYS_INLINE void store_stochastic(Storage* p, const typename P::Packet& v,
+                                                     std::uint64_t row_key, std::uint32_t col) {
+    Scalar lanes[P::kSize];
+    P::store(lanes, v);
+    for (Index i = 0; i < P::kSize; ++i)
+      p[i] = round_stochastic(static_cast<float>(lanes[i]),
+                              element_bits(row_key, col + static_cast<std::uint32_t>(i)));
+  }
+};
+
+template <typename Scalar>
+struct MomentLanes<Scalar, Scalar> {
+  using P = Packets<Scalar>;
+
+  static LORAPRO_ALWAYS_INLINE typename P::Packet load(const Scalar* p) { return P::load(p); }
+  static LORAPRO_ALWAYS_INLINE void store(Scalar* p, const typename P::Packet& v) {
+    P::store(p, v);
+  }
+  static LORAPRO_ALWAYS_INLINE void store_stochastic(Scalar* p, const typename P::Packet& v,
+                                                     std::uint64_t, std::uint32_t) {
+    P::store(p, v);
+  }
+};
+
+/// In integer lanes: a bfloat16 is the upper half of a float. Values must be finite and below half
+/// of the largest float, so that rounding up cannot reach infinity.
+template <>
+struct MomentLanes<float, bfloat16> {
+  using P = Packets<float>;
+  using Bits = IntegerLanes<std::uint32_t, P::kSize>;
+  using Halves = IntegerLanes<std::uint16_t, P::kSize>;
+
+  static LORAPRO_ALWAYS_INLINE P::Packet load(const bfloat16* p) {
+    Halves halves;
+    std::memcpy(&halves, p, sizeof halves);
+    const Bits bits = __builtin_convertvector(halves, Bits) << 16;
+    P::Packet v;
+    std::memcpy(&v, &bits, sizeof v);
+    return v;
+  }
+  static LORAPRO_ALWAYS_INLINE void store(bfloat16* p, const P::Packet& v) {
+    const Bits bits = bits_of(v);
+    truncate(p, bits + 0x7fffU + ((bits >> 16) & 1U));
+  }
+  static LORAPRO_ALWAYS_INLINE void store_stochastic(bfloat16* p, const P::Packet& v,
+                                                     std::uint64_t row_key, std::uint32_t col) {
+    Bits lane;
+    for (Index i = 0; i < P::kSize; ++i) lane[i] = static_cast<std::uint32_t>(i);
+    truncate(p, bits_of(v) + (element_bits_of<Bits>(row_key, lane + col) & 0xffffU));
+  }
+
+ private:
+  static LORAPRO_ALWAYS_INLINE Bits bits_of(const P::Packet& v) {
+    Bits bits;
+    std::memcpy(&bits, &v, sizeof bits);
+    return bits;
+  }
+  static LORAPRO_ALWAYS_INLINE void truncate(bfloat16* p, const Bits& bits) {
+    const Halves halves = __builtin_convertvector(bits >> 16, Halves);
+    std::memcpy(static_cast<void*>(p), &halves, sizeof halves);
+  }
+};
+
+}  // namespace detail
+
+LORAPRO_NAMESPACE_END
