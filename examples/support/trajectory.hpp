@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <lorapro/lorapro.hpp>
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -127,16 +127,18 @@ double replay(const Trajectory& reference) {
   Matrix W0 = reference.base_weight.cast<Scalar>();
   lorapro::Optimizer<Scalar, Rule> optimizer(reference.config);
   auto view = lorapro::row_major_view(A.data(), B.data(), grad_A.data(), grad_B.data(),
-                                      reference.out_features, reference.in_features,
-                                      reference.rank, reference.scaling);
+                                      reference.out_features, reference.in_features, reference.rank,
+                                      reference.scaling);
   view.base_weight = W0.data();
   optimizer.attach(view);
   Deviation deviation(reference);
   deviation.add(0, A, B);
   for (std::size_t t = 0; t < reference.full_grad.size(); ++t) {
     const auto& G = reference.full_grad[t];
-    grad_A = (reference.scaling * B.template cast<double>().transpose() * G).template cast<Scalar>();
-    grad_B = (reference.scaling * G * A.template cast<double>().transpose()).template cast<Scalar>();
+    grad_A =
+        (reference.scaling * B.template cast<double>().transpose() * G).template cast<Scalar>();
+    grad_B =
+        (reference.scaling * G * A.template cast<double>().transpose()).template cast<Scalar>();
     if (optimizer.step().updated != 1) return std::numeric_limits<double>::quiet_NaN();
     deviation.add(t + 1, A, B);
   }
@@ -149,7 +151,8 @@ template <typename Scalar, typename Moments = Scalar>
 double replay_mode(const Trajectory& reference) {
   using namespace lorapro;
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
-  if (reference.mode == "adamw_efficient") return replay<Scalar, LoraPro<AdapterMoments>>(reference);
+  if (reference.mode == "adamw_efficient")
+    return replay<Scalar, LoraPro<AdapterMoments>>(reference);
   return replay<Scalar, LoraPro<FullMoments<Moments>>>(reference);
 }
 

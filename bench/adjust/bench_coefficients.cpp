@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/adjust/coefficients.hpp>
+
+#include <Eigen/Eigenvalues>  // SelfAdjointEigenSolver
+#include <memory>             // std::make_shared
+
+#include "support/benchmark_case.hpp"
+#include "support/spectra_data.hpp"
+
+namespace {
+
+using bench::Index;
+using bench::WideMatrix;
+
+constexpr double kScaling = 2, kDamping = 0.1;
+
+struct Fixture {
+  explicit Fixture(Index rank) : data(rank), coefficients(rank) { (void)data.compute_spectra(); }
+  bool compute() {
+    return coefficients.compute(data.spectra, data.cross_A.data(), data.cross_B.data(), kScaling,
+                                kDamping, lorapro::Gauge::sylvester, 1.0, data.scratch.data());
+  }
+  bench::SpectraData data;
+  lorapro::AdjustCoefficients coefficients;
+};
+
+std::function<void()> coefficients(Index rank) {
+  auto fixture = std::make_shared<Fixture>(rank);
+  return [fixture] {
+    bool finite = fixture->compute();
+    benchmark::DoNotOptimize(finite);
+  };
+}
+
+/// Everything of size r that one pair takes.
+std::function<void()> sylvester(Index rank) {
+  auto fixture = std::make_shared<Fixture>(rank);
+  return [fixture] {
+    bool solved = fixture->data.compute_spectra() && fixture->compute();
+    benchmark::DoNotOptimize(solved);
+  };
+}
+
+/// The same four matrices with Eigen's solvers and products.
+std::function<void()> eigen(Index rank) {
+  struct Twin {
+    explicit Twin(Index r) : data(r), p(r), q(r) {}
+    bench::SpectraData data;
+    Eigen::SelfAdjointEigenSolver<WideMatrix> p, q;
+    WideMatrix core_A, core_B, on_A, on_B, on_grad_A, on_grad_B;
+  };
+  auto twin = std::make_shared<Twin>(rank);
+  return [twin] {
+    Twin& t = *twin;
+    t.q.compute(t.data.gram_A);
+    t.p.compute(t.data.gram_B);
+    const auto& V = t.p.eigenvectors();
+    const auto& U = t.q.eigenvectors();
+    const Eigen::ArrayXd l = kScaling * kScaling * t.p.eigenvalues();
+    const Eigen::ArrayXd u = kScaling * kScaling * t.q.eigenvalues();
+    const double lambda = kDamping * (l.maxCoeff() + u.maxCoeff());
+    t.core_A = V.transpose() * t.data.cross_A * U;
+    t.core_B = V.transpose() * t.data.cross_B.transpose() * U;
+    for (Index i = 0; i < l.size(); ++i)
+      for (Index j = 0; j < l.size(); ++j) {
+        const double d = -kScaling * kScaling / (l(i) + u(j) + lambda);
+        t.core_A(i, j) *= d / (l(i) + lambda);
+        t.core_B(i, j) *= d / (u(j) + lambda);
+      }
+    t.on_A = V * t.core_A * U.transpose();
+    t.on_B = V * t.core_B * U.transpose();
+    t.on_grad_A = V * (l + lambda).inverse().matrix().asDiagonal() * V.transpose();
+    t.on_grad_B = U * (u + lambda).inverse().matrix().asDiagonal() * U.transpose();
+  };
+}
+
+const bool registered = bench::add_all([] {
+  for (const Index rank : bench::solve_ranks()) {
+    const auto r = static_cast<double>(rank);
+    const std::string rest = "/r" + std::to_string(rank);
+    bench::Work alone;
+    alone.flops = 20 * r * r * r;
+    alone.least_f64 = alone.flops;
+    bench::add("solve/coefficients" + rest, alone, [=] { return coefficients(rank); });
+    bench::Work whole;
+    whole.flops = 38 * r * r * r;
+    bench::add("solve/sylvester" + rest, whole, [=] { return sylvester(rank); });
+    bench::add("solve/eigen" + rest, whole, [=] { return eigen(rank); });
+  }
+});
+
+}  // namespace

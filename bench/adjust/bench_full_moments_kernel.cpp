@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/adjust/full_moments_kernel.hpp>
+#include <lorapro/core/buffer.hpp>
+
+#include <memory>  // std::make_shared
+
+#include "support/benchmark_case.hpp"
+#include "support/naive_adam.hpp"
+#include "support/naive_adjust.hpp"
+
+namespace {
+
+using bench::Index;
+
+template <typename Storage>
+std::function<void()> pass(const bench::Shape& shape) {
+  using Buffers = lorapro::FullMomentsBuffers<float>;
+  using Tile = lorapro::TileShape<float>;
+  struct Fixture {
+    explicit Fixture(const bench::Shape& s)
+        : moments(s.out, s.in),
+          memory(Buffers::size(s.rank, s.out, s.in)),
+          buffers(memory.data(), s.rank, s.out, s.in),
+          lanes(s.rank * Tile::kRows * lorapro::detail::Packets<float>::kSize) {
+      // Small enough for products of rank r to stay of order one.
+      for (Index i = 0; i < memory.size(); ++i)
+        memory[i] = static_cast<float>(
+            0.02 * (2 * lorapro::random_uniform(1, static_cast<std::uint64_t>(i)) - 1));
+    }
+    lorapro::MomentTiles<float, Storage> moments;
+    lorapro::Buffer<float> memory;
+    Buffers buffers;
+    lorapro::Buffer<float> lanes;
+  };
+  auto fixture = std::make_shared<Fixture>(shape);
+  return [fixture, shape] {
+    Fixture& f = *fixture;
+    const lorapro::FullMomentsConstants<float> constants(0.9, 0.999, 1e-8, 1000);
+    const auto in_turn = [](Index) {};
+    const Index block_tiles = lorapro::full_moments_block_tiles<float>(shape.rank, shape.in);
+    for (Index block = 0; block * block_tiles < Tile::col_tiles(shape.in); ++block)
+      lorapro::full_moments_block(constants, shape.rank, block, block_tiles, f.moments, 1,
+                                  f.buffers, f.lanes.data(), in_turn, in_turn);
+  };
+}
+
+/// E, the moments and H as matrices.
+std::function<void()> naive_pass(const bench::Shape& shape) {
+  struct Fixture {
+    explicit Fixture(const bench::Shape& s)
+        : pair(s), adam(s.out, s.in), steps{pair.grad_A, pair.grad_B} {}
+    bench::PairData pair;
+    bench::naive::Adam adam;
+    bench::naive::Steps steps;
+    bench::naive::Matrix back_A, back_B;
+  };
+  auto fixture = std::make_shared<Fixture>(shape);
+  return [fixture] {
+    Fixture& f = *fixture;
+    const auto s = static_cast<float>(f.pair.scaling);
+    const bench::naive::Matrix H = f.adam.direction(
+        bench::naive::equivalent_gradient(f.pair.lora_A, f.pair.lora_B, f.steps, f.pair.scaling));
+    f.back_A.noalias() = s * f.pair.lora_B.transpose() * H;
+    f.back_B.noalias() = s * H * f.pair.lora_A.transpose();
+  };
+}
+
+const bool registered = bench::add_all([] {
+  for (const bench::Shape& shape : bench::kernel_shapes()) {
+    const auto work = [&](double moment_bytes) {
+      const double products = 8 * static_cast<double>(shape.rank) * shape.elements();
+      bench::Work result;
+      result.flops = products + 14 * shape.elements();
+      result.bytes = 4 * moment_bytes * shape.elements();
+      result.least_f32 = products;
+      result.least_bytes = result.bytes;
+      return result;
+    };
+    bench::add("adjust/full_pass/f32/" + shape.name(), work(4), [=] { return pass<float>(shape); });
+    bench::add("adjust/full_pass/bf16/" + shape.name(), work(2),
+               [=] { return pass<lorapro::bfloat16>(shape); });
+    bench::add("adjust/naive_full_pass/f32/" + shape.name(), work(4),
+               [=] { return naive_pass(shape); });
+  }
+});
+
+}  // namespace

@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/optim/adamw_rule.hpp>
+
+#include <cmath>  // std::sqrt
+
+#include "support/naive_lora_rules.hpp"
+#include "support/step_case.hpp"
+
+namespace {
+
+/// As of adamw_row.
+bench::Work work(double elements, bool streams) {
+  bench::Work result;
+  result.flops = 16 * elements;
+  result.bytes = 28 * elements;
+  if (streams) result.least_bytes = result.bytes;
+  return result;
+}
+
+/// Full fine-tuning: W is one dense parameter.
+struct DenseData {
+  explicit DenseData(const bench::Shape& shape)
+      : value(bench::random_matrix<float>(shape.out, shape.in, 0.02, 1)),
+        grad(bench::random_matrix<float>(shape.out, shape.in, 1e-3, 2)) {}
+  bench::PairData::Matrix value, grad;
+};
+
+std::function<void()> dense(const bench::Shape& shape, int threads) {
+  struct Fixture {
+    Fixture(const bench::Shape& s, int count) : data(s), optimizer(bench::step_config(count)) {
+      optimizer.attach(
+          lorapro::DenseView<float>{data.value.data(), data.grad.data(), data.value.size()});
+    }
+    DenseData data;
+    lorapro::Optimizer<float, lorapro::AdamWRule> optimizer;
+  };
+  auto fixture = std::make_shared<Fixture>(shape, threads);
+  return [fixture] { bench::step_once(fixture->optimizer); };
+}
+
+/// One pass, one loop, no checks: what full fine-tuning costs at least.
+std::function<void()> naive_dense(const bench::Shape& shape) {
+  struct Fixture {
+    explicit Fixture(const bench::Shape& s)
+        : data(s), exp_avg(data.value * 0), exp_avg_sq(exp_avg) {}
+    DenseData data;
+    bench::PairData::Matrix exp_avg, exp_avg_sq;
+    int step = 0;
+  };
+  auto fixture = std::make_shared<Fixture>(shape);
+  return [fixture] {
+    Fixture& f = *fixture;
+    ++f.step;
+    const auto correction1 = static_cast<float>(1 / (1 - std::pow(0.9, f.step)));
+    const auto correction2 = static_cast<float>(1 / (1 - std::pow(0.999, f.step)));
+    const auto lr = static_cast<float>(bench::kLearningRate);
+    float* const value = f.data.value.data();
+    const float* const grad = f.data.grad.data();
+    float* const m = f.exp_avg.data();
+    float* const v = f.exp_avg_sq.data();
+    const bench::Index size = f.data.value.size();
+#pragma GCC ivdep
+    for (bench::Index i = 0; i < size; ++i) {
+      m[i] = 0.9F * m[i] + 0.1F * grad[i];
+      v[i] = 0.999F * v[i] + 0.001F * grad[i] * grad[i];
+      value[i] -= lr * (m[i] * correction1) / (std::sqrt(v[i] * correction2) + 1e-8F);
+    }
+  };
+}
+
+const bool registered = bench::add_all([] {
+  const auto adapter_work = [](const bench::Shape& shape) {
+    return work(shape.adapter_elements(), false);
+  };
+  bench::add_library_steps<lorapro::AdamWRule>("lora_adamw/f32", adapter_work,
+                                               bench::max_threads());
+  bench::add_naive_steps<bench::naive::LoraAdamW>("lora_adamw", adapter_work);
+  std::string last;
+  for (const bench::Shape& shape : bench::step_shapes()) {
+    if (shape.weight_name() == last) continue;  // the rank makes no difference
+    last = shape.weight_name();
+    const bench::Work dense_work = work(shape.elements(), true);
+    for (int threads = 1; threads <= bench::max_threads(); ++threads)
+      bench::add(
+          "step/dense_adamw/f32/" + last, dense_work, [=] { return dense(shape, threads); },
+          threads);
+    bench::add("step/naive_dense_adamw/f32/" + last, dense_work,
+               [=] { return naive_dense(shape); });
+  }
+});
+
+}  // namespace

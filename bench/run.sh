@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# SPDX-FileCopyrightText: 2026 the lorapro authors
+# SPDX-License-Identifier: MIT
+
+usage="usage: bench/run.sh [--json FILE] [--filter REGEX] [--smoke]
+
+Installs what is missing, builds the preset bench, runs the benchmarks and prints one table with
+floors and ratios, all from this run. bench/README.md says what the columns mean.
+
+  --json FILE     also write the table to FILE
+  --filter REGEX  only benchmarks with a matching name; a ratio whose baseline did not run is '-'
+  --smoke         one small shape, once: seconds, to see that everything runs"
+
+source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
+
+json=
+filter=.
+smoke=false
+while [ $# -gt 0 ]; do
+  case $1 in
+    --json | --filter)
+      [ $# -ge 2 ] && [ -n "$2" ] || fail "$1 needs a value
+$usage"
+      [ "$1" = --json ] && json=$2 || filter=$2
+      shift
+      ;;
+    --smoke) smoke=true ;;
+    -h | --help)
+      printf '%s\n' "$usage"
+      exit
+      ;;
+    *) fail "unknown argument: $1
+$usage" ;;
+  esac
+  shift
+done
+if [ -n "$json" ] && [ ! -d "$(dirname "$json")" ]; then
+  fail "$json: there is no directory $(dirname "$json")"
+fi
+if $smoke && [ "$filter" != . ]; then fail "--smoke and --filter exclude each other"; fi
+
+require_build_tools
+require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
+require "nlohmann json" header:nlohmann/json.hpp nlohmann-json3-dev
+require "fmt" header:fmt/core.h libfmt-dev
+install_missing
+build bench
+
+# Threads that spin between parallel regions would take the other ones' time.
+export OMP_WAIT_POLICY=passive
+options=(--benchmark_min_time=0.1 --benchmark_repetitions=3)
+if $smoke; then
+  # The large shapes have a number of four digits.
+  filter='-[0-9][0-9][0-9][0-9]'
+  options=(--benchmark_min_time=0.001 --benchmark_repetitions=1)
+fi
+
+binaries=$root/build/bench/bench
+results=$root/build/bench/results
+rm -rf "$results"
+mkdir -p "$results"
+reports=()
+
+# measure NAME FILTER: runs one executable, unless it has no such benchmark.
+measure() {
+  local program=$binaries/$1 log=$results/$1.log report=$results/$1.json names
+  names=$("$program" --benchmark_list_tests --benchmark_filter="$2" 2>&1) || fail "$1: $names"
+  case $names in
+    *"Failed to match any benchmarks"*) return 0 ;;
+    *"Could not compile benchmark re"*) fail "--filter: not a regular expression: $2" ;;
+  esac
+  say "$1"
+  if ! "$program" "${options[@]}" --benchmark_filter="$2" --benchmark_out="$report" \
+    --benchmark_out_format=json >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    fail "$1 failed; the whole log is in $log"
+  fi
+  reports+=("$report")
+}
+
+# The limits first, and whatever the filter: the floors come from them.
+measure bench_limits .
+for layer in linalg adjust layer optim; do
+  for source in "$root/bench/$layer"/bench_*.cpp; do
+    measure "$(basename "$source" .cpp)" "$filter"
+  done
+done
+[ ${#reports[@]} -gt 1 ] || fail "--filter: no benchmark matches $filter"
+"$binaries/report_table" ${json:+--json "$json"} "${reports[@]}"

@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/linalg/product.hpp>
+
+#include <benchmark/benchmark.h>  // DoNotOptimize
+
+namespace bench {
+
+using lorapro::Index;
+
+/// Enough independent chains to hide the latency of a fused multiply-add (4 to 5 cycles, two a
+/// cycle), few enough for the 16 registers of AVX2.
+inline constexpr Index kFmaChains = 12;
+inline constexpr Index kFmaRounds = 100000;
+
+/// Flops of one call of fma_loop.
+template <typename Scalar>
+constexpr double fma_loop_flops() {
+  return 2.0 * kFmaChains * kFmaRounds * lorapro::detail::Packets<Scalar>::kSize;
+}
+
+/// x <- a x + b in registers only: the peak of one core.
+template <typename Scalar>
+void fma_loop() {
+  using P = lorapro::detail::Packets<Scalar>;
+  Scalar start[kFmaChains], a = Scalar(0.5), b = Scalar(0.5);
+  for (Index i = 0; i < kFmaChains; ++i) start[i] = static_cast<Scalar>(i);
+  // The compiler must neither know the values nor find two equal chains.
+  benchmark::DoNotOptimize(start);
+  benchmark::DoNotOptimize(a);
+  benchmark::DoNotOptimize(b);
+  const auto factor = P::set(a), term = P::set(b);
+  typename P::Packet x[kFmaChains];
+  for (Index i = 0; i < kFmaChains; ++i) x[i] = P::set(start[i]);
+  for (Index round = 0; round < kFmaRounds; ++round)
+    for (Index i = 0; i < kFmaChains; ++i) x[i] = P::fma(factor, x[i], term);
+  for (Index i = 0; i < kFmaChains; ++i) start[i] = P::sum(x[i]);
+  benchmark::DoNotOptimize(start);
+}
+
+/// m <- a m + c and v <- b v + c, in place: the memory traffic of Adam's moments, 16 bytes a
+/// position.
+inline void update_two(float* m, float* v, Index size, float c) {
+  for (Index i = 0; i < size; ++i) {
+    m[i] = 0.9F * m[i] + c;
+    v[i] = 0.999F * v[i] + c;
+  }
+}
+
+}  // namespace bench

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/core/buffer.hpp>
+#include <lorapro/core/storage.hpp>
+#include <lorapro/linalg/spectral_pair.hpp>
+
+#include <algorithm>  // std::max
+
+#include "support/pair_data.hpp"
+
+namespace bench {
+
+using WideMatrix = lorapro::RowMatrix<double>;
+
+/// Gram matrix of `rank` random rows of length 4 rank: full rank, condition number about 10.
+inline WideMatrix random_gram(Index rank, std::uint64_t key) {
+  const WideMatrix rows = random_matrix<double>(rank, 4 * rank, 1, key);
+  return rows * rows.transpose();
+}
+
+/// What the r x r solve of a pair starts from.
+struct SpectraData {
+  explicit SpectraData(Index rank)
+      : gram_A(random_gram(rank, 1)),
+        gram_B(random_gram(rank, 2)),
+        cross_A(random_matrix<double>(rank, rank, 1, 3)),
+        cross_B(random_matrix<double>(rank, rank, 1, 4)),
+        work_A(rank, rank),
+        work_B(rank, rank),
+        spectra(rank),
+        scratch(std::max(lorapro::SpectralPair::scratch_size(rank), rank * rank)) {}
+
+  bool compute_spectra() {
+    work_A = gram_A;  // are destroyed
+    work_B = gram_B;
+    constexpr double kEps = lorapro::storage_epsilon<float>();
+    return spectra.compute_A(work_A.data(), kEps, scratch.data()) &&
+           spectra.compute_B(work_B.data(), kEps, scratch.data());
+  }
+
+  WideMatrix gram_A, gram_B, cross_A, cross_B, work_A, work_B;
+  lorapro::SpectralPair spectra;
+  lorapro::Buffer<lorapro::Wide> scratch;
+};
+
+}  // namespace bench

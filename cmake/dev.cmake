@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 the lorapro authors
+# SPDX-License-Identifier: MIT
+
+# lorapro_dev carries the flags of our own tests, examples and benchmarks. Users of the library get
+# none of them.
+option(LORAPRO_OPENMP "Compile tests, examples and benchmarks with OpenMP" OFF)
+option(LORAPRO_NATIVE "Compile tests, examples and benchmarks for this machine (-march=native)" OFF)
+set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of this build")
+
+add_library(lorapro_dev INTERFACE)
+target_link_libraries(lorapro_dev INTERFACE lorapro::lorapro)
+if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  target_compile_options(lorapro_dev INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+endif()
+if(LORAPRO_NATIVE)
+  target_compile_options(lorapro_dev INTERFACE -march=native)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # GCC 12 warns hundreds of times about its own AVX-512 header (GCC bug 105593).
+    target_compile_options(lorapro_dev INTERFACE -Wno-maybe-uninitialized -Wno-uninitialized)
+  endif()
+endif()
+if(LORAPRO_OPENMP)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_link_libraries(lorapro_dev INTERFACE OpenMP::OpenMP_CXX)
+endif()
+
+if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(LORAPRO_CCACHE ccache)
+  mark_as_advanced(LORAPRO_CCACHE)
+  if(LORAPRO_CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${LORAPRO_CCACHE})
+  endif()
+endif()

@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <fmt/format.h>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "curves_plot.hpp"
+#include "method.hpp"
+#include "progress_bar.hpp"
+#include "results.hpp"
+#include "results_table.hpp"
+#include "run_groups.hpp"
+#include "run_options.hpp"
+
+namespace examples {
+
+/// One fine-tuning that an experiment asks for.
+struct RunRequest {
+  Method method;
+  RunKey key;
+};
+
+/// Does the run and returns its result; calls advance() on the bar once per step.
+using TrainFunction = std::function<Run(const RunRequest&, ProgressBar&)>;
+
+/// The common options as they are recorded with each run of `method`.
+inline nlohmann::json recorded_options(const RunOptions& options, Method method) {
+  return {{"rank", options.rank},
+          {"alpha", options.lora_alpha},
+          {"rslora", options.lora_config(method, 0, 0).use_rslora},
+          {"damping", options.damping(method)},
+          {"gauge", gauge_name(options.gauge)},
+          {"weight_decay", options.weight_decay},
+          {"epochs", options.epochs},
+          {"train_size", options.train_size},
+          {"threads", options.threads},
+          {"library_version", fmt::format("{}.{}.{}", LORAPRO_VERSION_MAJOR, LORAPRO_VERSION_MINOR,
+                                          LORAPRO_VERSION_PATCH)}};
+}
+
+/// Trains every method with every learning rate and seed that `options` asks for, except what the
+/// output folder holds already; then prints the table and draws the curves.
+/// \param own_options  what `task` records with each run besides the common options: an object.
+inline void run_experiment(const Task& task, const std::string& title, const RunOptions& options,
+                           const nlohmann::json& own_options, std::int64_t steps_per_run,
+                           const TrainFunction& train) {
+  Results results(task, options.output, options.fresh);
+  std::vector<RunRequest> requests;
+  for (const Method method : options.methods) {
+    nlohmann::json recorded = recorded_options(options, method);
+    recorded.update(own_options);
+    for (const double learning_rate : options.learning_rates.at(method)) {
+      for (int seed = 0; seed < options.seeds; ++seed) {
+        requests.push_back({method,
+                            {std::string(info(method).name), learning_rate,
+                             static_cast<std::uint64_t>(seed), recorded}});
+      }
+    }
+  }
+  std::int64_t reused = 0;
+  for (const auto& request : requests) reused += results.find(request.key) != nullptr ? 1 : 0;
+  std::fflush(stdout);  // what was printed so far belongs before the progress
+  ProgressBar bar((static_cast<std::int64_t>(requests.size()) - reused) * steps_per_run);
+  if (reused > 0) {
+    bar.print(fmt::format("{} {} taken from {} (--fresh does them again)", reused,
+                          reused == 1 ? "run" : "runs", results.json_path().string()));
+  }
+  for (const auto& request : requests) {
+    if (results.find(request.key) != nullptr) continue;
+    bar.set_label(fmt::format("{} lr {:g} seed {}", request.key.method, request.key.learning_rate,
+                              request.key.seed));
+    Run run = train(request, bar);
+    bar.print(fmt::format("{} lr {:g} seed {}: {} {:.4f}, loss {:.4f}, {:.1f} s", run.key.method,
+                          run.key.learning_rate, run.key.seed, task.metric, run.value,
+                          run.final_loss, run.seconds));
+    results.add(std::move(run));
+  }
+
+  std::vector<const Run*> runs;
+  for (const auto& request : requests) runs.push_back(results.find(request.key));
+  const auto groups = group_runs(runs);
+  fmt::print("{}", results_table(task, groups));
+
+  std::vector<PlotSeries> series;
+  for (const auto& group : groups) {
+    const Method method = *method_named(group.method);
+    const bool several_rates = options.learning_rates.at(method).size() > 1;
+    // A method keeps its color; its learning rates differ in the dashes.
+    const bool continues = !series.empty() && series.back().color == info(method).color;
+    series.push_back(
+        {several_rates ? fmt::format("{} {:g}", group.method, group.learning_rate) : group.method,
+         std::string(info(method).color), continues ? series.back().dash + 1 : 1,
+         group.mean_curve(&Run::loss_curve), group.mean_curve(&Run::metric_curve)});
+  }
+  const std::string problem = plot_curves(options.output, title, task.metric, series);
+  if (!problem.empty()) fmt::print(stderr, "no picture of the curves: {}\n", problem);
+  fmt::print("written to {}: results.json, results.csv{}\n", options.output.string(),
+             problem.empty() ? ", curves.svg, curves.png" : "");
+}
+
+}  // namespace examples

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <lorapro/lorapro.hpp>
+#include <array>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace examples {
+
+/// The ways to fine-tune that the examples compare.
+enum class Method {
+  lora_adamw,
+  lora_sgd,
+  rslora_adamw,
+  lora_pro_sgd,
+  lora_pro_efficient,
+  lora_pro_full,
+  full_adamw,
+};
+
+struct MethodInfo {
+  Method method;
+  std::string_view name;
+  bool trains_adapters;    // or else the whole matrices
+  bool uses_adamw;         // or else plain gradient descent
+  std::string_view color;  // in every picture the same one; readable by the colour-blind
+};
+
+inline constexpr std::array kMethods{
+    MethodInfo{Method::lora_adamw, "lora_adamw", true, true, "#0072B2"},
+    MethodInfo{Method::lora_sgd, "lora_sgd", true, false, "#56B4E9"},
+    MethodInfo{Method::rslora_adamw, "rslora_adamw", true, true, "#009E73"},
+    MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", true, false, "#CC79A7"},
+    MethodInfo{Method::lora_pro_efficient, "lora_pro_efficient", true, true, "#E69F00"},
+    MethodInfo{Method::lora_pro_full, "lora_pro_full", true, true, "#D55E00"},
+    MethodInfo{Method::full_adamw, "full_adamw", false, true, "#000000"},
+};
+
+inline const MethodInfo& info(Method method) {
+  for (const auto& candidate : kMethods) {
+    if (candidate.method == method) return candidate;
+  }
+  throw std::logic_error("a method is missing in kMethods");
+}
+
+inline std::optional<Method> method_named(std::string_view name) {
+  for (const auto& candidate : kMethods) {
+    if (candidate.name == name) return candidate.method;
+  }
+  return std::nullopt;
+}
+
+/// "lora_adamw, lora_sgd, ...", for messages.
+inline std::string method_names() {
+  std::string names;
+  for (const auto& candidate : kMethods) {
+    names += (names.empty() ? "" : ", ") + std::string(candidate.name);
+  }
+  return names;
+}
+
+/// Hands a type to a generic lambda.
+template <typename Rule>
+struct RuleTag {
+  using type = Rule;
+};
+
+/// Returns function(RuleTag<Rule>{}) for the update rule of `method`.
+template <typename Function>
+auto with_rule(Method method, Function&& function) {
+  switch (method) {
+    case Method::lora_adamw:
+    case Method::rslora_adamw:
+    case Method::full_adamw:
+      return function(RuleTag<lorapro::AdamWRule>{});
+    case Method::lora_sgd:
+      return function(RuleTag<lorapro::SgdRule>{});
+    case Method::lora_pro_sgd:
+      return function(RuleTag<lorapro::LoraPro<lorapro::NoMoments>>{});
+    case Method::lora_pro_efficient:
+      return function(RuleTag<lorapro::LoraPro<lorapro::AdapterMoments>>{});
+    case Method::lora_pro_full:
+      return function(RuleTag<lorapro::LoraPro<lorapro::FullMoments<float>>>{});
+  }
+  throw std::logic_error("a method is missing in with_rule");
+}
+
+}  // namespace examples

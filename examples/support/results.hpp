@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <algorithm>  // std::find_if
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "atomic_file.hpp"
+#include "run.hpp"
+
+namespace examples {
+
+/// What the runs of an example measure.
+struct Task {
+  std::string name;    // "image_classification"
+  std::string metric;  // "accuracy"
+  bool higher_is_better = true;
+};
+
+/// The runs in DIR/results.json; DIR/results.csv has the same without the curves.
+class Results {
+ public:
+  /// Takes up the runs that DIR holds already, unless `fresh`.
+  /// \throws std::runtime_error if its results.json was not written by this task.
+  Results(Task task, std::filesystem::path dir, bool fresh)
+      : task_(std::move(task)), dir_(std::move(dir)) {
+    std::filesystem::create_directories(dir_);
+    if (!fresh) read();
+  }
+
+  std::filesystem::path json_path() const { return dir_ / "results.json"; }
+
+  /// The run with this key, or null.
+  const Run* find(const RunKey& key) const {
+    const auto found =
+        std::find_if(runs_.begin(), runs_.end(), [&](const Run& run) { return run.key == key; });
+    return found == runs_.end() ? nullptr : &*found;
+  }
+
+  /// Adds a run and writes the files, so that an interruption costs at most the run under way.
+  void add(Run run) {
+    runs_.push_back(std::move(run));
+    write_atomically(json_path(), json());
+    write_atomically(dir_ / "results.csv", csv());
+  }
+
+ private:
+  void read() {
+    std::ifstream file(json_path());
+    if (!file) return;
+    try {
+      const auto json = nlohmann::json::parse(file);
+      if (json.at("task") != task_.name || json.at("metric") != task_.metric) {
+        throw std::runtime_error("is of another task");
+      }
+      for (const auto& run : json.at("runs")) runs_.push_back(run_from_json(run, task_.metric));
+    } catch (const std::exception& error) {
+      throw std::runtime_error(json_path().string() + ": cannot be taken up (" + error.what() +
+                               "); --fresh replaces it");
+    }
+  }
+
+  std::string json() const {
+    nlohmann::ordered_json runs = nlohmann::ordered_json::array();
+    for (const auto& run : runs_) runs.push_back(to_json(run, task_.metric));
+    const nlohmann::ordered_json all{{"task", task_.name},
+                                     {"metric", task_.metric},
+                                     {"higher_is_better", task_.higher_is_better},
+                                     {"runs", std::move(runs)}};
+    return all.dump() + "\n";
+  }
+
+  std::string csv() const {
+    std::set<std::string> option_names;  // of all runs: another version may have had others
+    for (const auto& run : runs_) {
+      for (const auto& option : run.key.options.items()) option_names.insert(option.key());
+    }
+    std::string text =
+        "method,learning_rate,seed,value,final_loss,trainable_parameters,optimizer_state_bytes,"
+        "optimizer_ms_per_step,seconds";
+    for (const auto& name : option_names) text += "," + name;
+    text += "\n";
+    for (const auto& run : runs_) {
+      text +=
+          fmt::format("{},{},{},{},{},{},{},{:.6g},{:.6g}", run.key.method, run.key.learning_rate,
+                      run.key.seed, run.value, run.final_loss, run.trainable_parameters,
+                      run.optimizer_state_bytes, run.optimizer_ms_per_step, run.seconds);
+      for (const auto& name : option_names) {
+        const auto option = run.key.options.value(name, nlohmann::json());
+        text += "," + (option.is_null()     ? std::string()
+                       : option.is_string() ? option.get<std::string>()
+                                            : option.dump());
+      }
+      text += "\n";
+    }
+    return text;
+  }
+
+  Task task_;
+  std::filesystem::path dir_;
+  std::vector<Run> runs_;
+};
+
+}  // namespace examples

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cmath>  // std::isnan
+#include <fmt/format.h>
+#include <string>
+#include <vector>
+
+#include "results.hpp"
+#include "run_groups.hpp"
+
+namespace examples {
+
+/// The table that an example prints at its end: one line per method and learning rate.
+inline std::string results_table(const Task& task, const std::vector<RunGroup>& groups) {
+  constexpr std::string_view kLine = "{:<20} {:>8} {:>5}  {:>17} {:>10} {:>10} {:>11} {:>7}\n";
+  std::string table = fmt::format(kLine, "method", "lr", "seeds", task.metric, "final loss",
+                                  "parameters", "state bytes", "ms/step");
+  for (const auto& group : groups) {
+    const double spread = group.spread();
+    table += fmt::format(
+        kLine, group.method, fmt::format("{:g}", group.learning_rate), group.runs.size(),
+        fmt::format("{:.4f}{}", group.mean(&Run::value),
+                    std::isnan(spread) ? "" : fmt::format(" +- {:.4f}", spread)),
+        fmt::format("{:.4f}", group.mean(&Run::final_loss)),
+        group.runs.front()->trainable_parameters, group.runs.front()->optimizer_state_bytes,
+        fmt::format("{:.3f}", group.mean(&Run::optimizer_ms_per_step)));
+  }
+  return table;
+}
+
+}  // namespace examples

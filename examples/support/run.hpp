@@ -1,0 +1,89 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace examples {
+
+/// What a run was asked to do; two runs that agree in all of it give the same result.
+struct RunKey {
+  std::string method;
+  double learning_rate = 0.0;
+  std::uint64_t seed = 0;
+  nlohmann::json options;  // rank, alpha, ...: an object
+
+  friend bool operator==(const RunKey& a, const RunKey& b) {
+    return a.method == b.method && a.learning_rate == b.learning_rate && a.seed == b.seed &&
+           a.options == b.options;
+  }
+};
+
+using Curve = std::vector<std::pair<std::int64_t, double>>;  // (step, value)
+
+/// A finished run.
+struct Run {
+  RunKey key;
+  double value = 0.0;       // the metric at the end, on examples that were not trained on
+  double final_loss = 0.0;  // training loss, averaged over the last epoch
+  std::int64_t trainable_parameters = 0;
+  std::int64_t optimizer_state_bytes = 0;
+  double optimizer_ms_per_step = 0.0;
+  double seconds = 0.0;  // the whole run
+  Curve loss_curve;      // training loss
+  Curve metric_curve;
+};
+
+namespace detail {
+
+/// JSON has no NaN: nlohmann::json writes null for the loss of a run that diverged.
+inline double number_or_nan(const nlohmann::json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+inline Curve curve_from_json(const nlohmann::json& json) {
+  Curve curve;
+  for (const auto& point : json) {
+    curve.emplace_back(point.at(0).get<std::int64_t>(), number_or_nan(point.at(1)));
+  }
+  return curve;
+}
+
+}  // namespace detail
+
+/// `metric` names the curve of the metric: "accuracy" gives "accuracy_curve".
+inline nlohmann::ordered_json to_json(const Run& run, const std::string& metric) {
+  return {{"method", run.key.method},
+          {"learning_rate", run.key.learning_rate},
+          {"seed", run.key.seed},
+          {"value", run.value},
+          {"final_loss", run.final_loss},
+          {"trainable_parameters", run.trainable_parameters},
+          {"optimizer_state_bytes", run.optimizer_state_bytes},
+          {"optimizer_ms_per_step", run.optimizer_ms_per_step},
+          {"seconds", run.seconds},
+          {"options", run.key.options},
+          {"curve", run.loss_curve},
+          {metric + "_curve", run.metric_curve}};
+}
+
+/// \throws nlohmann::json::exception if `json` is not what to_json writes.
+inline Run run_from_json(const nlohmann::json& json, const std::string& metric) {
+  Run run;
+  run.key = {json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
+  run.value = detail::number_or_nan(json.at("value"));
+  run.final_loss = detail::number_or_nan(json.at("final_loss"));
+  run.trainable_parameters = json.at("trainable_parameters");
+  run.optimizer_state_bytes = json.at("optimizer_state_bytes");
+  run.optimizer_ms_per_step = json.at("optimizer_ms_per_step");
+  run.seconds = json.at("seconds");
+  run.loss_curve = detail::curve_from_json(json.at("curve"));
+  run.metric_curve = detail::curve_from_json(json.at(metric + "_curve"));
+  return run;
+}
+
+}  // namespace examples

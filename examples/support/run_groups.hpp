@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <algorithm>  // std::min
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "run.hpp"
+
+namespace examples {
+
+/// Runs that differ in the seed only.
+struct RunGroup {
+  std::string method;
+  double learning_rate = 0.0;
+  std::vector<const Run*> runs;
+
+  /// Mean over the runs of a number of theirs, such as &Run::value.
+  template <typename Number>
+  double mean(Number Run::*number) const {
+    double sum = 0.0;
+    for (const Run* run : runs) sum += static_cast<double>(run->*number);
+    return sum / static_cast<double>(runs.size());
+  }
+
+  /// Sample standard deviation of the metric; NaN of a single run.
+  double spread() const {
+    if (runs.size() < 2) return std::numeric_limits<double>::quiet_NaN();
+    double sum = 0.0;
+    for (const Run* run : runs) sum += std::pow(run->value - mean(&Run::value), 2);
+    return std::sqrt(sum / static_cast<double>(runs.size() - 1));
+  }
+
+  /// Mean over the runs of a curve, &Run::loss_curve or &Run::metric_curve.
+  Curve mean_curve(Curve Run::*curve) const {
+    Curve mean = runs.front()->*curve;
+    for (const Run* run : runs) mean.resize(std::min(mean.size(), (run->*curve).size()));
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      double sum = 0.0;
+      for (const Run* run : runs) sum += (run->*curve)[i].second;
+      mean[i].second = sum / static_cast<double>(runs.size());
+    }
+    return mean;
+  }
+};
+
+/// Groups `runs` by method and learning rate, in the order in which these first appear.
+inline std::vector<RunGroup> group_runs(const std::vector<const Run*>& runs) {
+  std::vector<RunGroup> groups;
+  for (const Run* run : runs) {
+    auto group = groups.begin();
+    while (group != groups.end() &&
+           !(group->method == run->key.method && group->learning_rate == run->key.learning_rate)) {
+      ++group;
+    }
+    if (group == groups.end()) {
+      groups.push_back({run->key.method, run->key.learning_rate, {}});
+      group = groups.end() - 1;
+    }
+    group->runs.push_back(run);
+  }
+  return groups;
+}
+
+}  // namespace examples

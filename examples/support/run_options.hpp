@@ -1,0 +1,234 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <lorapro/lorapro.hpp>
+#include <CLI/CLI.hpp>
+#include <algorithm>  // std::find
+#include <array>
+#include <cmath>  // std::isfinite
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>  // std::getenv
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "method.hpp"
+
+namespace examples {
+
+/// A bad value on the command line; the message is one line.
+using UsageError = CLI::ValidationError;
+
+/// The learning rates to run each method with: usually one, several to compare them.
+using LearningRates = std::map<Method, std::vector<double>>;
+
+/// What every example lets its user choose. An example sets its own defaults before it adds them to
+/// its command line.
+struct RunOptions {
+  std::vector<Method> methods;
+  LearningRates learning_rates;
+  lorapro::Index rank = 8;
+  double lora_alpha = 16.0;
+  bool use_rslora = false;
+  std::map<Method, double> dampings;  // of the lora_pro methods
+  lorapro::Gauge gauge = lorapro::Gauge::sylvester;
+  double weight_decay = 0.0;
+  int epochs = 1;
+  lorapro::Index train_size = 1000;
+  int seeds = 3;
+  int threads = 1;
+  std::filesystem::path output;
+  std::filesystem::path cache;
+  bool fresh = false;
+
+  /// What `method` is damped by; the library's default where nothing else was said.
+  double damping(Method method) const {
+    const auto found = dampings.find(method);
+    return found == dampings.end() ? lorapro::OptimizerConfig().damping : found->second;
+  }
+
+  /// Of the adapter of layer number `layer` in the run with this seed.
+  lorapro::LoraConfig lora_config(Method method, std::uint64_t seed, std::size_t layer) const {
+    lorapro::LoraConfig config;
+    config.rank = rank;
+    config.lora_alpha = lora_alpha;
+    config.use_rslora = use_rslora || method == Method::rslora_adamw;
+    config.seed = seed * 1000 + layer;
+    return config;
+  }
+
+  /// Of a run of `steps` steps: linear decay after a warm-up over a tenth of them.
+  lorapro::OptimizerConfig optimizer_config(Method method, double learning_rate,
+                                            std::int64_t steps) const {
+    lorapro::OptimizerConfig config;
+    config.group.lr = learning_rate;
+    config.group.weight_decay = weight_decay;
+    config.damping = damping(method);
+    config.gauge = gauge;
+    config.schedule = lorapro::LrSchedule::linear(steps / 10, steps);
+    config.threads = threads;
+    return config;
+  }
+};
+
+inline constexpr std::array<std::pair<std::string_view, lorapro::Gauge>, 3> kGaugeNames{
+    {{"sylvester", lorapro::Gauge::sylvester},
+     {"balanced", lorapro::Gauge::balanced},
+     {"zero", lorapro::Gauge::zero}}};
+
+inline std::string gauge_name(lorapro::Gauge gauge) {
+  for (const auto& [name, value] : kGaugeNames) {
+    if (value == gauge) return std::string(name);
+  }
+  throw std::logic_error("a gauge is missing in kGaugeNames");
+}
+
+inline lorapro::Gauge parse_gauge(const std::string& name) {
+  for (const auto& [known_name, gauge] : kGaugeNames) {
+    if (known_name == name) return gauge;
+  }
+  throw UsageError("--gauge", "'" + name + "' is not sylvester, balanced or zero");
+}
+
+inline Method parse_method(const std::string& option, const std::string& name) {
+  if (const auto method = method_named(name)) return *method;
+  throw UsageError(option, "there is no method '" + name + "'; known are " + method_names());
+}
+
+/// "lora_adamw,full_adamw"
+inline std::vector<Method> parse_methods(const std::string& text) {
+  std::vector<Method> methods;
+  for (const auto& name : CLI::detail::split(text, ',')) {
+    const Method method = parse_method("--methods", name);
+    if (std::find(methods.begin(), methods.end(), method) == methods.end()) {
+      methods.push_back(method);
+    }
+  }
+  return methods;
+}
+
+/// "lora_adamw=1e-2,full_adamw=1e-3:3e-3", or "1e-2" for all methods; colons separate several.
+inline void parse_learning_rates(const std::string& text, LearningRates& learning_rates) {
+  for (const auto& item : CLI::detail::split(text, ',')) {
+    const auto equals = item.find('=');
+    std::vector<double> rates;
+    for (const auto& number :
+         CLI::detail::split(equals == std::string::npos ? item : item.substr(equals + 1), ':')) {
+      double rate = 0.0;
+      if (!CLI::detail::lexical_cast(number, rate) || !std::isfinite(rate) || rate <= 0.0) {
+        throw UsageError("--lr", "'" + number + "' is not a learning rate above 0");
+      }
+      rates.push_back(rate);
+    }
+    if (equals == std::string::npos) {
+      for (const auto& method : kMethods) learning_rates[method.method] = rates;
+    } else {
+      learning_rates[parse_method("--lr", item.substr(0, equals))] = rates;
+    }
+  }
+}
+
+/// Accepts numbers in [low, high]; unlike CLI::Range it refuses NaN.
+inline CLI::Validator in_range(double low, double high) {
+  return {[=](std::string& text) {
+            double value = 0.0;
+            if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) {
+              return std::string();
+            }
+            return fmt::format("'{}' is not a number from {} to {}", text, low, high);
+          },
+          ""};
+}
+
+/// The per-user folder for data and pretrained weights; `fallback` where there is none.
+inline std::filesystem::path default_cache(const std::filesystem::path& fallback) {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
+    return std::filesystem::path(cache) / "lorapro";
+  }
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
+    return std::filesystem::path(home) / ".cache" / "lorapro";
+  }
+  return fallback;
+}
+
+/// Adds the common options to `app`; what `options` holds already are their defaults.
+inline void add_run_options(CLI::App& app, RunOptions& options) {
+  std::string default_methods;
+  for (const Method method : options.methods) {
+    default_methods += (default_methods.empty() ? "" : ",") + std::string(info(method).name);
+  }
+  app.add_option_function<std::string>(
+         "--methods", [&](const std::string& text) { options.methods = parse_methods(text); },
+         "Compare these; known are " + method_names())
+      ->type_name("A,B,...")
+      ->default_str(default_methods);
+  app.add_option_function<std::string>(
+         "--lr",
+         [&](const std::string& text) { parse_learning_rates(text, options.learning_rates); },
+         "Learning rate of all methods, or METHOD=RATE,...; RATE:RATE runs several "
+         "[default: tuned for each method]")
+      ->type_name("RATE");
+  app.add_option("--rank", options.rank, "Rank of the adapters")
+      ->check(in_range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--alpha", options.lora_alpha, "Adapters are scaled by alpha / rank")
+      ->check(in_range(1e-6, 1e6))
+      ->capture_default_str();
+  app.add_flag("--rslora", options.use_rslora, "Scale adapters by alpha / sqrt(rank) instead");
+  app.add_option_function<double>(
+         "--damping",
+         [&](const double& damping) {
+           for (const auto& method : kMethods) options.dampings[method.method] = damping;
+         },
+         "Relative damping of the lora_pro methods [default: tuned for each method]")
+      ->check(in_range(0, 1e6));
+  app.add_option_function<std::string>(
+         "--gauge", [&](const std::string& name) { options.gauge = parse_gauge(name); },
+         "Gauge of the lora_pro methods")
+      ->type_name("sylvester|balanced|zero")
+      ->default_str(gauge_name(options.gauge));
+  app.add_option("--weight-decay", options.weight_decay, "Decoupled weight decay")
+      ->check(in_range(0, 1e3))
+      ->capture_default_str();
+  app.add_option("--epochs", options.epochs, "Passes over the training data")
+      ->check(in_range(1, 100000))
+      ->capture_default_str();
+  app.add_option("--train-size", options.train_size, "Number of training examples")
+      ->check(in_range(1, 1e9))
+      ->capture_default_str();
+  app.add_option("--seeds", options.seeds, "Runs of each method, with seeds 0, 1, ...")
+      ->check(in_range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads; 0 for all cores")
+      ->check(in_range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--output", options.output, "Folder for results.json, results.csv and the curves")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_option("--cache", options.cache, "Folder for data and pretrained weights")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_flag("--fresh", options.fresh, "Do again the runs that DIR/results.json holds already");
+}
+
+/// Parses the command line. \return the exit code if the program is to end now: 0 after --help, 2
+/// after a bad value, with one line that says what is wrong.
+inline std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    fmt::print(stderr, "{}: {}\n", app.get_name(), error.what());
+    return 2;
+  }
+  return std::nullopt;
+}
+
+}  // namespace examples

@@ -1,0 +1,98 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/layer/base_weight.hpp>
+
+#include <utility>  // std::move
+#include <vector>   // std::vector
+
+#include "support/catch.hpp"
+
+namespace {
+
+using lorapro::BaseWeight;
+using lorapro::bfloat16;
+using lorapro::Index;
+using lorapro::RowMatrix;
+
+TEST_CASE("a mapped weight is not copied", "[base_weight]") {
+  std::vector<float> memory{1, 2, 3, 4, 5, 6};
+  const auto weight = BaseWeight<float>::map(memory.data(), 2, 3);
+  CHECK(weight.data() == memory.data());
+  CHECK(weight.writable_data() == nullptr);
+  CHECK(weight.out_features() == 2);
+  CHECK(weight.in_features() == 3);
+  CHECK(weight.matrix()(1, 0) == 4);
+  memory[3] = 40;
+  CHECK(weight.matrix()(1, 0) == 40);
+}
+
+TEST_CASE("a writable map can be written", "[base_weight]") {
+  std::vector<double> memory{1, 2, 3, 4, 5, 6};
+  const auto weight = BaseWeight<double>::map_writable(memory.data(), 3, 2);
+  REQUIRE(weight.writable_data() == memory.data());
+  weight.writable_data()[5] = 60;
+  CHECK(memory[5] == 60);
+  CHECK(weight.matrix()(2, 1) == 60);
+}
+
+TEMPLATE_TEST_CASE("an owned weight is a row-major copy", "[base_weight]", float, double,
+                   bfloat16) {
+  using Matrix = Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic>;
+  Matrix source(3, 4);
+  for (Index k = 0; k < 12; ++k) source.data()[k] = TestType(static_cast<float>(k));
+  const auto check = [&](const BaseWeight<TestType>& weight) {
+    REQUIRE((weight.out_features() == 3 && weight.in_features() == 4));
+    for (Index i = 0; i < 3; ++i)
+      for (Index j = 0; j < 4; ++j) {
+        CHECK(weight.data()[4 * i + j] == source(i, j));
+        CHECK(weight.matrix()(i, j) == source(i, j));
+      }
+    CHECK(weight.writable_data() == weight.data());
+  };
+  const auto weight = BaseWeight<TestType>::own(source);
+  CHECK(weight.data() != source.data());
+  check(weight);
+  const RowMatrix<TestType> row_major = source;
+  check(BaseWeight<TestType>::own(row_major));
+  RowMatrix<TestType> canvas = RowMatrix<TestType>::Constant(9, 9, TestType(0));
+  canvas.block(2, 3, 3, 4) = source;
+  check(BaseWeight<TestType>::own(canvas.block(2, 3, 3, 4)));
+}
+
+TEST_CASE("a weight can be made of an expression", "[base_weight]") {
+  const RowMatrix<float> ones = RowMatrix<float>::Ones(2, 2);
+  CHECK(BaseWeight<float>::own(2 * ones + ones).matrix() == RowMatrix<float>::Constant(2, 2, 3));
+}
+
+TEST_CASE("handles share one weight and know it", "[base_weight]") {
+  const RowMatrix<float> ones = RowMatrix<float>::Ones(2, 2);
+  auto first = BaseWeight<float>::own(ones);
+  CHECK(first.sole());
+  {
+    const BaseWeight<float> second = first;
+    CHECK(second.data() == first.data());
+    CHECK_FALSE(first.sole());
+    CHECK_FALSE(second.sole());
+    first.writable_data()[3] = 9;
+    CHECK(second.matrix()(1, 1) == 9);
+  }
+  CHECK(first.sole());
+  const float* const address = first.data();
+  const BaseWeight<float> moved = std::move(first);
+  CHECK(moved.sole());
+  CHECK(moved.data() == address);
+}
+
+TEST_CASE("a weight without memory or size is refused", "[base_weight]") {
+  float value = 0;
+  const std::string null = "base_weight: expected a buffer, got a null pointer";
+  CHECK_THROWS_WITH(BaseWeight<float>::map(nullptr, 2, 3), null);
+  CHECK_THROWS_WITH(BaseWeight<float>::map_writable(nullptr, 2, 3), null);
+  CHECK_THROWS_WITH(BaseWeight<float>::map(&value, 0, 3),
+                    "base_weight: expected at least (1, 1), got (0, 3)");
+  CHECK_THROWS_WITH(BaseWeight<float>::map(&value, 2, -1),
+                    "base_weight: expected at least (1, 1), got (2, -1)");
+  CHECK_THROWS_AS(BaseWeight<float>::own(RowMatrix<float>(0, 0)), lorapro::ShapeError);
+}
+
+}  // namespace

@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+
+/// \file
+/// No heap in a step, from the first one on. Every operator new of this executable counts, and
+/// Eigen, which calls malloc itself, is told to assert. Not inlined: the compiler may remove a pair
+/// of new and delete that it sees through.
+#include <atomic>   // std::atomic
+#include <cstddef>  // std::max_align_t
+#include <cstdlib>  // std::aligned_alloc, std::free
+#include <new>      // std::bad_alloc
+
+namespace {
+std::atomic<long> allocations{0};
+}  // namespace
+
+#define EIGEN_RUNTIME_NO_MALLOC
+#undef eigen_assert
+#define eigen_assert(condition)      \
+  do {                               \
+    if (!(condition)) ++allocations; \
+  } while (false)
+
+#include <lorapro/lorapro.hpp>
+
+#include "support/rule_battery.hpp"
+
+namespace {
+
+void* count_and_allocate(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  void* const memory =
+      std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  return count_and_allocate(size, alignof(std::max_align_t));
+}
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
+  return count_and_allocate(size, static_cast<std::size_t>(alignment));
+}
+[[gnu::noinline]] void* operator new[](std::size_t size) { return operator new(size); }
+[[gnu::noinline]] void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return operator new(size, alignment);
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
+[[gnu::noinline]] void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return operator new(size);
+}
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
+
+namespace {
+
+using namespace rule_battery;
+
+template <typename Body>
+long allocations_of(const Body& body) {
+  const long before = allocations;
+  Eigen::internal::set_is_malloc_allowed(false);
+  body();
+  Eigen::internal::set_is_malloc_allowed(true);
+  return allocations - before;
+}
+
+TEST_CASE("the counters count", "[no_heap]") {
+  CHECK(allocations_of([] { ::operator delete(::operator new(8)); }) == 1);
+  CHECK(allocations_of([] { lorapro::Buffer<float> buffer(3); }) == 1);
+  CHECK(allocations_of([] { Eigen::MatrixXf matrix(3, 4); }) > 0);
+}
+
+template <typename T, typename Rule>
+void check_no_heap() {
+  for (const Index rank : {1, 8, 80}) {
+    CAPTURE(rank);
+    lorapro::OptimizerConfig config;
+    config.group.clip_norm = lorapro::ClipNorm::equivalent_gradient;
+    config.group.weight_decay = 0.01;
+    PairBuffers<T> first(120, 300, rank, 0.5, 1), second(65, 33, rank, 2.0, 2, 0.0);
+    PairBuffers<bfloat16> coarse(40, 50, rank, 1.0, 3);
+    RowMatrix<T> w = RowMatrix<T>::Ones(1, 500), g = RowMatrix<T>::Ones(1, 500);
+    lorapro::Optimizer<T, Rule> optimizer(config);
+    optimizer.attach(first.view());
+    optimizer.attach(second.view());
+    optimizer.attach(coarse.view());
+    optimizer.attach(lorapro::DenseView<T>{w.data(), g.data(), 500});
+    first.backpropagate(random_matrix(120, 300, 1));
+    second.backpropagate(random_matrix(65, 33, 2));
+    coarse.backpropagate(random_matrix(40, 50, 3));
+    Index updated = 0;
+    // From the first step on, with a skipped one among them.
+    CHECK(allocations_of([&] {
+            for (int t = 0; t < 3; ++t) {
+              if (t == 2) w(0, 0) = std::numeric_limits<T>::quiet_NaN();
+              updated += optimizer.step().updated;
+              optimizer.zero_grad();
+            }
+          }) == 0);
+    CHECK(updated == 4 + 4 + 3);
+  }
+}
+
+TEST_CASE("a step uses no heap", "[no_heap]") {
+  check_no_heap<float, lorapro::SgdRule>();
+  check_no_heap<float, lorapro::AdamWRule>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::NoMoments>>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::AdapterMoments>>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<float>>>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<bfloat16>>>();
+  check_no_heap<double, lorapro::LoraPro<lorapro::FullMoments<double>>>();
+}
+
+}  // namespace

@@ -1,0 +1,83 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/lora_pro_full_rule.hpp>
+#include <lorapro/optim/lora_pro_sgd_rule.hpp>
+#include <lorapro/optim/optimizer.hpp>
+
+#include <memory>  // std::unique_ptr
+
+#include "support/rule_battery.hpp"
+
+namespace {
+
+using namespace rule_battery;
+
+/// Parameters after a few steps of many pairs and dense parameters, and the state.
+template <typename Rule>
+std::pair<std::vector<float>, Snapshot> train(int threads) {
+  lorapro::OptimizerConfig config;
+  config.threads = threads;
+  config.group.clip_norm = lorapro::ClipNorm::equivalent_gradient;
+  config.group.max_grad_norm = 0.5;
+  config.group.weight_decay = 0.1;
+  std::vector<std::unique_ptr<PairBuffers<float>>> pairs;
+  for (Index k = 0; k < 17; ++k)
+    pairs.push_back(std::make_unique<PairBuffers<float>>(
+        1 + 29 * k % 150, 1 + 53 * k % 310, 1 + k % 9, 1.0 + 0.1 * double(k),
+        static_cast<std::uint64_t>(k), k % 3 == 0 ? 0 : 1));
+  // Large enough to get all threads for one parameter: by the size of W, of the factors, of itself.
+  pairs.push_back(std::make_unique<PairBuffers<float>>(513, 600, 3, 1.0, 90));
+  pairs.push_back(std::make_unique<PairBuffers<float>>(70, 4000, 66, 1.0, 91));
+  std::vector<RowMatrix<float>> dense, grads;
+  for (const Index size : {1, 200, 401, 602, 300000}) {
+    dense.push_back(rounded<float>(random_matrix(1, size, 50)));
+    grads.push_back(rounded<float>(random_matrix(1, size, 60)));
+  }
+  lorapro::Optimizer<float, Rule> optimizer(config);
+  for (auto& pair : pairs) optimizer.attach(pair->view());
+  for (std::size_t k = 0; k < dense.size(); ++k)
+    optimizer.attach(lorapro::DenseView<float>{dense[k].data(), grads[k].data(), dense[k].size()});
+  std::vector<float> out;
+  for (std::uint64_t t = 0; t < 2; ++t) {
+    for (auto& pair : pairs) {  // any gradients will do: these cost no dense products
+      round_into(random_matrix(pair->A.rows(), pair->A.cols(), 2 * t), pair->grad_A);
+      round_into(random_matrix(pair->B.rows(), pair->B.cols(), 2 * t + 1), pair->grad_B);
+    }
+    const auto report = optimizer.step();
+    REQUIRE(report.updated == 24);
+    out.push_back(static_cast<float>(report.grad_norm));
+  }
+  const auto append = [&](const auto& m) { out.insert(out.end(), m.data(), m.data() + m.size()); };
+  for (auto& pair : pairs) {
+    append(pair->A);
+    append(pair->B);
+  }
+  for (auto& w : dense) append(w);
+  return {out, state_of(optimizer)};
+}
+
+TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[optimizer]", lorapro::AdamWRule,
+                   lorapro::LoraPro<lorapro::NoMoments>,
+                   lorapro::LoraPro<lorapro::FullMoments<float>>,
+                   lorapro::LoraPro<lorapro::FullMoments<bfloat16>>) {
+  const auto one = train<TestType>(1);
+  for (const int threads : {2, 3, 0}) {
+    CAPTURE(threads);
+    const auto many = train<TestType>(threads);
+    CHECK(same_bits(many.first, one.first));
+    CHECK(many.second == one.second);
+  }
+}
+
+TEST_CASE("without OpenMP a request for threads gets one", "[optimizer]") {
+#ifdef _OPENMP
+  CHECK(lorapro::thread_count(3) == 3);
+  CHECK(lorapro::thread_count(0) >= 1);
+#else
+  CHECK(lorapro::thread_count(3) == 1);
+  CHECK(lorapro::thread_count(0) == 1);
+#endif
+}
+
+}  // namespace

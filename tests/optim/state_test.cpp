@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/optim/state.hpp>
+
+#include <numeric>  // std::iota
+#include <vector>   // std::vector
+
+#include "support/catch.hpp"
+
+namespace {
+
+TEST_CASE("a StateTensor copies out and in", "[state]") {
+  std::vector<float> data{1, 2, 3, 4, 5, 6};
+  lorapro::StateTensor<float> tensor(data.data(), 2, 3);
+  CHECK(tensor.rows() == 2);
+  CHECK(tensor.cols() == 3);
+  CHECK(tensor.size() == 6);
+  CHECK(tensor.type() == lorapro::StorageType::f32);
+  CHECK(lorapro::StateTensor<double>::type() == lorapro::StorageType::f64);
+  CHECK(lorapro::StateTensor<lorapro::bfloat16>::type() == lorapro::StorageType::bf16);
+  std::vector<float> out(6);
+  tensor.read(out.data());
+  CHECK(out == data);
+  const std::vector<float> in{6, 5, 4, 3, 2, 1};
+  tensor.write(in.data());
+  CHECK(data == in);
+}
+
+TEST_CASE("a MomentTensor is row-major to a visitor", "[state]") {
+  using Moments = lorapro::MomentTiles<float, float>;
+  for (const lorapro::Index rows : {1, 7, 17})
+    for (const lorapro::Index cols : {1, 48, 65}) {
+      CAPTURE(rows, cols);
+      Moments moments(rows, cols);
+      lorapro::MomentTensor<float, float> avg(moments, Moments::kExpAvg);
+      lorapro::MomentTensor<float, float> sq(moments, Moments::kExpAvgSq);
+      CHECK(avg.rows() == rows);
+      CHECK(avg.cols() == cols);
+      std::vector<float> first(static_cast<std::size_t>(avg.size())), second(first.size());
+      std::iota(first.begin(), first.end(), 1.0F);
+      std::iota(second.begin(), second.end(), 100000.0F);
+      avg.write(first.data());
+      sq.write(second.data());
+      for (lorapro::Index i = 0; i < rows; ++i)
+        for (lorapro::Index j = 0; j < cols; ++j)
+          if (moments.at(Moments::kExpAvg, i, j) != 1.0F + static_cast<float>(i * cols + j))
+            FAIL_CHECK(i);
+      std::vector<float> out(first.size());
+      avg.read(out.data());
+      CHECK(out == first);
+      sq.read(out.data());
+      CHECK(out == second);
+    }
+}
+
+}  // namespace

@@ -1,0 +1,89 @@
+# SPDX-FileCopyrightText: 2026 the lorapro authors
+# SPDX-License-Identifier: MIT
+
+# Tests of the tree itself: each is a small script, run by ctest with the label given.
+function(lorapro_add_check label name)
+  add_test(NAME "${name}" COMMAND ${ARGN})
+  set_tests_properties("${name}" PROPERTIES LABELS ${label} TIMEOUT 300)
+endfunction()
+
+get_target_property(eigen_include Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)
+set(library_include ${PROJECT_SOURCE_DIR}/include)
+set(scratch ${CMAKE_CURRENT_BINARY_DIR}/scratch)
+set(compile ${CMAKE_CXX_COMPILER} -std=c++17 -I${library_include} -isystem ${eigen_include})
+list(JOIN compile " " compile_line)
+
+# An include goes only to the same or a lower layer.
+lorapro_add_check(core "layering" ${CMAKE_COMMAND} -DROOT=${library_include} -P
+                  ${CMAKE_CURRENT_SOURCE_DIR}/layering.cmake)
+lorapro_add_check(core "layering names each offender" ${CMAKE_COMMAND} -DWORK=${scratch}/layering -P
+                  ${CMAKE_CURRENT_SOURCE_DIR}/layering_selftest.cmake)
+
+# Every header compiles alone, and twice.
+file(
+  GLOB_RECURSE headers
+  RELATIVE ${library_include}
+  CONFIGURE_DEPENDS ${library_include}/lorapro/*.hpp)
+foreach(header IN LISTS headers)
+  set(unit ${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp)
+  file(CONFIGURE OUTPUT ${unit} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
+  lorapro_add_check(package "header alone/${header}" ${compile} -fsyntax-only -Wall -Wextra
+                    -Wpedantic -Wshadow -Werror ${unit})
+endforeach()
+
+# What must not compile, and the sentence that the compiler must say.
+file(
+  GLOB cases
+  RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail
+  CONFIGURE_DEPENDS compile_fail/*.cpp)
+foreach(case IN LISTS cases)
+  lorapro_add_check(
+    package "compile_fail/${case}" ${CMAKE_COMMAND}
+    -DCASE=${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/${case} "-DCOMPILE=${compile_line}" -P
+    ${CMAKE_CURRENT_SOURCE_DIR}/compile_fail/run.cmake)
+endforeach()
+
+# A user's program against the library, by each way of getting it.
+foreach(way IN ITEMS find_package add_subdirectory fetch_content)
+  lorapro_add_check(
+    consumer "consumer/${way}" ${CMAKE_COMMAND} -DWAY=${way} -DWORK=${scratch}/${way}
+    -DLIBRARY=${PROJECT_SOURCE_DIR} -DLIBRARY_BUILD=${PROJECT_BINARY_DIR}
+    -DCOMPILER=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR} -P
+    ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
+endforeach()
+lorapro_add_check(
+  consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers
+  -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P
+  ${CMAKE_CURRENT_SOURCE_DIR}/consumer/copied_headers.cmake)
+lorapro_add_check(
+  consumer "README program" ${CMAKE_COMMAND} -DREADME=${PROJECT_SOURCE_DIR}/README.md
+  -DWORK=${scratch}/readme "-DCOMPILE=${compile_line}" -P ${CMAKE_CURRENT_SOURCE_DIR}/readme.cmake)
+
+# The set-up of a bare machine, with a package manager that only pretends.
+find_program(LORAPRO_BASH bash)
+mark_as_advanced(LORAPRO_BASH)
+if(LORAPRO_BASH)
+  lorapro_add_check(package "setup" ${LORAPRO_BASH} ${CMAKE_CURRENT_SOURCE_DIR}/setup_test.sh)
+endif()
+
+# The format is clang-format 14's; other versions differ in details.
+find_program(LORAPRO_CLANG_FORMAT NAMES clang-format-14 clang-format)
+mark_as_advanced(LORAPRO_CLANG_FORMAT)
+if(LORAPRO_CLANG_FORMAT)
+  execute_process(COMMAND ${LORAPRO_CLANG_FORMAT} --version OUTPUT_VARIABLE clang_format_version)
+  if(clang_format_version MATCHES "version 14\\.")
+    file(
+      GLOB_RECURSE sources CONFIGURE_DEPENDS
+      ${library_include}/*.hpp
+      ${PROJECT_SOURCE_DIR}/tests/*.[ch]pp
+      ${PROJECT_SOURCE_DIR}/bench/*.[ch]pp
+      ${PROJECT_SOURCE_DIR}/examples/*.[ch]pp)
+    lorapro_add_check(package "format" ${LORAPRO_CLANG_FORMAT} --dry-run -Werror --ferror-limit=2 ${sources})
+  endif()
+endif()
+
+find_package(Doxygen 1.9.4 QUIET)
+if(Doxygen_FOUND)
+  configure_file(${PROJECT_SOURCE_DIR}/docs/Doxyfile.in ${PROJECT_BINARY_DIR}/docs/Doxyfile @ONLY)
+  lorapro_add_check(docs "docs" Doxygen::doxygen ${PROJECT_BINARY_DIR}/docs/Doxyfile)
+endif()

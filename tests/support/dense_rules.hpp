@@ -1,0 +1,269 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+/// \file
+/// Plain dense long-double references of every rule, m x n matrices and all.
+
+#include <lorapro/optim/optimizer_config.hpp>
+
+#include <algorithm>  // std::max
+#include <cmath>      // std::sqrt, std::pow
+#include <vector>     // std::vector
+
+#include "support/catch.hpp"
+
+namespace rule_battery {
+
+using lorapro::bfloat16;
+using lorapro::Index;
+using lorapro::RowMatrix;
+using Real = long double;
+using RealMatrix = Eigen::Matrix<Real, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+// ---------------------------------------------------------------- plain dense arithmetic
+
+/// Naive loops on purpose: nothing here shares code with the library or Eigen's kernels.
+inline RealMatrix product(const RealMatrix& a, const RealMatrix& b) {
+  REQUIRE(a.cols() == b.rows());
+  RealMatrix out = RealMatrix::Zero(a.rows(), b.cols());
+  for (Index i = 0; i < a.rows(); ++i)
+    for (Index k = 0; k < a.cols(); ++k)
+      for (Index j = 0; j < b.cols(); ++j) out(i, j) += a(i, k) * b(k, j);
+  return out;
+}
+
+inline RealMatrix transposed(const RealMatrix& a) { return a.transpose(); }
+
+inline Real max_abs(const RealMatrix& a) {
+  Real out = 0;
+  for (Index i = 0; i < a.size(); ++i) {
+    const Real x = std::abs(a.data()[i]);
+    if (!(x <= out)) out = x;  // true for NaN as well
+  }
+  return out;
+}
+
+inline Real squared_norm(const RealMatrix& a) {
+  Real out = 0;
+  for (Index i = 0; i < a.size(); ++i) out += a.data()[i] * a.data()[i];
+  return out;
+}
+
+template <typename T>
+RealMatrix real(const RowMatrix<T>& a) {
+  RealMatrix out(a.rows(), a.cols());
+  for (Index i = 0; i < a.size(); ++i)
+    out.data()[i] = static_cast<Real>(static_cast<double>(a.data()[i]));
+  return out;
+}
+
+/// Writes in place: an optimizer may hold the address of `out`, which an assignment could move.
+template <typename T>
+void round_into(const RealMatrix& a, RowMatrix<T>& out) {
+  REQUIRE(a.size() == out.size());
+  for (Index i = 0; i < a.size(); ++i)
+    out.data()[i] = static_cast<T>(static_cast<double>(a.data()[i]));
+}
+
+template <typename T>
+RowMatrix<T> rounded(const RealMatrix& a) {
+  RowMatrix<T> out(a.rows(), a.cols());
+  round_into(a, out);
+  return out;
+}
+
+inline RealMatrix random_matrix(Index rows, Index cols, std::uint64_t seed, double deviation = 1) {
+  RealMatrix out(rows, cols);
+  for (Index i = 0; i < out.size(); ++i)
+    out.data()[i] = deviation * lorapro::random_normal(seed, static_cast<std::uint64_t>(i));
+  return out;
+}
+
+struct Eigenpairs {
+  std::vector<Real> values;
+  RealMatrix vectors;  ///< column i belongs to values[i]
+  Real largest = 0;
+};
+
+/// Cyclic Jacobi: slow, short, and not what the library does.
+inline Eigenpairs jacobi(RealMatrix S) {
+  const Index n = S.rows();
+  Eigenpairs out{std::vector<Real>(static_cast<std::size_t>(n)), RealMatrix::Identity(n, n), 0};
+  for (int sweep = 0; sweep < 60; ++sweep)
+    for (Index p = 0; p < n; ++p)
+      for (Index q = p + 1; q < n; ++q) {
+        if (S(p, q) == 0) continue;
+        const Real theta = (S(q, q) - S(p, p)) / (2 * S(p, q));
+        const Real t = (theta >= 0 ? 1 : -1) / (std::abs(theta) + std::sqrt(theta * theta + 1));
+        const Real c = 1 / std::sqrt(t * t + 1), s = t * c;
+        for (Index k = 0; k < n; ++k) {
+          const Real x = S(k, p), y = S(k, q);
+          S(k, p) = c * x - s * y;
+          S(k, q) = s * x + c * y;
+        }
+        for (Index k = 0; k < n; ++k) {
+          const Real x = S(p, k), y = S(q, k);
+          S(p, k) = c * x - s * y;
+          S(q, k) = s * x + c * y;
+          const Real v = out.vectors(k, p), w = out.vectors(k, q);
+          out.vectors(k, p) = c * v - s * w;
+          out.vectors(k, q) = s * v + c * w;
+        }
+        S(p, q) = S(q, p) = 0;
+      }
+  for (Index i = 0; i < n; ++i) {
+    out.values[static_cast<std::size_t>(i)] = std::max(S(i, i), Real(0));
+    out.largest = std::max(out.largest, S(i, i));
+  }
+  return out;
+}
+
+// ---------------------------------------------------------------- references of the rules
+
+struct Factors {
+  RealMatrix A, B;
+};
+
+struct AdjustedReference {
+  RealMatrix A, B;     ///< dA, dB
+  Real condition = 1;  ///< of the inverses that went into them
+};
+
+/// The damped closed form and its gauges, with dense matrices and long double.
+inline AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, double rho,
+                                lorapro::Gauge gauge, double storage_eps) {
+  const Index r = f.A.rows();
+  const Real s2 = Real(scaling) * scaling;
+  const RealMatrix P = product(transposed(f.B), f.B), Q = product(f.A, transposed(f.A));
+  const Eigenpairs p = jacobi(P), q = jacobi(Q);
+  const Real lambda = rho * s2 * (p.largest + q.largest);
+  const Real eps = std::max(storage_eps * storage_eps, 0x1.0p-52);
+  const Real cut_p = r * eps * p.largest, cut_q = r * eps * q.largest;
+  AdjustedReference out;
+  const auto inverse = [&](Real value, Real cutoff, Real largest) -> Real {
+    const Real denominator = s2 * value + lambda;
+    if (!(denominator > s2 * cutoff)) return 0;
+    out.condition = std::max(out.condition, (s2 * largest + lambda) / denominator);
+    return 1 / denominator;
+  };
+  const auto damped_inverse = [&](const Eigenpairs& e, Real cutoff) {
+    RealMatrix diagonal = RealMatrix::Zero(r, r);
+    for (Index i = 0; i < r; ++i)
+      diagonal(i, i) = inverse(e.values[static_cast<std::size_t>(i)], cutoff, e.largest);
+    return product(product(e.vectors, diagonal), transposed(e.vectors));
+  };
+  const RealMatrix left = damped_inverse(p, cut_p), right = damped_inverse(q, cut_q);
+  // Solution of s^2 (P Y + Y Q) + lambda Y = C in the eigenbases.
+  const auto sylvester = [&](const RealMatrix& C) {
+    RealMatrix Y = product(product(transposed(p.vectors), C), q.vectors);
+    for (Index i = 0; i < r; ++i)
+      for (Index j = 0; j < r; ++j)
+        Y(i, j) *=
+            inverse(p.values[static_cast<std::size_t>(i)] + q.values[static_cast<std::size_t>(j)],
+                    cut_p + cut_q, p.largest + q.largest);
+    return product(product(p.vectors, Y), transposed(q.vectors));
+  };
+  const RealMatrix X_A = -s2 * sylvester(product(left, product(g.A, transposed(f.A))));
+  const RealMatrix X_B = -s2 * sylvester(product(product(transposed(f.B), g.B), right));
+  out.A = product(left, g.A) + product(X_A, f.A);
+  out.B = product(g.B, right) + product(f.B, X_B);
+  RealMatrix X = RealMatrix::Zero(r, r);
+  if (gauge == lorapro::Gauge::zero) X = -X_A;
+  if (gauge == lorapro::Gauge::balanced) {
+    const RealMatrix imbalance = product(f.B, out.A) - product(out.B, f.A);
+    X = -s2 * s2 / 2 *
+        product(product(left, product(transposed(f.B), product(imbalance, transposed(f.A)))),
+                right);
+  }
+  out.A += product(X, f.A);
+  out.B -= product(f.B, X);
+  return out;
+}
+
+inline RealMatrix equivalent_gradient(const Factors& f, const AdjustedReference& d, double s) {
+  return Real(s) * (product(f.B, d.A) + product(d.B, f.A));
+}
+
+struct Moments {
+  RealMatrix exp_avg, exp_avg_sq;
+};
+
+/// Adam in long double; `step` from 1.
+inline RealMatrix adam(Moments& moments, const RealMatrix& g, const lorapro::OptimizerConfig& c,
+                       std::int64_t step) {
+  if (moments.exp_avg.size() == 0)
+    moments.exp_avg = moments.exp_avg_sq = RealMatrix::Zero(g.rows(), g.cols());
+  const Real b1 = c.beta1, b2 = c.beta2;
+  RealMatrix out(g.rows(), g.cols());
+  for (Index i = 0; i < g.size(); ++i) {
+    Real& m = moments.exp_avg.data()[i];
+    Real& v = moments.exp_avg_sq.data()[i];
+    const Real x = g.data()[i];
+    m = b1 * m + (1 - b1) * x;
+    v = b2 * v + (1 - b2) * x * x;
+    out.data()[i] = m / (1 - std::pow(b1, Real(step))) /
+                    (std::sqrt(v / (1 - std::pow(b2, Real(step)))) + Real(c.eps));
+  }
+  return out;
+}
+
+enum class Kind { sgd, adamw, lora_pro_sgd, lora_pro_efficient, lora_pro_full };
+
+/// One pair under one rule: the plain dense algorithm, m x n matrices and all.
+struct Reference {
+  Kind kind;
+  lorapro::OptimizerConfig config;
+  double scaling = 1;
+  double storage_eps = 0;
+  std::int64_t step = 0;
+  Moments of_A{}, of_B{}, of_W{};
+  double clip = 1;          ///< factor that the last step applied
+  double grad_norm = 0;     ///< what it measured
+  Real condition = 1;       ///< of the last step
+  Factors last_step{};      ///< what was multiplied by lr
+  RealMatrix gradient_W{};  ///< E of the last step (full moments)
+
+  Factors update(const Factors& f, Factors g) {
+    ++step;
+    const lorapro::GroupConfig& group = config.group;
+    const bool pro = kind != Kind::sgd && kind != Kind::adamw;
+    const double lr = group.lr * config.schedule.factor(step);
+    const auto project = [&](const Factors& gradient) {
+      AdjustedReference d = adjust(f, gradient, scaling, config.damping, config.gauge, storage_eps);
+      condition = d.condition;
+      return d;
+    };
+    clip = 1;
+    grad_norm = 0;
+    if (group.clip_norm != lorapro::ClipNorm::none) {
+      Real squared = squared_norm(g.A) + squared_norm(g.B);
+      if (pro && group.clip_norm == lorapro::ClipNorm::equivalent_gradient)
+        squared = squared_norm(equivalent_gradient(f, project(g), scaling));
+      grad_norm = static_cast<double>(std::sqrt(squared));
+      if (grad_norm > group.max_grad_norm) clip = group.max_grad_norm / grad_norm;
+      g.A *= clip;
+      g.B *= clip;
+    }
+    if (!pro) {
+      last_step = g;
+    } else {
+      const AdjustedReference d = project(g);
+      last_step = {d.A, d.B};
+      if (kind == Kind::lora_pro_full) {
+        gradient_W = equivalent_gradient(f, d, scaling);
+        const RealMatrix H = adam(of_W, gradient_W, config, step);
+        const AdjustedReference back = project({Real(scaling) * product(transposed(f.B), H),
+                                                Real(scaling) * product(H, transposed(f.A))});
+        last_step = {back.A, back.B};
+      }
+    }
+    if (kind == Kind::adamw || kind == Kind::lora_pro_efficient)
+      last_step = {adam(of_A, last_step.A, config, step), adam(of_B, last_step.B, config, step)};
+    Real decay = 1 - Real(lr) * group.weight_decay;
+    if (group.decay_target == lorapro::DecayTarget::merged) decay = std::sqrt(decay);
+    return {decay * f.A - Real(lr) * last_step.A, decay * f.B - Real(lr) * last_step.B};
+  }
+};
+
+}  // namespace rule_battery
