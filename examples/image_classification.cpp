@@ -434,10 +434,10 @@ void compare_methods(const Options& options) {
                                    {"split", options.validation ? "validation" : "test"},
                                    {"evaluation_size", problem.evaluation.size()},
                                    {"base_fingerprint", examples::fingerprint(base)}};
-  const std::string title =
-      fmt::format("Fashion-MNIST classes 0-4 to {}: {} images, mean of {} seeds",
-                  options.data == "digits" ? "handwritten digits" : "classes 5-9",
-                  options.train_size, options.seeds);
+  const std::string title = fmt::format(
+      "Fashion-MNIST classes 0-4 to {}: {} images, {}",
+      options.data == "digits" ? "handwritten digits" : "classes 5-9", options.train_size,
+      options.seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", options.seeds));
   examples::run_experiment({"image_classification", "accuracy", /*higher_is_better=*/true}, title,
                            options, own_options,
                            options.train_size / options.batch_size * options.epochs,

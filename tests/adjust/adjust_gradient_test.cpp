@@ -6,7 +6,7 @@
 #include <atomic>     // std::atomic
 #include <cstdlib>    // std::malloc, std::free, std::aligned_alloc
 #include <limits>     // std::numeric_limits
-#include <new>        // std::bad_alloc
+#include <new>        // std::bad_alloc, std::nothrow_t
 
 #include "support/lora_problem.hpp"
 
@@ -26,7 +26,6 @@ std::atomic<long> heap_calls{0};
 #endif
 
 #if defined(__GLIBC__) && !defined(LORAPRO_TEST_SANITIZED)
-#define LORAPRO_TEST_COUNTS_MALLOC
 extern "C" {
 void* __libc_malloc(std::size_t size);                           // NOLINT
 void* __libc_calloc(std::size_t count, std::size_t size);        // NOLINT
@@ -54,6 +53,10 @@ void* operator new(std::size_t size) {
   ++heap_calls;
   if (void* const pointer = std::malloc(size == 0 ? 1 : size)) return pointer;
   throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++heap_calls;
+  return std::malloc(size == 0 ? 1 : size);
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   ++heap_calls;
