@@ -314,6 +314,24 @@ TEST_CASE("equal columns of B and rows of A", "[coefficients]") {
   }
 }
 
+TEST_CASE("a B of rank one at rank 32", "[coefficients]") {
+  // B^T B is then a constant matrix, whose tridiagonal form ends in denormals.
+  LORAPRO_TEST_RANDOM(random, 125);
+  Problem problem(random, 40, 36, 32, 0.5, kConditionA, kConditionB);
+  for (const Real value : {0.1L, 0.7L, -1.0L / 3}) {
+    problem.B.setConstant(value);
+    problem = problem.stored<double>();
+    for (const Gauge gauge : kGauges) {
+      const auto d = adjusted<double>(problem.inputs<double>(), 0, gauge);
+      CHECK(d.report.status == lorapro::AdjustStatus::rank_deficient);
+      CHECK(d.report.rank_B == 1);
+      CHECK(support::distance(problem.equivalent_gradient(d.real()),
+                              problem.tangent_projection(1e-10L)) <=
+            tolerance<double>(2, 76, kConditionA * kConditionA, norm(problem.G)));
+    }
+  }
+}
+
 TEST_CASE("beyond the cutoff the answer is the rank-truncated projection", "[coefficients]") {
   LORAPRO_TEST_RANDOM(random, 123);
   for (const Real gone : {1e-9L, 1e-11L, 1e-14L, 0.0L})

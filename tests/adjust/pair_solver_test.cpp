@@ -90,8 +90,9 @@ TEST_CASE("solve: coefficients, norms and bounds of a pair", "[pair_solver]") {
         CHECK(solved.solver.adapter_squared_norm() ==
               Approx(adapter).epsilon(tolerance<double>(1, 280, 1, 1)));
         // Upper bounds, and not absurd ones.
-        CHECK(solved.solver.bound_A() >= norm(d.A));
-        CHECK(solved.solver.bound_B() >= norm(d.B));
+        const double rounded_down = 1 - tolerance<double>(1, 280, 1, 1);  // attained at rank 1
+        CHECK(solved.solver.bound_A() >= rounded_down * norm(d.A));
+        CHECK(solved.solver.bound_B() >= rounded_down * norm(d.B));
         CHECK(solved.solver.bound_A() <= 1000 * norm(d.A));
         CHECK(solved.solver.factor_norm(solved.solver.spectra().gram_A()) ==
               Approx(norm(p.A)).epsilon(tolerance<double>(1, 280, 1, 1)));

@@ -47,6 +47,11 @@ inline void row_rotate(Wide c, Wide s, Wide* x, Wide* y, Index size) {
   }
 }
 
+/// Entries below this count as zero; the matrix is scaled, so that they are far below its rounding.
+/// A matrix of low rank leaves the rounding noise of rounding noise behind, column after column,
+/// until its squares would underflow and its rotations would no longer be orthogonal.
+inline constexpr Wide kNegligible = 1e-140;
+
 /// Householder reduction H A H = T. On return `vectors` holds H (row i is the i-th row), `diagonal`
 /// and `off_diagonal` (off_diagonal[i] couples i and i + 1) hold T. `matrix` is destroyed.
 inline void tridiagonalize(Wide* matrix, Index size, Wide* vectors, Wide* diagonal,
@@ -59,7 +64,7 @@ inline void tridiagonalize(Wide* matrix, Index size, Wide* vectors, Wide* diagon
     const Index length = size - k - 1;
     const Wide tail = row_dot(v + 1, v + 1, length - 1);
     const Wide norm = std::sqrt(v[0] * v[0] + tail);
-    if (tail == 0) {
+    if (tail < kNegligible * kNegligible) {
       off_diagonal[k] = v[0];
       betas[k] = 0;
       continue;
@@ -98,13 +103,13 @@ inline void tridiagonalize(Wide* matrix, Index size, Wide* vectors, Wide* diagon
 inline bool tridiagonal_ql(Wide* diagonal, Wide* off_diagonal, Index size, Wide* vectors) {
   constexpr int kMaxIterations = 60;
   const Wide eps = std::numeric_limits<Wide>::epsilon();
-  const Wide tiny = std::numeric_limits<Wide>::min();
   off_diagonal[size - 1] = 0;
   for (Index l = 0; l < size; ++l) {
     for (int iteration = 0;; ++iteration) {
       Index m = l;
-      while (m + 1 < size && std::abs(off_diagonal[m]) >
-                                 eps * (std::abs(diagonal[m]) + std::abs(diagonal[m + 1])) + tiny)
+      while (m + 1 < size &&
+             std::abs(off_diagonal[m]) >
+                 eps * (std::abs(diagonal[m]) + std::abs(diagonal[m + 1])) + kNegligible)
         ++m;
       if (m == l) break;
       if (iteration == kMaxIterations) return false;
@@ -117,7 +122,8 @@ inline bool tridiagonal_ql(Wide* diagonal, Wide* off_diagonal, Index size, Wide*
       for (; i >= l; --i) {
         const Wide f = s * off_diagonal[i];
         const Wide b = c * off_diagonal[i];
-        const Wide r = std::sqrt(f * f + g * g);
+        Wide r = std::sqrt(f * f + g * g);
+        if (r < kNegligible) r = std::hypot(f, g);  // the squares have underflowed
         off_diagonal[i + 1] = r;
         if (r == 0) {
           diagonal[i + 1] -= p;
@@ -173,8 +179,9 @@ inline Index symmetric_eigen_scratch(Index size) { return 3 * size; }
   // Squares of entries must neither overflow nor underflow; a power of two keeps the bits.
   int exponent = 0;
   std::frexp(scale, &exponent);
+  exponent = std::max(exponent, -1000);  // 2^1000 is finite, and large enough for denormals
   const Wide down = std::ldexp(1.0, -exponent);
-  const bool rescale = scale > 0 && (exponent > 400 || exponent < -400) && exponent > -1000;
+  const bool rescale = scale > 0 && (exponent > 100 || exponent < -100);
   if (rescale)
     for (Index i = 0; i < size * size; ++i) matrix[i] *= down;
   Wide* const off_diagonal = scratch;

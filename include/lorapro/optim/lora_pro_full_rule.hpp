@@ -21,8 +21,10 @@ LORAPRO_NAMESPACE_BEGIN
 /// 4. hA = s B^T H, hB = s H A^T; the adjusted (hA, hB), with the same spectra, is the step
 ///
 /// State 2 m n of Storage. The moments need no transport when the factors change.
-/// \tparam Storage  float, double or bfloat16. Of exp_avg_sq in bfloat16: adam_row.
-/// \cost per pair 8 r m n + 11 m n + 12 r^2 (m + n) flops; one pass over the moments.
+/// \tparam Storage  Scalar, or bfloat16: exp_avg_sq is then rounded stochastically, so that it
+/// decays
+///         (round_stochastic says why), exp_avg to nearest.
+/// \cost per pair 8 r m n + 14 m n + 12 r^2 (m + n) flops; one pass over the moments.
 /// \ref arXiv:2407.18242v3, algorithm 2.
 template <typename Storage>
 struct LoraPro<FullMoments<Storage>> {

@@ -13,25 +13,30 @@
 LORAPRO_NAMESPACE_BEGIN
 
 /// \file
-/// What a rule is. A rule is a type with three members, all static but the states:
+/// What a rule is: a type with two member templates, the state of a pair and of a dense parameter.
 ///
 /// \code
 /// struct MyRule {
-///   template <typename Scalar> struct PairState {          // what is kept for one LoRA pair
+///   template <typename Scalar>
+///   struct PairState {
 ///     PairState(Index out_features, Index in_features, Index rank);
-///     template <typename Visitor> void visit(Visitor&& v);  // v("name", StateTensor) for each
-///     part static Index scratch_size(Index rank);       // of each thread, in Scalar static Index
-///     wide_scratch_size(Index rank);  // of each thread, in Wide
+///     // Calls v("name", StateTensor) for each part of the state.
+///     template <typename Visitor> void visit(Visitor&& v);
+///     // Scratch of each thread, in Scalar and in Wide.
+///     static Index scratch_size(Index rank);
+///     static Index wide_scratch_size(Index rank);
 ///     // Behind scratch_size in the team's own scratch.
 ///     static Index shared_scratch_size(Index out_features, Index in_features, Index rank);
 ///     // About how many elements an update touches: from a few 100,000 on it gets all threads.
 ///     static Index work(Index out_features, Index in_features, Index rank);
-///     // Reads, checks, measures; writes nothing but what step() forgets (no moments, no factors).
+///     // Reads, checks, measures; writes no moments and no factors.
 ///     Preparation prepare(const Pair&, const StepContext&, const Team<Scalar>&);
 ///     // Updates moments and parameters; called only where prepare said ok or rank_deficient.
 ///     void update(const Pair&, const StepContext&, const Team<Scalar>&);
 ///   };
-///   template <typename Scalar> struct DenseState { ... };   // the same for a DenseView
+///   // The same for a DenseView, constructed from its size, without shared scratch and work.
+///   template <typename Scalar>
+///   struct DenseState;
 /// };
 /// \endcode
 ///
@@ -39,9 +44,8 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// A pair as rules see it.
 struct Pair {
-  PairFactors model;  ///< the factors that the gradients belong to, and the gradients
-  FactorView
-      master_A;  ///< copies in the compute scalar; no data unless the model is stored in less
+  PairFactors model;    ///< the factors that the gradients belong to, and the gradients
+  FactorView master_A;  ///< copy in the compute scalar; no data unless the model stores less
   FactorView master_B;
   Index out_features = 0;
   Index in_features = 0;
