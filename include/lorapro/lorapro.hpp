@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-/// \mainpage lorapro
+/// \file
 /// Gradient-adjusted low-rank optimizers on Eigen. Start with lorapro::LoraLayer and
 /// lorapro::LoraProOptimizer; lorapro::adjust_gradient is the closed form on its own.
 

@@ -115,10 +115,14 @@ TEST_CASE("batches may be blocks of larger buffers", "[lora_layer]") {
   strided.forward(canvas.block(1, 2, 4, kIn), canvas.block(11, 3, 4, kOut));
   strided.backward(canvas.block(1, 2, 4, kIn), canvas.block(6, 2, 4, kOut),
                    canvas.block(15, 20, 4, kIn));
-  CHECK(canvas.block(11, 3, 4, kOut) == y);
-  CHECK(canvas.block(15, 20, 4, kIn) == dx);
-  CHECK(same_bits<Matrix>(strided.grad_A(), dense.grad_A()));
-  CHECK(same_bits<Matrix>(strided.grad_B(), dense.grad_B()));
+  // Eigen's products may round differently at another alignment.
+  const auto close = [](const auto& got, const auto& expected) {
+    CHECK(support::distance(got, expected) <= tolerance<double>(1, 14, 1, expected.norm()));
+  };
+  close(canvas.block(11, 3, 4, kOut), y);
+  close(canvas.block(15, 20, 4, kIn), dx);
+  close(strided.grad_A(), dense.grad_A());
+  close(strided.grad_B(), dense.grad_B());
   canvas.block(11, 3, 4, kOut) = before.block(11, 3, 4, kOut);
   canvas.block(15, 20, 4, kIn) = before.block(15, 20, 4, kIn);
   CHECK(canvas == before);

@@ -40,8 +40,10 @@ struct AdjustReport {
 ///
 /// each term zero where its eigenvalue is below the relative cutoff, then shifted to the gauge.
 /// Both r x r products of a gradient are used, each in the term of its own side. They are equal in
-/// exact arithmetic; in floating point each cancels the rounding noise of its own gradient, where
-/// using one for both would divide that noise by the smallest eigenvalue.
+/// exact arithmetic; in floating point each cancels the rounding noise of its own gradient. Where
+/// the rank equals a side of W, using one for both would divide that noise by the smallest
+/// eigenvalue (measured in float at cond(B) = 1e4: 1,000 times the error); elsewhere noise outside
+/// the row space dominates and the gain is small.
 /// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3; the damped form and the cutoff are the library's.
 class AdjustCoefficients {
  public:
