@@ -6,7 +6,7 @@
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/lora_pro_rule.hpp>
 #include <lorapro/optim/report.hpp>
-#include <lorapro/optim/rule.hpp>
+#include <lorapro/optim/slot.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <string>  // std::string
@@ -47,10 +47,11 @@ struct DenseId {
 template <typename Scalar, typename Rule>
 class Optimizer {
   static_assert(is_compute_scalar_v<Scalar>, "Optimizer: Scalar must be float or double");
-  using PairState = typename Rule::template PairState<Scalar>;
-  using DenseState = typename Rule::template DenseState<Scalar>;
-  struct PairSlot;
-  struct DenseSlot;
+  using Slot = detail::Slot;
+  using PairSlot = detail::PairSlot<Scalar, Rule>;
+  using DenseSlot = detail::DenseSlot<Scalar, Rule>;
+  using PairState = typename PairSlot::State;
+  using DenseState = typename DenseSlot::State;
 
  public:
   /// A pair with its state, between detach and attach.
@@ -114,9 +115,9 @@ class Optimizer {
     if (old.model.lora_A.type != storage_type<T>())
       throw ConfigError("lora_A: expected the element type that was detached");
     PairSlot fresh(view, detached.slot_->name);
-    check_attachable(fresh, detached.slot_->group);
+    check_attachable(fresh, {detached.slot_->group});
     detached.slot_->rebind(fresh);
-    const GroupId group = detached.slot_->group;
+    const GroupId group{detached.slot_->group};
     return insert(std::move(detached.slot_), group);
   }
   template <typename Base>
@@ -133,7 +134,7 @@ class Optimizer {
                   "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
     check_group(group);
     auto slot = std::make_unique<DenseSlot>(view, name);
-    slot->group = group;
+    slot->group = group.index;
     if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
     check_others(*slot);
     dense_.push_back(std::move(slot));
@@ -181,15 +182,16 @@ class Optimizer {
     for_each(
         [&](PairSlot& slot, Index, const Team<Scalar>& team) {
           if (!updates(slot)) return;
-          const Group& group = groups_[static_cast<std::size_t>(slot.group.index)];
+          const Group& group = groups_[static_cast<std::size_t>(slot.group)];
           slot.context.clip = group.clip;
-          decay_base(slot, group);
+          if (decays_base(group.config))
+            slot.scale_base(1 - slot.context.lr * group.config.weight_decay);
           slot.state.update(slot.pair, slot.context, team);
           ++slot.step;
         },
         [&](DenseSlot& slot, Index, const Team<Scalar>& team) {
           if (!updates(slot)) return;
-          slot.context.clip = groups_[static_cast<std::size_t>(slot.group.index)].clip;
+          slot.context.clip = groups_[static_cast<std::size_t>(slot.group)].clip;
           slot.state.update(slot.dense, slot.context, team);
           ++slot.step;
         });
@@ -201,10 +203,10 @@ class Optimizer {
   void zero_grad() {
     for (const auto& slot : pairs_)
       if (slot != nullptr) {
-        set_zero(slot->pair.model.grad_A);
-        set_zero(slot->pair.model.grad_B);
+        detail::set_zero(slot->pair.model.grad_A);
+        detail::set_zero(slot->pair.model.grad_B);
       }
-    for (const auto& slot : dense_) set_zero(slot->dense.grad);
+    for (const auto& slot : dense_) detail::set_zero(slot->dense.grad);
   }
 
   const OptimizerConfig& config() const { return config_; }
@@ -217,7 +219,7 @@ class Optimizer {
     check_group(id);
     config.validate();
     for (const auto& slot : pairs_)
-      if (slot != nullptr && slot->group.index == id.index) {
+      if (slot != nullptr && slot->group == id.index) {
         check_decay(*slot, config);
         for (const auto& other : pairs_)
           if (other != nullptr && other != slot) check_base(*slot, config, *other);
@@ -244,26 +246,17 @@ class Optimizer {
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     visitor(std::string("step"), step_);
-    for (const auto& slot : pairs_) {
-      if (slot == nullptr) continue;
-      visitor(slot->name + ".step", slot->step);
-      slot->state.visit(
-          [&](const char* part, auto tensor) { visitor(slot->name + "." + part, tensor); });
-      if (slot->master_A.size() == 0) continue;
-      const Pair& pair = slot->pair;
-      visitor(slot->name + ".master_A",
-              StateTensor<Scalar>(slot->master_A.data(), pair.rank, pair.in_features));
-      visitor(slot->name + ".master_B",
-              StateTensor<Scalar>(slot->master_B.data(), pair.out_features, pair.rank));
-    }
-    for (const auto& slot : dense_) {
-      visitor(slot->name + ".step", slot->step);
-      slot->state.visit(
-          [&](const char* part, auto tensor) { visitor(slot->name + "." + part, tensor); });
-      if (slot->master.size() > 0)
-        visitor(slot->name + ".master",
-                StateTensor<Scalar>(slot->master.data(), 1, slot->master.size()));
-    }
+    const auto visit_slot = [&](auto& slot) {
+      const auto named = [&](const char* part, auto tensor) {
+        visitor(slot.name + "." + part, tensor);
+      };
+      visitor(slot.name + ".step", slot.step);
+      slot.state.visit(named);
+      slot.visit_masters(named);
+    };
+    for (const auto& slot : pairs_)
+      if (slot != nullptr) visit_slot(*slot);
+    for (const auto& slot : dense_) visit_slot(*slot);
   }
 
   /// Bytes of all state matrices, masters included.
@@ -281,87 +274,10 @@ class Optimizer {
   static constexpr bool is_attachable =
       std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
 
-  /// Elements of work from which starting a team, some microseconds, does not show.
-  static constexpr Index kLargeWork = 1 << 18;
-
   struct Group {
     GroupConfig config;
     double squared_norm;
     double clip;
-  };
-
-  struct Slot {
-    std::string name;
-    GroupId group;
-    std::int64_t step = 0;
-    bool large = false;  // worth all threads on its own
-    StepContext context;
-    Preparation preparation;
-    detail::AddressRange parameters[2];  // A and B, or a dense parameter and nothing
-    detail::AddressRange gradients[2];
-  };
-
-  struct PairSlot : Slot {
-    template <typename T, typename Base>
-    PairSlot(const LoraView<T, Base>& view, const std::string& name_)
-        : pair(pair_of(view)), state(pair.out_features, pair.in_features, pair.rank) {
-      this->name = name_;
-      base_weight = view.base_weight;
-      base_type = storage_type<Base>();
-      this->parameters[0] = detail::address_range(view.lora_A);
-      this->parameters[1] = detail::address_range(view.lora_B);
-      this->gradients[0] = detail::address_range(view.grad_A);
-      this->gradients[1] = detail::address_range(view.grad_B);
-      this->large = PairState::work(pair.out_features, pair.in_features, pair.rank) >= kLargeWork;
-      if constexpr (!std::is_same_v<T, Scalar>) {
-        master_A = Buffer<Scalar>(pair.rank * pair.in_features);
-        master_B = Buffer<Scalar>(pair.out_features * pair.rank);
-        pair.master_A = detail::state_of_A(master_A, pair.rank, pair.in_features);
-        pair.master_B = detail::state_of_B(master_B, pair.rank, pair.out_features);
-        follow_model(pair.model.lora_A, pair.master_A);
-        follow_model(pair.model.lora_B, pair.master_B);
-      }
-    }
-
-    /// Takes the buffers of `fresh`, keeps everything else.
-    void rebind(const PairSlot& fresh) {
-      pair.model = fresh.pair.model;
-      base_weight = fresh.base_weight;
-      base_type = fresh.base_type;
-      for (int i = 0; i < 2; ++i) {
-        this->parameters[i] = fresh.parameters[i];
-        this->gradients[i] = fresh.gradients[i];
-      }
-      if (master_A.size() == 0) return;
-      follow_model(pair.model.lora_A, pair.master_A);
-      follow_model(pair.model.lora_B, pair.master_B);
-    }
-
-    Pair pair;
-    PairState state;
-    Buffer<Scalar> master_A, master_B;
-    void* base_weight = nullptr;
-    StorageType base_type = StorageType::f32;
-  };
-
-  struct DenseSlot : Slot {
-    template <typename T>
-    DenseSlot(const DenseView<T>& view, const std::string& name_)
-        : dense(dense_of(view)), state(view.size) {
-      this->name = name_;
-      this->parameters[0] = range_of(view.value, view.size);
-      this->gradients[0] = range_of(view.grad, view.size);
-      this->large = view.size >= kLargeWork;
-      if constexpr (!std::is_same_v<T, Scalar>) {
-        master = Buffer<Scalar>(view.size);
-        dense.master = detail::state_of_A(master, 1, view.size);
-        follow_model(dense.value, dense.master);
-      }
-    }
-
-    Dense dense;
-    DenseState state;
-    Buffer<Scalar> master;
   };
 
   struct Worker {
@@ -384,75 +300,6 @@ class Optimizer {
   template <typename Base>
   static void check_unmerged(const LoraLayer<Scalar, Base>& layer) {
     if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
-  }
-
-  template <typename T>
-  static detail::AddressRange range_of(const T* data, Index size) {
-    return detail::address_range(MatrixView<const T>{data, 1, size, size, 1});
-  }
-
-  template <typename T, typename Base>
-  static Pair pair_of(const LoraView<T, Base>& view) {
-    const Index rank = view.lora_A.rows, in = view.lora_A.cols, out = view.lora_B.rows;
-    if (rank < 1 || in < 1 || out < 1)
-      throw ShapeError("lora_A, lora_B: expected sizes >= 1, got " + checks::shape_text(rank, in) +
-                       " and " + checks::shape_text(out, view.lora_B.cols));
-    detail::check_view("lora_A", view.lora_A, rank, in);
-    detail::check_view("lora_B", view.lora_B, out, rank);
-    detail::check_view("grad_A", view.grad_A, rank, in);
-    detail::check_view("grad_B", view.grad_B, out, rank);
-    const detail::AddressRange ranges[] = {
-        detail::address_range(view.lora_A), detail::address_range(view.lora_B),
-        detail::address_range(view.grad_A), detail::address_range(view.grad_B)};
-    const char* const names[] = {"lora_A", "lora_B", "grad_A", "grad_B"};
-    for (int i = 0; i < 4; ++i)
-      for (int k = 0; k < i; ++k) detail::check_disjoint(names[i], ranges[i], names[k], ranges[k]);
-    checks::config(is_finite(view.scaling) && view.scaling != 0, "scaling",
-                   "a finite number other than 0", view.scaling);
-    Pair pair;
-    pair.model = {factor_of_A(view.lora_A), factor_of_B(view.lora_B), factor_of_A(view.grad_A),
-                  factor_of_B(view.grad_B), view.scaling};
-    pair.out_features = out;
-    pair.in_features = in;
-    pair.rank = rank;
-    return pair;
-  }
-
-  template <typename T>
-  static Dense dense_of(const DenseView<T>& view) {
-    if (view.size < 1)
-      throw ShapeError("size: expected a number >= 1, got " + std::to_string(view.size));
-    const MatrixView<T> value{view.value, 1, view.size, view.size, 1};
-    const MatrixView<T> grad{view.grad, 1, view.size, view.size, 1};
-    detail::check_view("value", value, 1, view.size);
-    detail::check_view("grad", grad, 1, view.size);
-    detail::check_disjoint("grad", detail::address_range(grad), "value",
-                           detail::address_range(value));
-    return {factor_of_A(value), factor_of_A(grad), FactorView{}};
-  }
-
-  /// Copies the model into its master wherever the master does not round to it.
-  static void follow_model(const FactorView& model, const FactorView& master) {
-    visit_storage_type(model.type, [&](auto zero) {
-      using T = decltype(zero);
-      const T* const stored = static_cast<const T*>(model.data);
-      Scalar* const kept = static_cast<Scalar*>(master.data);
-      for (Index k = 0; k < model.rank; ++k)
-        for (Index i = 0; i < model.length; ++i) {
-          const T value = stored[k * model.rank_stride + i * model.length_stride];
-          Scalar& copy = kept[k * master.rank_stride + i * master.length_stride];
-          if (!(static_cast<T>(copy) == value)) copy = static_cast<Scalar>(value);
-        }
-    });
-  }
-
-  static void set_zero(const FactorView& factor) {
-    visit_storage_type(factor.type, [&](auto zero) {
-      using T = decltype(zero);
-      for (Index k = 0; k < factor.rank; ++k)
-        for (Index i = 0; i < factor.length; ++i)
-          static_cast<T*>(factor.data)[k * factor.rank_stride + i * factor.length_stride] = T(0);
-    });
   }
 
   void check_group(GroupId id) const {
@@ -479,8 +326,7 @@ class Optimizer {
   /// Two pairs on one W0 would decay it twice, or decay the W of a pair that did not ask for it.
   void check_base(const PairSlot& slot, const GroupConfig& group, const PairSlot& other) const {
     if (slot.base_weight == nullptr || slot.base_weight != other.base_weight) return;
-    if (decays_base(group) ||
-        decays_base(groups_[static_cast<std::size_t>(other.group.index)].config))
+    if (decays_base(group) || decays_base(groups_[static_cast<std::size_t>(other.group)].config))
       throw ConfigError("decay_target: expected a sole W0 for merged decay, got one shared with " +
                         other.name);
   }
@@ -517,7 +363,7 @@ class Optimizer {
   PairId insert(std::unique_ptr<PairSlot> slot, GroupId group) {
     if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
     check_attachable(*slot, group);
-    slot->group = group;
+    slot->group = group.index;
     const Pair& pair = slot->pair;
     reserve(PairState::scratch_size(pair.rank),
             PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
@@ -564,7 +410,7 @@ class Optimizer {
   }
 
   StepContext context(const Slot& slot, Index index, double grad_scale, double lr_factor) const {
-    const GroupConfig& group = groups_[static_cast<std::size_t>(slot.group.index)].config;
+    const GroupConfig& group = groups_[static_cast<std::size_t>(slot.group)].config;
     StepContext context;
     context.config = &config_;
     context.lr = group.lr * lr_factor;
@@ -603,8 +449,7 @@ class Optimizer {
           break;
       }
       ++report.updated;
-      groups_[static_cast<std::size_t>(slot.group.index)].squared_norm +=
-          slot.preparation.squared_norm;
+      groups_[static_cast<std::size_t>(slot.group)].squared_norm += slot.preparation.squared_norm;
     };
     for (const auto& slot : pairs_)
       if (slot != nullptr) count(*slot);
@@ -617,19 +462,6 @@ class Optimizer {
       report.clip_factor = std::min(report.clip_factor, group.clip);
     }
     report.grad_norm = std::sqrt(total);
-  }
-
-  /// W0 *= 1 - lr weight_decay, for merged decay.
-  static void decay_base(const PairSlot& slot, const Group& group) {
-    if (!decays_base(group.config)) return;
-    const Index size = slot.pair.out_features * slot.pair.in_features;
-    const double factor = 1 - slot.context.lr * group.config.weight_decay;
-    const auto shrink = [&](auto* weight) {
-      using T = std::remove_pointer_t<decltype(weight)>;
-      for (Index i = 0; i < size; ++i) weight[i] *= static_cast<T>(factor);
-    };
-    if (slot.base_type == StorageType::f32) shrink(static_cast<float*>(slot.base_weight));
-    if (slot.base_type == StorageType::f64) shrink(static_cast<double*>(slot.base_weight));
   }
 
   const PairSlot& slot(PairId id) const {

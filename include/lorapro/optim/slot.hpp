@@ -1,0 +1,204 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/optim/rule.hpp>
+
+#include <string>  // std::string
+
+LORAPRO_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// Elements of work from which starting a team, some microseconds, does not show.
+constexpr Index kLargeWork = 1 << 18;
+
+template <typename T>
+AddressRange range_of(const T* data, Index size) {
+  return address_range(MatrixView<const T>{data, 1, size, size, 1});
+}
+
+/// The caller's four buffers as rules see them.
+/// \throws ShapeError (shapes that do not fit, null memory, overlap), ConfigError (scaling).
+template <typename T, typename Base>
+Pair pair_of(const LoraView<T, Base>& view) {
+  const Index rank = view.lora_A.rows, in = view.lora_A.cols, out = view.lora_B.rows;
+  if (rank < 1 || in < 1 || out < 1)
+    throw ShapeError("lora_A, lora_B: expected sizes >= 1, got " + checks::shape_text(rank, in) +
+                     " and " + checks::shape_text(out, view.lora_B.cols));
+  check_view("lora_A", view.lora_A, rank, in);
+  check_view("lora_B", view.lora_B, out, rank);
+  check_view("grad_A", view.grad_A, rank, in);
+  check_view("grad_B", view.grad_B, out, rank);
+  const AddressRange ranges[] = {address_range(view.lora_A), address_range(view.lora_B),
+                                 address_range(view.grad_A), address_range(view.grad_B)};
+  const char* const names[] = {"lora_A", "lora_B", "grad_A", "grad_B"};
+  for (int i = 0; i < 4; ++i)
+    for (int k = 0; k < i; ++k) check_disjoint(names[i], ranges[i], names[k], ranges[k]);
+  checks::config(is_finite(view.scaling) && view.scaling != 0, "scaling",
+                 "a finite number other than 0", view.scaling);
+  Pair pair;
+  pair.model = {factor_of_A(view.lora_A), factor_of_B(view.lora_B), factor_of_A(view.grad_A),
+                factor_of_B(view.grad_B), view.scaling};
+  pair.out_features = out;
+  pair.in_features = in;
+  pair.rank = rank;
+  return pair;
+}
+
+/// The caller's parameter as rules see it. \throws ShapeError (null, size below 1, overlap).
+template <typename T>
+Dense dense_of(const DenseView<T>& view) {
+  if (view.size < 1)
+    throw ShapeError("size: expected a number >= 1, got " + std::to_string(view.size));
+  const MatrixView<T> value{view.value, 1, view.size, view.size, 1};
+  const MatrixView<T> grad{view.grad, 1, view.size, view.size, 1};
+  check_view("value", value, 1, view.size);
+  check_view("grad", grad, 1, view.size);
+  check_disjoint("grad", address_range(grad), "value", address_range(value));
+  return {factor_of_A(value), factor_of_A(grad), FactorView{}};
+}
+
+/// Copies the model into its master wherever the master does not round to it.
+template <typename Scalar>
+void follow_model(const FactorView& model, const FactorView& master) {
+  visit_storage_type(model.type, [&](auto zero) {
+    using T = decltype(zero);
+    const T* const stored = static_cast<const T*>(model.data);
+    Scalar* const kept = static_cast<Scalar*>(master.data);
+    for (Index k = 0; k < model.rank; ++k)
+      for (Index i = 0; i < model.length; ++i) {
+        const T value = stored[k * model.rank_stride + i * model.length_stride];
+        Scalar& copy = kept[k * master.rank_stride + i * master.length_stride];
+        if (!(static_cast<T>(copy) == value)) copy = static_cast<Scalar>(value);
+      }
+  });
+}
+
+inline void set_zero(const FactorView& factor) {
+  visit_storage_type(factor.type, [&](auto zero) {
+    using T = decltype(zero);
+    for (Index k = 0; k < factor.rank; ++k)
+      for (Index i = 0; i < factor.length; ++i)
+        static_cast<T*>(factor.data)[k * factor.rank_stride + i * factor.length_stride] = T(0);
+  });
+}
+
+/// What the optimizer keeps of anything attached, beside the rule's state.
+struct Slot {
+  std::string name;
+  Index group = 0;
+  std::int64_t step = 0;
+  bool large = false;  ///< worth all threads on its own
+  StepContext context;
+  Preparation preparation;
+  AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
+  AddressRange gradients[2];
+};
+
+/// An attached pair: the caller's buffers, the rule's state, and float masters of A and B where
+/// these are stored in less.
+template <typename Scalar, typename Rule>
+struct PairSlot : Slot {
+  using State = typename Rule::template PairState<Scalar>;
+
+  /// \throws as pair_of.
+  template <typename T, typename Base>
+  PairSlot(const LoraView<T, Base>& view, const std::string& name_)
+      : pair(pair_of(view)), state(pair.out_features, pair.in_features, pair.rank) {
+    name = name_;
+    base_weight = view.base_weight;
+    base_type = storage_type<Base>();
+    parameters[0] = address_range(view.lora_A);
+    parameters[1] = address_range(view.lora_B);
+    gradients[0] = address_range(view.grad_A);
+    gradients[1] = address_range(view.grad_B);
+    large = State::work(pair.out_features, pair.in_features, pair.rank) >= kLargeWork;
+    if constexpr (!std::is_same_v<T, Scalar>) {
+      master_A = Buffer<Scalar>(pair.rank * pair.in_features);
+      master_B = Buffer<Scalar>(pair.out_features * pair.rank);
+      pair.master_A = state_of_A(master_A, pair.rank, pair.in_features);
+      pair.master_B = state_of_B(master_B, pair.rank, pair.out_features);
+      follow();
+    }
+  }
+
+  /// Takes the buffers of \p fresh, keeps everything else. Masters stay where they round to the
+  /// buffer's value and follow it where it was changed.
+  void rebind(const PairSlot& fresh) {
+    pair.model = fresh.pair.model;
+    base_weight = fresh.base_weight;
+    base_type = fresh.base_type;
+    for (int i = 0; i < 2; ++i) {
+      parameters[i] = fresh.parameters[i];
+      gradients[i] = fresh.gradients[i];
+    }
+    if (master_A.size() > 0) follow();
+  }
+
+  /// W0 *= factor, for merged decay; W0 is float or double.
+  void scale_base(double factor) const {
+    const Index size = pair.out_features * pair.in_features;
+    const auto scale = [&](auto* weight) {
+      using T = std::remove_pointer_t<decltype(weight)>;
+      for (Index i = 0; i < size; ++i) weight[i] *= static_cast<T>(factor);
+    };
+    if (base_type == StorageType::f32) scale(static_cast<float*>(base_weight));
+    if (base_type == StorageType::f64) scale(static_cast<double*>(base_weight));
+  }
+
+  /// Calls visitor(name, tensor) for the masters, where there are any.
+  template <typename Visitor>
+  void visit_masters(Visitor&& visitor) {
+    if (master_A.size() == 0) return;
+    visitor("master_A", StateTensor<Scalar>(master_A.data(), pair.rank, pair.in_features));
+    visitor("master_B", StateTensor<Scalar>(master_B.data(), pair.out_features, pair.rank));
+  }
+
+  Pair pair;
+  State state;
+  Buffer<Scalar> master_A, master_B;
+  void* base_weight = nullptr;
+  StorageType base_type = StorageType::f32;
+
+ private:
+  void follow() {
+    follow_model<Scalar>(pair.model.lora_A, pair.master_A);
+    follow_model<Scalar>(pair.model.lora_B, pair.master_B);
+  }
+};
+
+/// An attached parameter without factors.
+template <typename Scalar, typename Rule>
+struct DenseSlot : Slot {
+  using State = typename Rule::template DenseState<Scalar>;
+
+  /// \throws as dense_of.
+  template <typename T>
+  DenseSlot(const DenseView<T>& view, const std::string& name_)
+      : dense(dense_of(view)), state(view.size) {
+    name = name_;
+    parameters[0] = range_of(view.value, view.size);
+    gradients[0] = range_of(view.grad, view.size);
+    large = view.size >= kLargeWork;
+    if constexpr (!std::is_same_v<T, Scalar>) {
+      master = Buffer<Scalar>(view.size);
+      dense.master = state_of_A(master, 1, view.size);
+      follow_model<Scalar>(dense.value, dense.master);
+    }
+  }
+
+  /// Calls visitor(name, tensor) for the master, where there is one.
+  template <typename Visitor>
+  void visit_masters(Visitor&& visitor) {
+    if (master.size() > 0) visitor("master", StateTensor<Scalar>(master.data(), 1, master.size()));
+  }
+
+  Dense dense;
+  State state;
+  Buffer<Scalar> master;
+};
+
+}  // namespace detail
+
+LORAPRO_NAMESPACE_END

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/optim/slot.hpp>
+
+#include <lorapro/optim/adamw_rule.hpp>
+
+#include "support/rule_battery.hpp"
+
+namespace {
+
+using namespace rule_battery;
+using lorapro::bfloat16;
+using lorapro::FactorView;
+using PairSlot = lorapro::detail::PairSlot<float, lorapro::AdamWRule>;
+using DenseSlot = lorapro::detail::DenseSlot<float, lorapro::AdamWRule>;
+
+TEST_CASE("a pair keeps masters only where the model stores less", "[slot]") {
+  PairBuffers<float> fine(6, 5, 2, 1.0, 1);
+  const PairSlot without(fine.view(), "fine");
+  CHECK(without.master_A.size() == 0);
+  CHECK(without.pair.master_A.data == nullptr);
+  PairBuffers<bfloat16> coarse(6, 5, 2, 1.0, 1);
+  PairSlot with(coarse.view(), "coarse");
+  int visited = 0;
+  with.visit_masters([&](const std::string& name, auto tensor) {
+    ++visited;
+    std::vector<float> values(static_cast<std::size_t>(tensor.size()));
+    tensor.read(values.data());
+    const auto& model = name == "master_A" ? coarse.A : coarse.B;
+    REQUIRE(tensor.size() == model.size());
+    for (Index i = 0; i < model.size(); ++i)
+      CHECK(values[static_cast<std::size_t>(i)] == static_cast<float>(model.data()[i]));
+  });
+  CHECK(visited == 2);
+}
+
+TEST_CASE("rebinding keeps what rounds to the buffer and follows what was changed", "[slot]") {
+  PairBuffers<bfloat16> old(4, 3, 2, 1.0, 2), moved(4, 3, 2, 1.0, 2);
+  PairSlot slot(old.view(), "pair");
+  const float kept = static_cast<float>(old.A(0, 0)) * 1.0005F;  // rounds to the same bfloat16
+  REQUIRE(static_cast<bfloat16>(kept) == old.A(0, 0));
+  slot.master_A[0] = kept;
+  moved.A(1, 2) = bfloat16(7.0F);
+  slot.rebind(PairSlot(moved.view(), "fresh"));
+  CHECK(slot.pair.model.lora_A.data == moved.A.data());
+  CHECK(slot.name == "pair");
+  CHECK(slot.master_A[0] == kept);
+  CHECK(slot.master_A[1 * 3 + 2] == 7.0F);
+}
+
+TEST_CASE("only what is worth a team is large", "[slot]") {
+  std::vector<float> value(1 << 18), grad(value.size());
+  const auto size = static_cast<Index>(value.size());
+  const auto view = [&](Index count) {
+    return lorapro::DenseView<float>{value.data(), grad.data(), count};
+  };
+  CHECK(DenseSlot(view(size), "dense").large);
+  CHECK_FALSE(DenseSlot(view(size - 1), "dense").large);
+}
+
+TEST_CASE("zeroing touches the elements of a view alone", "[slot]") {
+  std::vector<float> memory(12, 3.0F);
+  lorapro::detail::set_zero(
+      FactorView{memory.data(), lorapro::StorageType::f32, 2, 2, 6, 2});  // 0, 2, 6, 8
+  for (std::size_t i = 0; i < memory.size(); ++i)
+    CHECK(memory[i] == (i == 0 || i == 2 || i == 6 || i == 8 ? 0.0F : 3.0F));
+}
+
+TEST_CASE("a factor scales a float or double base weight", "[slot]") {
+  PairBuffers<float> buffers(3, 2, 1, 1.0, 3);
+  std::vector<double> base(6, 4.0);
+  lorapro::LoraView<float, double> view{};
+  const auto plain = buffers.view();
+  view.lora_A = plain.lora_A;
+  view.lora_B = plain.lora_B;
+  view.grad_A = plain.grad_A;
+  view.grad_B = plain.grad_B;
+  view.scaling = 1;
+  view.base_weight = base.data();
+  PairSlot(view, "pair").scale_base(0.25);
+  for (const double w : base) CHECK(w == 1.0);
+}
+
+}  // namespace
