@@ -16,13 +16,12 @@ using bench::Index;
 template <typename Storage>
 std::function<void()> pass(const bench::Shape& shape) {
   using Buffers = lorapro::FullMomentsBuffers<float>;
-  using Tile = lorapro::TileShape<float>;
   struct Fixture {
     explicit Fixture(const bench::Shape& s)
         : moments(s.out, s.in),
           memory(Buffers::size(s.rank, s.out, s.in)),
           buffers(memory.data(), s.rank, s.out, s.in),
-          lanes(s.rank * Tile::kRows * lorapro::detail::Packets<float>::kSize) {
+          scratch(lorapro::full_moments_scratch_size<float>(s.rank)) {
       // Small enough for products of rank r to stay of order one.
       for (Index i = 0; i < memory.size(); ++i)
         memory[i] = static_cast<float>(
@@ -31,17 +30,18 @@ std::function<void()> pass(const bench::Shape& shape) {
     lorapro::MomentTiles<float, Storage> moments;
     lorapro::Buffer<float> memory;
     Buffers buffers;
-    lorapro::Buffer<float> lanes;
+    lorapro::Buffer<float> scratch;
   };
   auto fixture = std::make_shared<Fixture>(shape);
   return [fixture, shape] {
     Fixture& f = *fixture;
     const lorapro::FullMomentsConstants<float> constants(0.9, 0.999, 1e-8, 1000);
     const auto in_turn = [](Index) {};
-    const Index block_tiles = lorapro::full_moments_block_tiles<float>(shape.rank, shape.in);
-    for (Index block = 0; block * block_tiles < Tile::col_tiles(shape.in); ++block)
-      lorapro::full_moments_block(constants, shape.rank, block, block_tiles, f.moments, 1,
-                                  f.buffers, f.lanes.data(), in_turn, in_turn);
+    const lorapro::FullMomentsBlocks<float> blocks(shape.in);
+    for (Index block = 0; block < blocks.count(); ++block)
+      lorapro::full_moments_block(constants, shape.rank, blocks.first_tile(block),
+                                  blocks.first_tile(block + 1), f.moments, 1, f.buffers,
+                                  f.scratch.data(), in_turn, in_turn);
   };
 }
 

@@ -46,11 +46,6 @@ struct Pass {
     dB = reference::real(reference::rounded<Scalar>(random.matrix(B.rows(), rank())));
   }
 
-  static Index blocks(Index rank, Index in) {
-    const Index tiles = lorapro::full_moments_block_tiles<Scalar>(rank, in);
-    return (Tile::col_tiles(in) + tiles - 1) / tiles;
-  }
-
   /// Packs as the documentation of the buffers says, runs all blocks, unpacks.
   void run(std::int64_t step, std::uint64_t key) {
     const Index r = rank(), m = B.rows(), n = A.cols();
@@ -73,17 +68,17 @@ struct Pass {
          [&](Index k, Index i) { return k < r ? B(i, k) : scale * dB(i, k - r); });
     pack(buffers.cols, n, Tile::kCols,
          [&](Index k, Index j) { return k < r ? scale * dA(k, j) : A(k - r, j); });
-    std::vector<Scalar> lanes(
-        static_cast<std::size_t>(r * Tile::kRows * lorapro::detail::Packets<Scalar>::kSize));
-    const Index block_tiles = lorapro::full_moments_block_tiles<Scalar>(r, n);
+    std::vector<Scalar> scratch(
+        static_cast<std::size_t>(lorapro::full_moments_scratch_size<Scalar>(r)), Scalar(77));
+    const lorapro::FullMomentsBlocks<Scalar> blocks(n);
     Index waited = 0, done = 0;
-    for (Index block = 0; block < blocks(r, n); ++block)
+    for (Index block = 0; block < blocks.count(); ++block)
       lorapro::full_moments_block(
-          constants, r, block, block_tiles, moments, key, buffers, lanes.data(),
-          [&](Index row_tile) { waited += row_tile == done % Tile::row_tiles(m); },
-          [&](Index row_tile) { done += row_tile == done % Tile::row_tiles(m); });
-    // Each row of tiles once a block, in order, one wait for each.
-    CHECK(waited == blocks(r, n) * Tile::row_tiles(m));
+          constants, r, blocks.first_tile(block), blocks.first_tile(block + 1), moments, key,
+          buffers, scratch.data(), [&](Index group) { waited += group == done % Tile::groups(m); },
+          [&](Index group) { done += group == done % Tile::groups(m); });
+    // Each group of rows once a block, in order, one wait for each.
+    CHECK(waited == blocks.count() * Tile::groups(m));
     CHECK(done == waited);
     const auto unpack = [&](const Scalar* source, Index length, Index tile_length) {
       RealMatrix out(r, length);
@@ -129,8 +124,9 @@ TEMPLATE_TEST_CASE("the pass over the moments against dense matrices", "[full_mo
   struct Shape {
     Index out, in, rank;
   };
-  for (const Shape& shape : {Shape{1, 1, 1}, Shape{6, 8, 1}, Shape{7, 17, 3}, Shape{13, 24, 4},
-                             Shape{25, 100, 2}, Shape{9, 300, 5}, Shape{3, 5, 8}}) {
+  for (const Shape& shape :
+       {Shape{1, 1, 1}, Shape{6, 8, 1}, Shape{7, 17, 3}, Shape{13, 24, 4}, Shape{25, 100, 2},
+        Shape{9, 300, 5}, Shape{3, 5, 8}, Shape{70, 500, 23}}) {
     CAPTURE(shape.out, shape.in, shape.rank);
     Pass<TestType, TestType> pass(random, shape.out, shape.in, shape.rank);
     Dense dense;
@@ -187,8 +183,7 @@ TEST_CASE("moments in bfloat16: nearest for exp_avg, stochastic for exp_avg_sq",
     for (Index j = 0; j < kIn; ++j) {
       const float m = exact.moments.at(Exact::kExpAvg, i, j);
       const float v = exact.moments.at(Exact::kExpAvgSq, i, j);
-      const std::uint32_t bits =
-          lorapro::element_bits(lorapro::row_key(kKey, i), static_cast<std::uint32_t>(j));
+      const std::uint32_t bits = lorapro::rounding_bits(kKey, i, static_cast<std::uint32_t>(j));
       wrong += !(stored.moments.at(Stored::kExpAvg, i, j) == bfloat16(m));
       wrong += !(stored.moments.at(Stored::kExpAvgSq, i, j) == lorapro::round_stochastic(v, bits));
     }
@@ -206,15 +201,24 @@ TEST_CASE("constants of the pass, folded", "[full_moments_kernel]") {
   CHECK(c.direction_scale == Approx(std::sqrt(1 - std::pow(0.99, 3)) / (1 - std::pow(0.9, 3))));
 }
 
-TEST_CASE("blocks of columns cover W and leave work for threads", "[full_moments_kernel]") {
-  for (const Index rank : {1, 8, 64, 512})
-    for (const Index in : {1, 100, 4096, 50000}) {
-      CAPTURE(rank, in);
-      const Index tiles = lorapro::full_moments_block_tiles<float>(rank, in);
-      CHECK(tiles >= 1);
-      // Twice the floor of two tiles, or an eighth of the matrix.
-      CHECK(tiles <= std::max<Index>(2, TileShape<float>::col_tiles(in) / 8));
+TEST_CASE("blocks of columns cover W evenly", "[full_moments_kernel]") {
+  using Blocks = lorapro::FullMomentsBlocks<float>;
+  for (Index in = 1; in < 40000; in += in / 3 + 1) {
+    CAPTURE(in);
+    const Blocks blocks(in);
+    const Index tiles = TileShape<float>::col_tiles(in);
+    CHECK(blocks.first_tile(0) == 0);
+    CHECK(blocks.first_tile(blocks.count()) == tiles);
+    Index smallest = tiles, largest = 0;
+    for (Index block = 0; block < blocks.count(); ++block) {
+      const Index width = blocks.first_tile(block + 1) - blocks.first_tile(block);
+      smallest = std::min(smallest, width);
+      largest = std::max(largest, width);
     }
+    CHECK(smallest >= std::min<Index>(2, tiles));
+    CHECK(largest <= std::min(smallest + 1, Blocks::kMostTiles));
+    if (tiles >= 16) CHECK(blocks.count() % 8 == 0);
+  }
 }
 
 }  // namespace

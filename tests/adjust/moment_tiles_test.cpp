@@ -60,12 +60,18 @@ void check_addresses(Index rows, Index cols) {
   Index ones = 0;
   for (Index k = 0; k < 2 * tiles * Tile::kSize; ++k) ones += static_cast<float>(begin[k]) != 0.0F;
   CHECK(ones == 2 * rows * cols);
-  // One stream: the next tile of the row follows.
-  if (Tile::col_tiles(cols) > 1) CHECK(moments.tile(0, 1) == begin + 2 * Tile::kSize);
+  // One stream: a group of rows of tiles, column by column, then the next group.
+  const Storage* next = begin;
+  for (Index group = 0; group < Tile::groups(rows); ++group)
+    for (Index j = 0; j < Tile::col_tiles(cols); ++j)
+      for (Index i = 0; i < moments.group_height(group); ++i, next += 2 * Tile::kSize)
+        wrong += moments.tile(group * Tile::kGroup + i, j) != next;
+  CHECK(wrong == 0);
+  CHECK(next == begin + 2 * tiles * Tile::kSize);
 }
 
 TEST_CASE("every element of both moments has a place of its own", "[moment_tiles]") {
-  for (const Index rows : {1, 5, 6, 8, 17})
+  for (const Index rows : {1, 5, 6, 8, 17, 32, 33, 77})
     for (const Index cols : {1, 4, 8, 24, 49}) {
       check_addresses<float, float>(rows, cols);
       check_addresses<double, double>(rows, cols);

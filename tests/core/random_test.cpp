@@ -9,7 +9,13 @@
 
 namespace {
 
+using lorapro::Index;
 using lorapro::random_bits;
+using lorapro::row_pair_key;
+
+std::uint32_t element_bits(std::uint64_t key, std::uint32_t col) {
+  return lorapro::detail::element_bits_of<std::uint32_t>(key, col);
+}
 
 TEST_CASE("random_bits is SplitMix64", "[random]") {
   // The published sequences of the seeds 0 and 1234567.
@@ -24,11 +30,15 @@ TEST_CASE("random_bits is SplitMix64", "[random]") {
 TEST_CASE("every stream keeps its values from version to version", "[random]") {
   // A checkpoint resumes with the same bits only if these never change.
   CHECK(lorapro::derive_key(1, 2) == random_bits(1 ^ 0x6a09e667f3bcc909ULL, 2));
-  CHECK(lorapro::row_key(9, 4) == lorapro::derive_key(9, 4));
+  CHECK(row_pair_key(9, 8) == lorapro::derive_key(9, 4));
+  CHECK(row_pair_key(9, 9) == lorapro::derive_key(9, 4));
   CHECK(lorapro::random_uniform(0, 0) ==
         static_cast<double>(0xe220a8397b1dcdafULL >> 11) / 9007199254740992.0);
-  CHECK(lorapro::element_bits(0x0123456789abcdefULL, 0) == 0x7010adf1U);
-  CHECK(lorapro::element_bits(0x0123456789abcdefULL, 7) == 0x221ade45U);
+  CHECK(element_bits(0x0123456789abcdefULL, 0) == 0x7010adf1U);
+  CHECK(element_bits(0x0123456789abcdefULL, 7) == 0x221ade45U);
+  const std::uint32_t both = element_bits(row_pair_key(5, 6), 9);
+  CHECK(lorapro::rounding_bits(5, 6, 9) == (both & 0xffffU));
+  CHECK(lorapro::rounding_bits(5, 7, 9) == both >> 16);
 }
 
 TEST_CASE("derived keys do not collide", "[random]") {
@@ -88,39 +98,34 @@ TEST_CASE("random_normal has the moments of a standard normal", "[random]") {
   CHECK(std::abs(beyond_two / static_cast<double>(kDraws) - 0.0455003) < unit * 0.209);
 }
 
-TEST_CASE("element_bits is uniform along rows and columns", "[random]") {
+TEST_CASE("the bits that round are uniform along rows and columns", "[random]") {
   constexpr int kDraws = 1 << 17;
   const auto check = [&](auto bits) {
-    std::vector<int> low(256), high(256);
+    std::vector<int> bytes[4] = {std::vector<int>(256), std::vector<int>(256),
+                                 std::vector<int>(256), std::vector<int>(256)};
     int ones[32] = {};
     for (int i = 0; i < kDraws; ++i) {
       const std::uint32_t x = bits(i);
-      ++low[x & 0xff];
-      ++high[(x >> 8) & 0xff];  // rounding uses the lower 16 bits
+      for (int byte = 0; byte < 4; ++byte) ++bytes[byte][(x >> (8 * byte)) & 0xff];
       for (int b = 0; b < 32; ++b) ones[b] += static_cast<int>((x >> b) & 1U);
     }
-    CHECK(std::abs(chi_squared_deviation(low, kDraws)) < 5);
-    CHECK(std::abs(chi_squared_deviation(high, kDraws)) < 5);
+    for (const auto& byte : bytes) CHECK(std::abs(chi_squared_deviation(byte, kDraws)) < 5);
     for (const int count : ones) CHECK(std::abs(count - kDraws / 2) < 5 * std::sqrt(kDraws / 4.0));
   };
-  check([](int i) {
-    return lorapro::element_bits(lorapro::row_key(3, 5), static_cast<std::uint32_t>(i));
-  });
-  check([](int i) { return lorapro::element_bits(lorapro::row_key(3, i), 11); });
-  check([](int i) {
-    return lorapro::element_bits(lorapro::row_key(static_cast<std::uint64_t>(i), 2), 11);
-  });
+  check([](int i) { return element_bits(row_pair_key(3, 5), static_cast<std::uint32_t>(i)); });
+  check([](int i) { return element_bits(row_pair_key(3, 2 * i), 11); });
+  check([](int i) { return element_bits(row_pair_key(static_cast<std::uint64_t>(i), 2), 11); });
 }
 
 TEST_CASE("neighbouring rows round independently", "[random]") {
-  int equal = 0;
   constexpr int kDraws = 1 << 16;
-  for (std::uint32_t j = 0; j < kDraws; ++j)
-    equal += static_cast<int>(((lorapro::element_bits(lorapro::row_key(1, 0), j) ^
-                                lorapro::element_bits(lorapro::row_key(1, 1), j)) >>
-                               15) &
-                              1U);
-  CHECK(std::abs(equal - kDraws / 2) < 5 * std::sqrt(kDraws / 4.0));
+  for (const Index row : {0, 1}) {  // of one pair, of two
+    int equal = 0;
+    for (std::uint32_t j = 0; j < kDraws; ++j)
+      equal += static_cast<int>(
+          ((lorapro::rounding_bits(1, row, j) ^ lorapro::rounding_bits(1, row + 1, j)) >> 15) & 1U);
+    CHECK(std::abs(equal - kDraws / 2) < 5 * std::sqrt(kDraws / 4.0));
+  }
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ TEMPLATE_TEST_CASE("moments in the compute scalar are stored as they are", "[pac
   Lanes::store(out, Lanes::load(in));
   CHECK(std::equal(in, in + P::kSize, out));
   std::fill(out, out + P::kSize, TestType(0));
-  Lanes::store_stochastic(out, Lanes::load(in), 3, 4);
+  Lanes::store_stochastic(out, Lanes::load(in), Lanes::noise(3, 4), false);
   CHECK(std::equal(in, in + P::kSize, out));
 }
 
@@ -103,18 +103,20 @@ TEMPLATE_TEST_CASE("moments in bfloat16 round as the scalar functions do", "[pac
     if (repeat == 2) in[0] = static_cast<TestType>(1 + 0x1.8p-7);  // a tie: to even, upwards
     if (repeat == 3) in[0] = static_cast<TestType>(1e-40F);
     const auto packet = P::load(in);
-    bfloat16 nearest[P::kSize], stochastic[P::kSize];
+    bfloat16 nearest[P::kSize], even[P::kSize], odd[P::kSize];
     Lanes::store(nearest, packet);
     const std::uint64_t key = random.bits();
     const auto col = static_cast<std::uint32_t>(random.bits());
-    Lanes::store_stochastic(stochastic, packet, key, col);
+    const auto noise = Lanes::noise(lorapro::row_pair_key(key, 6), col);
+    Lanes::store_stochastic(even, packet, noise, false);
+    Lanes::store_stochastic(odd, packet, noise, true);
     P::store(back, Lanes::load(nearest));
     for (Index i = 0; i < P::kSize; ++i) {
       const auto value = static_cast<float>(in[i]);
       CHECK(nearest[i] == bfloat16(value));
-      CHECK(stochastic[i] ==
-            lorapro::round_stochastic(
-                value, lorapro::element_bits(key, col + static_cast<std::uint32_t>(i))));
+      const std::uint32_t at = col + static_cast<std::uint32_t>(i);
+      CHECK(even[i] == lorapro::round_stochastic(value, lorapro::rounding_bits(key, 6, at)));
+      CHECK(odd[i] == lorapro::round_stochastic(value, lorapro::rounding_bits(key, 7, at)));
       CHECK(back[i] == static_cast<TestType>(static_cast<float>(nearest[i])));
     }
   }

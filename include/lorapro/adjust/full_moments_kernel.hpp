@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/adjust/adam.hpp>
-#include <lorapro/adjust/moment_tiles.hpp>
+#include <lorapro/adjust/direction_products.hpp>
 
 #include <algorithm>  // std::fill, std::min
 
@@ -66,112 +66,124 @@ struct FullMomentsConstants {
 
 namespace detail {
 
-/// Asks for \p kCount elements that will be read and written soon.
-template <Index kCount, typename T>
-LORAPRO_ALWAYS_INLINE void prefetch_tile(const T* values) {
+/// Tells of a line that will be read and written soon.
+LORAPRO_ALWAYS_INLINE void prefetch_line(const void* line) {
 #if defined(__GNUC__)
-  constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
-  for (Index i = 0; i < kCount; i += kLine) __builtin_prefetch(values + i, 1, 3);
+  __builtin_prefetch(line, 1, 3);
 #endif
 }
 
-/// One register tile: E, Adam, H, and H's products, without leaving registers in between.
+/// tile += b c^T for one k: kRows values of the B side, kCols of the A side.
+template <typename Scalar>
+LORAPRO_ALWAYS_INLINE void add_outer_product(
+    const Scalar* b, const Scalar* c,
+    typename Packets<Scalar>::Packet (
+        &tile)[TileShape<Scalar>::kRows][TileShape<Scalar>::kPackets]) {
+  using Tile = TileShape<Scalar>;
+  using P = Packets<Scalar>;
+  typename P::Packet row[Tile::kPackets];
+  LORAPRO_UNROLL
+  for (Index p = 0; p < Tile::kPackets; ++p) row[p] = P::load(c + p * P::kSize);
+  LORAPRO_UNROLL
+  for (Index i = 0; i < Tile::kRows; ++i) {
+    const auto factor = P::set(b[i]);
+    LORAPRO_UNROLL
+    for (Index p = 0; p < Tile::kPackets; ++p) tile[i][p] = P::fma(factor, row[p], tile[i][p]);
+  }
+}
+
+/// One register tile: E, Adam and the direction, without leaving registers in between.
 /// \param rows, cols  the tile's packed B and A sides.
 /// \param moments     exp_avg, then exp_avg_sq of the tile.
 /// \param ahead       the moments of a tile that comes soon: the hardware does not see that far.
-/// \param row_keys    of the tile's rows, for stochastic rounding.
-/// \param[in,out] back_A  (rank, kCols) += B^T H
-/// \param[in,out] back_B  (rank, kRows) packets += A H^T, to be summed over their lanes
+/// \param pair_keys   of the tile's pairs of rows, for stochastic rounding.
+/// \param[out] direction  H of the tile, row-major.
 template <typename Scalar, typename Storage>
 LORAPRO_ALWAYS_INLINE void full_moments_tile(const FullMomentsConstants<Scalar>& constants,
                                              Index rank, const Scalar* rows, const Scalar* cols,
                                              Storage* moments, const Storage* ahead,
-                                             const std::uint64_t* row_keys, std::uint32_t col,
-                                             Scalar* back_A, Scalar* back_B) {
+                                             const std::uint64_t* pair_keys, std::uint32_t col,
+                                             Scalar* direction) {
   using Tile = TileShape<Scalar>;
   using P = Packets<Scalar>;
   using Lanes = MomentLanes<Scalar, Storage>;
   constexpr Index kRows = Tile::kRows, kPackets = Tile::kPackets, kCols = Tile::kCols;
-  prefetch_tile<2 * Tile::kSize>(ahead);
   typename P::Packet tile[kRows][kPackets];
   LORAPRO_UNROLL
   for (Index i = 0; i < kRows; ++i) {
     LORAPRO_UNROLL
     for (Index p = 0; p < kPackets; ++p) tile[i][p] = P::set(Scalar(0));
   }
-  for (Index k = 0; k < 2 * rank; ++k) {
-    typename P::Packet c[kPackets];
+  // A few lines at a time: all at once would fill the buffers of outstanding misses.
+  constexpr Index kLine = 64 / static_cast<Index>(sizeof(Storage));
+  constexpr Index kLines = (2 * Tile::kSize + kLine - 1) / kLine,
+                  kLinesPerStep = (kLines + 11) / 12;
+  Index line = 0, k = 0;
+  for (; k < 2 * rank && line < kLines; ++k) {
     LORAPRO_UNROLL
-    for (Index p = 0; p < kPackets; ++p) c[p] = P::load(cols + k * kCols + p * P::kSize);
-    LORAPRO_UNROLL
-    for (Index i = 0; i < kRows; ++i) {
-      const auto b = P::set(rows[k * kRows + i]);
-      LORAPRO_UNROLL
-      for (Index p = 0; p < kPackets; ++p) tile[i][p] = P::fma(b, c[p], tile[i][p]);
-    }
+    for (Index next = 0; next < kLinesPerStep; ++next) prefetch_line(ahead + (line + next) * kLine);
+    line += kLinesPerStep;
+    add_outer_product<Scalar>(rows + k * kRows, cols + k * kCols, tile);
   }
+  for (; line < kLines; ++line) prefetch_line(ahead + line * kLine);
+  for (; k < 2 * rank; ++k) add_outer_product<Scalar>(rows + k * kRows, cols + k * kCols, tile);
 
   const auto beta1 = P::set(constants.beta1), beta2 = P::set(constants.beta2);
   const auto square = P::set(constants.square), eps = P::set(constants.eps);
   LORAPRO_UNROLL
-  for (Index i = 0; i < kRows; ++i) {
+  for (Index pair = 0; pair < kRows / 2; ++pair) {
     LORAPRO_UNROLL
     for (Index p = 0; p < kPackets; ++p) {
-      Storage* const exp_avg = moments + i * kCols + p * P::kSize;
-      Storage* const exp_avg_sq = exp_avg + Tile::kSize;
-      const auto m = P::fma(beta1, Lanes::load(exp_avg), tile[i][p]);
-      const auto v =
-          P::fma(beta2, Lanes::load(exp_avg_sq), P::mul(P::mul(square, tile[i][p]), tile[i][p]));
-      Lanes::store(exp_avg, m);
-      Lanes::store_stochastic(exp_avg_sq, v, row_keys[i],
-                              col + static_cast<std::uint32_t>(p * P::kSize));
-      tile[i][p] = normalize(m, v, eps);
-    }
-  }
-
-  const Scalar* const A = cols + rank * kCols;
-  for (Index k = 0; k < rank; ++k) {
-    typename P::Packet sum[kPackets];
-    LORAPRO_UNROLL
-    for (Index p = 0; p < kPackets; ++p) sum[p] = P::load(back_A + k * kCols + p * P::kSize);
-    LORAPRO_UNROLL
-    for (Index i = 0; i < kRows; ++i) {
-      const auto b = P::set(rows[k * kRows + i]);
+      const auto noise =
+          Lanes::noise(pair_keys[pair], col + static_cast<std::uint32_t>(p * P::kSize));
       LORAPRO_UNROLL
-      for (Index p = 0; p < kPackets; ++p) sum[p] = P::fma(b, tile[i][p], sum[p]);
-    }
-    LORAPRO_UNROLL
-    for (Index p = 0; p < kPackets; ++p) P::store(back_A + k * kCols + p * P::kSize, sum[p]);
-  }
-  for (Index k = 0; k < rank; ++k) {
-    typename P::Packet a[kPackets];
-    LORAPRO_UNROLL
-    for (Index p = 0; p < kPackets; ++p) a[p] = P::load(A + k * kCols + p * P::kSize);
-    LORAPRO_UNROLL
-    for (Index i = 0; i < kRows; ++i) {
-      Scalar* const target = back_B + (k * kRows + i) * P::kSize;
-      auto sum = P::load(target);
-      LORAPRO_UNROLL
-      for (Index p = 0; p < kPackets; ++p) sum = P::fma(a[p], tile[i][p], sum);
-      P::store(target, sum);
+      for (Index i = 2 * pair; i < 2 * pair + 2; ++i) {
+        const auto& e = tile[i][p];
+        const Index at = i * kCols + p * P::kSize;
+        Storage* const exp_avg = moments + at;
+        Storage* const exp_avg_sq = exp_avg + Tile::kSize;
+        const auto m = P::fma(beta1, Lanes::load(exp_avg), e);
+        const auto v = P::fma(beta2, Lanes::load(exp_avg_sq), P::mul(P::mul(square, e), e));
+        Lanes::store(exp_avg, m);
+        Lanes::store_stochastic(exp_avg_sq, v, noise, i % 2 != 0);
+        P::store(direction + at, normalize(m, v, eps));
+      }
     }
   }
 }
 
 }  // namespace detail
 
-/// Columns of W, in tiles, that one unit of work covers: enough that the lane sums of hB cost
-/// little, few enough that the A side of the block stays in an L2 cache. A function of the shape
-/// alone, as the order of summation is.
+/// How a pair is cut into blocks of columns, the units of work of the pass: the same number of
+/// columns each as far as possible. A function of the shape alone, as the order of summation is.
 template <typename Scalar>
-Index full_moments_block_tiles(Index rank, Index in_features) {
+struct FullMomentsBlocks {
   using Tile = TileShape<Scalar>;
-  constexpr Index kCacheBytes = 256 * 1024;
-  const Index bytes = 3 * rank * Tile::kCols * static_cast<Index>(sizeof(Scalar));
-  const Index fitting = std::max<Index>(1, kCacheBytes / bytes);
-  // At least eight blocks for threads to share, where the matrix is wide enough.
-  const Index shared = std::max<Index>(2, Tile::col_tiles(in_features) / 8);
-  return std::min(fitting, shared);
+  static constexpr Index kMostTiles = 16;
+
+  explicit FullMomentsBlocks(Index in_features) : tiles_(Tile::col_tiles(in_features)) {
+    // A multiple of eight, which two, four or eight threads share evenly; of few enough tiles for
+    // the A side to stay in a second-level cache, of two at least, since the lane sums of hB cost
+    // as much as a tile.
+    constexpr Index kThreads = 8;
+    count_ = kThreads * ((tiles_ + kThreads * kMostTiles - 1) / (kThreads * kMostTiles));
+    count_ = std::max<Index>(1, std::min(count_, tiles_ / 2));
+  }
+  Index count() const { return count_; }
+  /// First column of tiles of a block, and of the one behind the last.
+  Index first_tile(Index block) const { return block * tiles_ / count_; }
+
+ private:
+  Index tiles_;
+  Index count_;
+};
+
+/// Scratch of a thread: a strip of H, and hB of its rows.
+template <typename Scalar>
+Index full_moments_scratch_size(Index rank) {
+  using Tile = TileShape<Scalar>;
+  return DirectionStrip<Scalar>::size(FullMomentsBlocks<Scalar>::kMostTiles) +
+         rank * Tile::kGroup * Tile::kRows;
 }
 
 /// One block of columns of the pass over the moments of a pair. For every tile of W,
@@ -179,51 +191,60 @@ Index full_moments_block_tiles(Index rank, Index in_features) {
 ///     E = s (B dA + dB A);   Adam on (exp_avg, exp_avg_sq) with E;   H = m_hat / (sqrt(v_hat) +
 ///     eps); hA += B^T H;           hB += H A^T
 ///
-/// so that neither the equivalent gradient E nor the direction H exists in memory. Blocks may run
-/// at the same time if wait_for_turn(row_tile) returns only when the block before has finished with
-/// that row of tiles: hB is then summed in the order of the blocks, whatever the number of threads.
-/// \param block, block_tiles  which block, of full_moments_block_tiles column tiles each.
-/// \param lanes          scratch, rank kRows packets.
-/// \param wait_for_turn  called as wait_for_turn(row_tile) before hB of a row of tiles is touched.
-/// \param finished       called as finished(row_tile) after.
+/// so that neither the equivalent gradient E nor the direction H exists in memory, but for a block
+/// of H in a first-level cache. Blocks may run at the same time if wait_for_turn(group) returns
+/// only when the block before has finished with that group of rows of tiles: hB is then summed in
+/// the order of the blocks, whatever the number of threads.
+/// \param first, last    the block's columns of tiles.
+/// \param scratch        full_moments_scratch_size(rank) elements.
+/// \param wait_for_turn  called as wait_for_turn(group) before hB of a group is touched.
+/// \param finished       called as finished(group) after.
 /// \cost 8 r m n + 14 m n flops over all blocks; reads and writes each moment once; no heap.
 /// \ref arXiv:2407.18242v3, algorithm 2, the part between its two projections.
 template <typename Scalar, typename Storage, typename Wait, typename Finished>
-void full_moments_block(const FullMomentsConstants<Scalar>& constants, Index rank, Index block,
-                        Index block_tiles, MomentTiles<Scalar, Storage>& moments,
+void full_moments_block(const FullMomentsConstants<Scalar>& constants, Index rank, Index first,
+                        Index last, MomentTiles<Scalar, Storage>& moments,
                         std::uint64_t rounding_key, const FullMomentsBuffers<Scalar>& buffers,
-                        Scalar* lanes, const Wait& wait_for_turn, const Finished& finished) {
+                        Scalar* scratch, const Wait& wait_for_turn, const Finished& finished) {
   using Tile = TileShape<Scalar>;
-  using P = detail::Packets<Scalar>;
-  const Index first = block * block_tiles;
-  const Index last = std::min(first + block_tiles, Tile::col_tiles(moments.cols()));
   constexpr Index kTilesAhead = 4;
   const Index col_size = rank * Tile::kCols, row_size = rank * Tile::kRows;
+  const Index groups = Tile::groups(moments.rows());
+  Scalar* const strip_B =
+      scratch + DirectionStrip<Scalar>::size(FullMomentsBlocks<Scalar>::kMostTiles);
   std::fill(buffers.back_A + first * col_size, buffers.back_A + last * col_size, Scalar(0));
-  for (Index row_tile = 0; row_tile < Tile::row_tiles(moments.rows()); ++row_tile) {
-    std::uint64_t row_keys[Tile::kRows];
-    for (Index i = 0; i < Tile::kRows; ++i)
-      row_keys[i] = row_key(rounding_key, row_tile * Tile::kRows + i);
-    std::fill(lanes, lanes + row_size * P::kSize, Scalar(0));
-    for (Index col_tile = first; col_tile < last; ++col_tile) {
-      // Beyond the block's end, the first tiles of its next row (the last row asks for itself).
-      const Index next = col_tile + kTilesAhead;
-      const Index next_row =
-          std::min(row_tile + (next < last ? 0 : 1), Tile::row_tiles(moments.rows()) - 1);
-      detail::full_moments_tile(
-          constants, rank, buffers.rows + row_tile * 2 * row_size,
-          buffers.cols + col_tile * 2 * col_size, moments.tile(row_tile, col_tile),
-          moments.tile(next_row, next < last ? next : first + (next - last) % (last - first)),
-          row_keys, static_cast<std::uint32_t>(col_tile * Tile::kCols),
-          buffers.back_A + col_tile * col_size, lanes);
+  for (Index group = 0; group < groups; ++group) {
+    const Index first_row = group * Tile::kGroup, height = moments.group_height(group);
+    std::uint64_t pair_keys[Tile::kGroup * Tile::kRows / 2];
+    for (Index i = 0; i < height * Tile::kRows / 2; ++i)
+      pair_keys[i] = row_pair_key(rounding_key, first_row * Tile::kRows + 2 * i);
+    const DirectionStrip<Scalar> direction{scratch, height};
+    const Scalar* const strip_rows = buffers.rows + first_row * 2 * row_size;
+    // Tiles of the group that are still to come within the block; behind the last one, the first
+    // ones of the next group (the last group asks for itself).
+    const Index next_row = std::min(group + 1, groups - 1) * Tile::kGroup;
+    const Storage* const behind = moments.tile(next_row, first);
+    Index to_come = (last - first) * height;
+    for (Index col = first; col < last; ++col) {
+      for (Index i = 0; i < height; ++i, --to_come) {
+        Storage* const tile = moments.tile(first_row + i, col);
+        detail::full_moments_tile(
+            constants, rank, strip_rows + i * 2 * row_size, buffers.cols + col * 2 * col_size, tile,
+            to_come > kTilesAhead ? tile + 2 * kTilesAhead * Tile::kSize
+                                  : behind + 2 * (kTilesAhead - to_come) * Tile::kSize,
+            pair_keys + i * Tile::kRows / 2, static_cast<std::uint32_t>(col * Tile::kCols),
+            direction.tile(i, col - first));
+      }
+      add_product_A(direction, col - first, rank, strip_rows, buffers.back_A + col * col_size);
     }
-    wait_for_turn(row_tile);
-    Scalar* const back_B = buffers.back_B + row_tile * row_size;
-    for (Index k = 0; k < row_size; ++k) {
-      const Scalar sum = P::sum(P::load(lanes + k * P::kSize));
-      back_B[k] = block == 0 ? sum : back_B[k] + sum;
-    }
-    finished(row_tile);
+    for (Index i = 0; i < height; ++i)
+      product_B(direction, i, last - first, rank, buffers.cols + first * 2 * col_size,
+                strip_B + i * row_size);
+    wait_for_turn(group);
+    Scalar* const back_B = buffers.back_B + first_row * row_size;
+    for (Index k = 0; k < height * row_size; ++k)
+      back_B[k] = first == 0 ? strip_B[k] : back_B[k] + strip_B[k];
+    finished(group);
   }
 }
 

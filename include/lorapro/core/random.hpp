@@ -51,15 +51,17 @@ inline Lanes element_bits_of(std::uint64_t row_key, Lanes col) {
 
 }  // namespace detail
 
-/// Key of a row of a matrix, for element_bits.
-inline std::uint64_t row_key(std::uint64_t key, Index row) {
-  return derive_key(key, static_cast<std::uint64_t>(row));
+/// Key of the rows 2 i and 2 i + 1 of a matrix, for rounding_bits.
+inline std::uint64_t row_pair_key(std::uint64_t key, Index row) {
+  return derive_key(key, static_cast<std::uint64_t>(row / 2));
 }
 
-/// Random bits of the element (row, col) of a matrix, for stochastic rounding: a function of the
-/// key and the position alone, so that tiles, threads and a resume do not change them.
-inline std::uint32_t element_bits(std::uint64_t key_of_row, std::uint32_t col) {
-  return detail::element_bits_of<std::uint32_t>(key_of_row, col);
+/// 16 random bits of the element (row, col) of a matrix, for stochastic rounding: a function of the
+/// key and the position alone, so that tiles, threads and a resume do not change them. The two rows
+/// of a pair share a number, the even one takes its lower half.
+inline std::uint32_t rounding_bits(std::uint64_t key, Index row, std::uint32_t col) {
+  const auto both = detail::element_bits_of<std::uint32_t>(row_pair_key(key, row), col);
+  return row % 2 == 0 ? both & 0xffffU : both >> 16;
 }
 
 LORAPRO_NAMESPACE_END

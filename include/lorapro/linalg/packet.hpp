@@ -18,13 +18,16 @@ LORAPRO_NAMESPACE_BEGIN
 /// instruction set.
 
 /// Asks for complete unrolling of the next loop, at -O2 too: its bounds are constants and its
-/// arrays are registers.
+/// arrays are registers. LORAPRO_NO_UNROLL forbids it: a larger body would run out of registers.
 #if defined(__clang__)
 #define LORAPRO_UNROLL _Pragma("clang loop unroll(full)")
+#define LORAPRO_NO_UNROLL _Pragma("clang loop unroll(disable)")
 #elif defined(__GNUC__)
 #define LORAPRO_UNROLL _Pragma("GCC unroll 32")
+#define LORAPRO_NO_UNROLL _Pragma("GCC unroll 1")
 #else
 #define LORAPRO_UNROLL
+#define LORAPRO_NO_UNROLL
 #endif
 
 /// Around code that names packet types as template arguments: g++ then says that it drops their
@@ -61,6 +64,15 @@ struct Packets {
   static LORAPRO_ALWAYS_INLINE void store(Scalar* p, const Packet& v) {
     Eigen::internal::pstoreu(p, v);
   }
+  /// A loaded value that is used several times: the compiler must not load it for each use.
+  static LORAPRO_ALWAYS_INLINE Packet in_register(Packet v) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+    asm("" : "+v"(v));
+#elif defined(__GNUC__) && defined(__SSE2__)
+    asm("" : "+x"(v));
+#endif
+    return v;
+  }
   static LORAPRO_ALWAYS_INLINE Packet set(Scalar v) { return Eigen::internal::pset1<Packet>(v); }
   static LORAPRO_ALWAYS_INLINE Packet add(const Packet& a, const Packet& b) {
     return Eigen::internal::padd(a, b);
@@ -74,19 +86,15 @@ struct Packets {
   static LORAPRO_ALWAYS_INLINE Scalar sum(const Packet& v) { return Eigen::internal::predux(v); }
 };
 
-/// m / (sqrt(v) + eps) for v >= 0; relative error a few eps of the scalar. A denormal v may count
-/// as 0, far below any eps. Correctly rounded square root and division except on AVX-512, where
-/// their latency would dominate the Adam update: there 14-bit estimates and a Newton step each.
+/// m / (sqrt(v) + eps) for v >= 0. Correctly rounded square root and division except on AVX-512:
+/// there the divider, busy with the root, would dominate the Adam update, and the quotient comes
+/// from a 14-bit estimate of 1 / (sqrt(v) + eps) and a Newton step (a few eps of the scalar).
 template <typename Packet>
 LORAPRO_ALWAYS_INLINE Packet normalize(const Packet& m, const Packet& v, const Packet& eps) {
   Packet root;
 #if defined(EIGEN_VECTORIZE_AVX512)
   if constexpr (std::is_same_v<Packet, Eigen::internal::Packet16f>) {
-    const __m512 safe = _mm512_max_ps(v, _mm512_set1_ps(std::numeric_limits<float>::min()));
-    const __m512 y = _mm512_rsqrt14_ps(safe);
-    const __m512 half = _mm512_mul_ps(_mm512_mul_ps(v, _mm512_set1_ps(-0.5f)), y);
-    const __m512 refined = _mm512_mul_ps(y, _mm512_fmadd_ps(half, y, _mm512_set1_ps(1.5f)));
-    const __m512 divisor = _mm512_fmadd_ps(v, refined, eps);
+    const __m512 divisor = _mm512_add_ps(_mm512_sqrt_ps(v), eps);
     const __m512 estimate = _mm512_rcp14_ps(divisor);
     const __m512 error = _mm512_fnmadd_ps(divisor, estimate, _mm512_set1_ps(2.0f));
     return _mm512_mul_ps(_mm512_mul_ps(m, estimate), error);
@@ -127,10 +135,15 @@ LORAPRO_PACKET_ARGUMENTS_END
 template <typename Unsigned, Index kSize>
 using IntegerLanes [[gnu::vector_size(kSize * sizeof(Unsigned))]] = Unsigned;
 
-/// Moments in memory: one packet of Scalar from and to Storage.
+/// Moments in memory: one packet of Scalar from and to Storage. Noise is what stochastic rounding
+/// of a packet of columns needs, for both rows of a pair (rounding_bits).
 template <typename Scalar, typename Storage>
 struct MomentLanes {
   using P = Packets<Scalar>;
+  struct Noise {
+    std::uint64_t pair_key;
+    std::uint32_t col;
+  };
 
   static LORAPRO_ALWAYS_INLINE typename P::Packet load(const Storage* p) {
     Scalar lanes[P::kSize];
@@ -142,27 +155,33 @@ struct MomentLanes {
     P::store(lanes, v);
     for (Index i = 0; i < P::kSize; ++i) p[i] = static_cast<Storage>(lanes[i]);
   }
-  /// Rounds stochastically with the bits of columns col, col + 1, ... (round_stochastic).
+  static LORAPRO_ALWAYS_INLINE Noise noise(std::uint64_t pair_key, std::uint32_t col) {
+    return {pair_key, col};
+  }
+  /// Rounds stochastically. \param odd  whether the row is the second of its pair.
   static LORAPRO_ALWAYS_INLINE void store_stochastic(Storage* p, const typename P::Packet& v,
-                                                     std::uint64_t row_key, std::uint32_t col) {
+                                                     const Noise& noise, bool odd) {
     Scalar lanes[P::kSize];
     P::store(lanes, v);
-    for (Index i = 0; i < P::kSize; ++i)
-      p[i] = round_stochastic(static_cast<float>(lanes[i]),
-                              element_bits(row_key, col + static_cast<std::uint32_t>(i)));
+    for (Index i = 0; i < P::kSize; ++i) {
+      const auto bits = element_bits_of(noise.pair_key, noise.col + static_cast<std::uint32_t>(i));
+      p[i] = round_stochastic(static_cast<float>(lanes[i]), odd ? bits >> 16 : bits);
+    }
   }
 };
 
 template <typename Scalar>
 struct MomentLanes<Scalar, Scalar> {
   using P = Packets<Scalar>;
+  struct Noise {};
 
   static LORAPRO_ALWAYS_INLINE typename P::Packet load(const Scalar* p) { return P::load(p); }
   static LORAPRO_ALWAYS_INLINE void store(Scalar* p, const typename P::Packet& v) {
     P::store(p, v);
   }
+  static LORAPRO_ALWAYS_INLINE Noise noise(std::uint64_t, std::uint32_t) { return {}; }
   static LORAPRO_ALWAYS_INLINE void store_stochastic(Scalar* p, const typename P::Packet& v,
-                                                     std::uint64_t, std::uint32_t) {
+                                                     const Noise&, bool) {
     P::store(p, v);
   }
 };
@@ -174,6 +193,7 @@ struct MomentLanes<float, bfloat16> {
   using P = Packets<float>;
   using Bits = IntegerLanes<std::uint32_t, P::kSize>;
   using Halves = IntegerLanes<std::uint16_t, P::kSize>;
+  using Noise = Bits;
 
   static LORAPRO_ALWAYS_INLINE P::Packet load(const bfloat16* p) {
     Halves halves;
@@ -187,11 +207,14 @@ struct MomentLanes<float, bfloat16> {
     const Bits bits = bits_of(v);
     truncate(p, bits + 0x7fffU + ((bits >> 16) & 1U));
   }
-  static LORAPRO_ALWAYS_INLINE void store_stochastic(bfloat16* p, const P::Packet& v,
-                                                     std::uint64_t row_key, std::uint32_t col) {
+  static LORAPRO_ALWAYS_INLINE Noise noise(std::uint64_t pair_key, std::uint32_t col) {
     Bits lane;
     for (Index i = 0; i < P::kSize; ++i) lane[i] = static_cast<std::uint32_t>(i);
-    truncate(p, bits_of(v) + (element_bits_of<Bits>(row_key, lane + col) & 0xffffU));
+    return element_bits_of<Bits>(pair_key, lane + col);
+  }
+  static LORAPRO_ALWAYS_INLINE void store_stochastic(bfloat16* p, const P::Packet& v,
+                                                     const Noise& noise, bool odd) {
+    truncate(p, bits_of(v) + (odd ? noise >> 16 : noise & 0xffffU));
   }
 
  private:

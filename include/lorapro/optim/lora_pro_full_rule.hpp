@@ -36,9 +36,8 @@ struct LoraPro<FullMoments<Storage>> {
     PairState(Index out_features, Index in_features, Index rank)
         : adjusted(rank),
           moments(out_features, in_features),
-          block_tiles_(full_moments_block_tiles<Scalar>(rank, in_features)),
-          blocks_((Tile::col_tiles(in_features) + block_tiles_ - 1) / block_tiles_),
-          progress_(new std::atomic<Index>[static_cast<std::size_t>(blocks_)]) {}
+          blocks_(in_features),
+          progress_(new std::atomic<Index>[static_cast<std::size_t>(blocks_.count())]) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
       using Tensor = MomentTensor<Scalar, Storage>;
@@ -46,7 +45,7 @@ struct LoraPro<FullMoments<Storage>> {
       visitor("exp_avg_sq", Tensor(moments, Moments::kExpAvgSq));
     }
     static Index scratch_size(Index rank) {
-      return 4 * panel_size(rank) + rank * Tile::kRows * detail::Packets<Scalar>::kSize;
+      return std::max(4 * panel_size(rank), full_moments_scratch_size<Scalar>(rank));
     }
     static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
       return Buffers::size(rank, out_features, in_features);
@@ -287,26 +286,25 @@ struct LoraPro<FullMoments<Storage>> {
     /// before it, so that hB is summed in their order.
     void pass(const FullMomentsConstants<Scalar>& constants, std::uint64_t rounding_key,
               const Buffers& buffers, const Team<Scalar>& team) {
-      for (Index block = 0; block < blocks_; ++block)
+      for (Index block = 0; block < blocks_.count(); ++block)
         progress_[static_cast<std::size_t>(block)].store(0, std::memory_order_relaxed);
-      team.parallel(blocks_, [&](Index block, const Scratch<Scalar>& scratch) {
-        const auto wait_for_turn = [&](Index row_tile) {
+      team.parallel(blocks_.count(), [&](Index block, const Scratch<Scalar>& scratch) {
+        const auto wait_for_turn = [&](Index group) {
           if (block == 0) return;
           const auto& before = progress_[static_cast<std::size_t>(block - 1)];
-          while (before.load(std::memory_order_acquire) <= row_tile) std::this_thread::yield();
+          while (before.load(std::memory_order_acquire) <= group) std::this_thread::yield();
         };
-        const auto finished = [&](Index row_tile) {
-          progress_[static_cast<std::size_t>(block)].store(row_tile + 1, std::memory_order_release);
+        const auto finished = [&](Index group) {
+          progress_[static_cast<std::size_t>(block)].store(group + 1, std::memory_order_release);
         };
-        full_moments_block(
-            constants, adjusted.solver.rank(), block, block_tiles_, moments, rounding_key, buffers,
-            scratch.scalars + 4 * panel_size(adjusted.solver.rank()), wait_for_turn, finished);
+        full_moments_block(constants, adjusted.solver.rank(), blocks_.first_tile(block),
+                           blocks_.first_tile(block + 1), moments, rounding_key, buffers,
+                           scratch.scalars, wait_for_turn, finished);
       });
     }
 
-    Index block_tiles_;
-    Index blocks_;
-    std::unique_ptr<std::atomic<Index>[]> progress_;  // rows of tiles that a block has finished
+    FullMomentsBlocks<Scalar> blocks_;
+    std::unique_ptr<std::atomic<Index>[]> progress_;  // groups of tiles that a block has finished
   };
 
   template <typename Scalar>
