@@ -43,7 +43,7 @@ const bool registered = bench::add_all([] {
   for (const bench::Shape& shape : bench::kernel_shapes()) {
     const auto r = static_cast<double>(shape.rank);
     bench::Work work;
-    work.flops = 8 * shape.adapter_products() + 38 * r * r * r;
+    work.flops = 7 * shape.adapter_products() + 38 * r * r * r;
     work.bytes = 20 * shape.adapter_elements();
     work.least_f64 = 3 * shape.adapter_products();
     work.least_f32 = 4 * shape.adapter_products();

@@ -10,7 +10,7 @@ namespace {
 bench::Work work(const bench::Shape& shape) {
   const auto r = static_cast<double>(shape.rank);
   bench::Work result;
-  result.flops = 8 * shape.adapter_products() + 38 * r * r * r + 16 * shape.adapter_elements();
+  result.flops = 7 * shape.adapter_products() + 38 * r * r * r + 16 * shape.adapter_elements();
   result.bytes = 36 * shape.adapter_elements();
   result.least_f64 = 3 * shape.adapter_products();  // two symmetric products and the cross products
   result.least_f32 = 4 * shape.adapter_products();

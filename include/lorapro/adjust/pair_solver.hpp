@@ -53,9 +53,9 @@ class PairSolver {
 
   /// Reads the factors and gradients once and computes the coefficients.
   /// \param grad_scale  gradients are multiplied by it (1 / loss scale).
-  /// \param with_norm   also prepare equivalent_squared_norm (2 r^2 (m + n) flops more).
+  /// \param with_norm   also prepare equivalent_squared_norm (r^2 (m + n) flops more).
   /// \param scratch     scratch_size(rank) elements.
-  /// \cost 4 r^2 (m + n) + 38 r^3 flops; reads 2 r (m + n) elements; no heap.
+  /// \cost 3 r^2 (m + n) + 38 r^3 flops; reads 2 r (m + n) elements; no heap.
   AdjustReport solve(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
                      bool with_norm, Wide* scratch) {
     measure_A(pair, with_norm, scratch);

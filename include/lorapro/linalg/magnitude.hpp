@@ -41,6 +41,35 @@ double largest_magnitude(const Scalar* values, Index count) {
   return static_cast<double>(magnitude);
 }
 
+/// Sum of squares of consecutive elements, in four chains: one would wait for its own additions.
+inline Wide sum_of_squares(const Wide* values, Index count) {
+  using P = Packets<Wide>;
+  constexpr Index kChains = 4;
+  P::Packet sum[kChains];
+  LORAPRO_UNROLL
+  for (Index k = 0; k < kChains; ++k) sum[k] = P::set(0);
+  Index i = 0;
+  for (; i + kChains * P::kSize <= count; i += kChains * P::kSize) {
+    LORAPRO_UNROLL
+    for (Index k = 0; k < kChains; ++k) {
+      const auto x = P::load(values + i + k * P::kSize);
+      sum[k] = P::fma(x, x, sum[k]);
+    }
+  }
+  Wide total = P::sum(P::add(P::add(sum[0], sum[1]), P::add(sum[2], sum[3])));
+  for (; i < count; ++i) total += values[i] * values[i];
+  return total;
+}
+
+/// Sum of squares of a panel.
+inline Wide squared_panel(const PanelLayout& layout, Index panel, const Panel<const Wide>& x) {
+  const Index length = layout.row_length(panel), rows = layout.rows(panel);
+  if (x.stride == length) return sum_of_squares(x.data, rows * length);
+  Wide sum = 0;
+  for (Index i = 0; i < rows; ++i) sum += sum_of_squares(x.data + i * x.stride, length);
+  return sum;
+}
+
 }  // namespace detail
 
 /// Largest |x| in the panels [first, last) of a matrix; not finite if an element is not.
@@ -71,13 +100,8 @@ double largest_magnitude(const FactorView& factor, Index first, Index last, Scal
 inline Wide squared_norm(const FactorView& factor, Index first, Index last, Wide* scratch) {
   const PanelLayout layout(factor);
   Wide sum = 0;
-  for (Index panel = first; panel < last; ++panel) {
-    const auto values = read_panel(factor, layout, panel, scratch);
-    for (Index i = 0; i < layout.rows(panel); ++i) {
-      const Wide* const row = values.data + i * values.stride;
-      detail::dot_rows<1, 1>(row, 0, row, 0, layout.row_length(panel), &sum, 0, 0);
-    }
-  }
+  for (Index panel = first; panel < last; ++panel)
+    sum += detail::squared_panel(layout, panel, read_panel(factor, layout, panel, scratch));
   return sum;
 }
 

@@ -11,7 +11,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// State 2 (m + n) r, as plain LoRA. The element-wise normalisation gives up the optimality of the
 /// adjusted gradient, and without damping an early spike of dA nearly freezes A for about
 /// 1 / (1 - beta2) steps.
-/// \cost per pair 8 r^2 (m + n) + 38 r^3 flops.
+/// \cost per pair 7 r^2 (m + n) + 38 r^3 flops.
 /// \ref arXiv:2407.18242v3, the efficient variant of algorithm 2.
 template <>
 struct LoraPro<AdapterMoments> {

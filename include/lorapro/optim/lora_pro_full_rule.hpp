@@ -24,7 +24,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// \tparam Storage  Scalar, or bfloat16: exp_avg_sq is then rounded stochastically, so that it
 /// decays
 ///         (round_stochastic says why), exp_avg to nearest.
-/// \cost per pair 8 r m n + 14 m n + 12 r^2 (m + n) flops; one pass over the moments.
+/// \cost per pair 8 r m n + 14 m n + 13 r^2 (m + n) flops; one pass over the moments.
 /// \ref arXiv:2407.18242v3, algorithm 2.
 template <typename Storage>
 struct LoraPro<FullMoments<Storage>> {

@@ -9,7 +9,7 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// LoRA-Pro with stochastic gradient descent: A <- decay A - lr dA, B <- decay B - lr dB with the
 /// adjusted gradients of AdjustCoefficients. No state between steps. Dense parameters: SGD.
-/// \cost per pair 8 r^2 (m + n) + 38 r^3 flops.
+/// \cost per pair 7 r^2 (m + n) + 38 r^3 flops.
 /// \ref arXiv:2407.18242v3, algorithm 1.
 template <>
 struct LoraPro<NoMoments> {
