@@ -2,13 +2,14 @@
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
 
-usage="usage: bench/run.sh [--json FILE] [--filter REGEX] [--smoke]
+usage="usage: bench/run.sh [--json FILE] [--filter REGEX] [--torch] [--smoke]
 
 Installs what is missing, builds the preset bench, runs the benchmarks and prints one table with
 floors and ratios, all from this run. bench/README.md says what the columns mean.
 
   --json FILE     also write the table to FILE
   --filter REGEX  only benchmarks with a matching name; a ratio whose baseline did not run is '-'
+  --torch         also time PyTorch's own AdamW (installs python3-torch, which is large)
   --smoke         one small shape, once: seconds, to see that everything runs"
 
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
@@ -16,6 +17,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 json=
 filter=.
 smoke=false
+torch=false
 while [ $# -gt 0 ]; do
   case $1 in
     --json | --filter)
@@ -25,6 +27,7 @@ $usage"
       shift
       ;;
     --smoke) smoke=true ;;
+    --torch) torch=true ;;
     -h | --help)
       printf '%s\n' "$usage"
       exit
@@ -37,12 +40,18 @@ done
 if [ -n "$json" ] && [ ! -d "$(dirname "$json")" ]; then
   fail "$json: there is no directory $(dirname "$json")"
 fi
-if $smoke && [ "$filter" != . ]; then fail "--smoke and --filter exclude each other"; fi
+if $smoke && { [ "$filter" != . ] || $torch; }; then
+  fail "--smoke goes neither with --filter nor with --torch"
+fi
 
 require_build_tools
 require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
 require "nlohmann json" header:nlohmann/json.hpp nlohmann-json3-dev
 require "fmt" header:fmt/core.h libfmt-dev
+if $torch; then
+  require "Python" command:python3 python3
+  require "PyTorch" "file:/usr/lib/python3/dist-packages/torch/__init__.py" python3-torch
+fi
 install_missing
 build bench
 
@@ -50,8 +59,8 @@ build bench
 export OMP_WAIT_POLICY=passive
 options=(--benchmark_min_time=0.1 --benchmark_repetitions=3)
 if $smoke; then
-  # The large shapes have a number of four digits.
-  filter='-[0-9][0-9][0-9][0-9]'
+  # The large shapes have a number of four digits, or 72 pairs.
+  filter='-[0-9][0-9][0-9][0-9]|/72x'
   options=(--benchmark_min_time=0.001 --benchmark_repetitions=1)
 fi
 
@@ -80,10 +89,17 @@ measure() {
 
 # The limits first, and whatever the filter: the floors come from them.
 measure bench_limits .
-for layer in linalg adjust layer optim; do
+for layer in linalg adjust layer optim training; do
   for source in "$root/bench/$layer"/bench_*.cpp; do
     measure "$(basename "$source" .cpp)" "$filter"
   done
 done
+if $torch; then
+  say "PyTorch"
+  # Debian's own Python, whatever comes first in the PATH.
+  /usr/bin/python3 "$root/bench/compare_torch.py" --filter "$filter" "$results/torch.json" >&2 ||
+    fail "compare_torch.py failed"
+  reports+=("$results/torch.json")
+fi
 [ ${#reports[@]} -gt 1 ] || fail "--filter: no benchmark matches $filter"
 "$binaries/report_table" ${json:+--json "$json"} "${reports[@]}"

@@ -1,0 +1,64 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/optim/optimizer.hpp>
+
+#include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_full_rule.hpp>
+
+#include <vector>  // std::vector
+
+#include "support/step_case.hpp"
+
+namespace {
+
+using bench::Index;
+
+/// The query, key, value, output and two further matrices of 12 layers, all of one shape: work that
+/// threads share by the pair.
+constexpr Index kPairs = 72;
+
+template <typename Rule>
+std::function<void()> model_step(const bench::Shape& shape, Index pairs, int threads) {
+  struct Fixture {
+    Fixture(const bench::Shape& s, Index count, int thread_count)
+        : pairs(static_cast<std::size_t>(count), bench::PairData(s)),
+          optimizer(bench::step_config(thread_count)) {
+      for (bench::PairData& pair : pairs) optimizer.attach(pair.view());
+    }
+    std::vector<bench::PairData> pairs;
+    lorapro::Optimizer<float, Rule> optimizer;
+  };
+  auto fixture = std::make_shared<Fixture>(shape, pairs, threads);
+  return [fixture, pairs] {
+    const lorapro::StepReport report = fixture->optimizer.step();
+    if (report.updated != pairs) throw std::runtime_error("step: a pair was skipped");
+  };
+}
+
+/// Registers "step/<kind>/f32/<pairs>x<shape>" for a model and, for the smoke run, a small one.
+template <typename Rule>
+void add_model_steps(const std::string& kind, double flops_per_element, double moment_bytes) {
+  for (const auto& [shape, pairs] : {std::pair{bench::Shape{96, 96, 8}, Index{3}},
+                                     std::pair{bench::Shape{768, 768, 8}, kPairs}}) {
+    bench::Work work;
+    const auto count = static_cast<double>(pairs);
+    work.flops = work.least_f32 = count * flops_per_element * shape.elements();
+    work.bytes = work.least_bytes = count * 4 * moment_bytes * shape.elements();
+    for (int threads = 1; threads <= bench::max_threads(); ++threads)
+      bench::add(
+          "step/" + kind + "/f32/" + std::to_string(pairs) + "x" + shape.name(), work,
+          [shape = shape, pairs = pairs, threads] {
+            return model_step<Rule>(shape, pairs, threads);
+          },
+          threads);
+  }
+}
+
+const bool registered = bench::add_all([] {
+  add_model_steps<lorapro::AdamWRule>("lora_adamw", 0, 0);
+  add_model_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient", 0, 0);
+  add_model_steps<lorapro::LoraPro<lorapro::FullMoments<float>>>("full", 64, 4);  // 8 r
+});
+
+}  // namespace
