@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace examples {
+namespace examples::nn {
 
 /// Calls `visit(code_point)` for each code point of the UTF-8 text.
 /// \throws std::invalid_argument if it is not UTF-8.
@@ -46,4 +46,4 @@ inline std::u32string nfkc(std::string_view utf8) {
   return code_points({reinterpret_cast<const char*>(normalized), static_cast<std::size_t>(bytes)});
 }
 
-}  // namespace examples
+}  // namespace examples::nn

@@ -17,7 +17,7 @@
 
 #include "../support/labelled_images.hpp"
 
-namespace examples {
+namespace examples::nn {
 
 /// The float tensors of a TensorFlow.js model: `model.json` has a "weightsManifest", groups of
 /// {"paths": [files beside it], "weights": [{"name", "shape", "dtype"}]}, and the files of a group
@@ -147,4 +147,4 @@ class TfjsWeights {
   std::uint32_t fingerprint_ = 0;
 };
 
-}  // namespace examples
+}  // namespace examples::nn

@@ -17,7 +17,7 @@
 #include "../support/labelled_images.hpp"
 #include "nfkc.hpp"
 
-namespace examples {
+namespace examples::nn {
 
 /// A piece of text and its log-probability. Its id is its place in the vocabulary.
 struct Piece {
@@ -40,13 +40,19 @@ class UnigramTokenizer {
   /// \throws std::invalid_argument if a piece is empty or not UTF-8.
   explicit UnigramTokenizer(const std::vector<Piece>& vocabulary)
       : vocabulary_size_(vocabulary.size()) {
+    texts_.reserve(vocabulary.size());  // its elements must not move
     for (std::size_t id = kReserved; id < vocabulary.size(); ++id) {
       auto text = code_points(vocabulary[id].text);
       if (text.empty()) throw std::invalid_argument("a piece of the vocabulary is empty");
       longest_ = std::max(longest_, text.size());
-      entries_[std::move(text)] = {vocabulary[id].score, static_cast<int>(id)};
+      texts_.push_back(std::move(text));
+      entries_[texts_.back()] = {vocabulary[id].score, static_cast<int>(id)};
     }
   }
+
+  // Moving the texts keeps their addresses, copying them does not.
+  UnigramTokenizer(UnigramTokenizer&&) = default;
+  UnigramTokenizer& operator=(UnigramTokenizer&&) = default;
 
   std::size_t vocabulary_size() const { return vocabulary_size_; }
 
@@ -70,7 +76,7 @@ class UnigramTokenizer {
     for (std::size_t start = 0; start < text.size(); ++start) {
       bool known = false;
       for (std::size_t length = 1; length <= std::min(longest_, text.size() - start); ++length) {
-        const auto found = entries_.find(text.substr(start, length));
+        const auto found = entries_.find(std::u32string_view(text).substr(start, length));
         if (found == entries_.end()) continue;
         arrive(start, length, found->second);
         known = true;
@@ -98,7 +104,8 @@ class UnigramTokenizer {
     std::size_t length = 1;
   };
 
-  std::unordered_map<std::u32string, Entry> entries_;
+  std::vector<std::u32string> texts_;
+  std::unordered_map<std::u32string_view, Entry> entries_;  // of what is in texts_
   std::size_t longest_ = 0;
   std::size_t vocabulary_size_;
 };
@@ -128,4 +135,4 @@ inline std::vector<Piece> read_vocabulary(const std::filesystem::path& path) {
   return vocabulary;
 }
 
-}  // namespace examples
+}  // namespace examples::nn

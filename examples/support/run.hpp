@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -28,8 +29,9 @@ using Curve = std::vector<std::pair<std::int64_t, double>>;  // (step, value)
 /// A finished run.
 struct Run {
   RunKey key;
-  double value = 0.0;       // the metric at the end, on examples that were not trained on
-  double final_loss = 0.0;  // training loss, averaged over the last epoch
+  double value = 0.0;  // the metric at the end, on examples that were not trained on
+  std::map<std::string, double> further_metrics;  // others at the end, by name
+  double final_loss = 0.0;                        // training loss, averaged over the last epoch
   std::int64_t trainable_parameters = 0;
   std::int64_t optimizer_state_bytes = 0;
   double optimizer_ms_per_step = 0.0;
@@ -61,6 +63,7 @@ inline nlohmann::ordered_json to_json(const Run& run, const std::string& metric)
           {"learning_rate", run.key.learning_rate},
           {"seed", run.key.seed},
           {"value", run.value},
+          {"further_metrics", run.further_metrics},
           {"final_loss", run.final_loss},
           {"trainable_parameters", run.trainable_parameters},
           {"optimizer_state_bytes", run.optimizer_state_bytes},
@@ -76,6 +79,11 @@ inline Run run_from_json(const nlohmann::json& json, const std::string& metric) 
   Run run;
   run.key = {json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
   run.value = detail::number_or_nan(json.at("value"));
+  if (json.contains("further_metrics")) {
+    for (const auto& [name, value] : json.at("further_metrics").items()) {
+      run.further_metrics[name] = detail::number_or_nan(value);
+    }
+  }
   run.final_loss = detail::number_or_nan(json.at("final_loss"));
   run.trainable_parameters = json.at("trainable_parameters");
   run.optimizer_state_bytes = json.at("optimizer_state_bytes");

@@ -26,6 +26,17 @@ struct RunGroup {
     return sum / static_cast<double>(runs.size());
   }
 
+  /// Mean over the runs of a further metric; NaN if a run lacks it.
+  double further_mean(const std::string& metric) const {
+    double sum = 0.0;
+    for (const Run* run : runs) {
+      const auto found = run->further_metrics.find(metric);
+      sum += found == run->further_metrics.end() ? std::numeric_limits<double>::quiet_NaN()
+                                                 : found->second;
+    }
+    return sum / static_cast<double>(runs.size());
+  }
+
   /// Sample standard deviation of the metric; NaN of a single run.
   double spread() const {
     if (runs.size() < 2) return std::numeric_limits<double>::quiet_NaN();

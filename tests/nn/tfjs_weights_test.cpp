@@ -11,7 +11,7 @@ namespace {
 
 using examples::DataError;
 using examples::DataMissing;
-using examples::TfjsWeights;
+using examples::nn::TfjsWeights;
 using Floats = std::vector<float>;
 
 std::string bytes_of(const Floats& values) {

@@ -9,8 +9,8 @@
 
 namespace {
 
-using examples::Piece;
-using examples::UnigramTokenizer;
+using examples::nn::Piece;
+using examples::nn::UnigramTokenizer;
 using Ids = std::vector<int>;
 
 const std::vector<Piece> kReserved{{"\xEF\xBF\xBD"}, {"<s>"}, {"</s>"}, {"1"}, {"2"}, {"3"}};
@@ -96,7 +96,7 @@ TEST_CASE("a vocabulary file gives pieces and scores", "[tokenizer]") {
   const ScratchFolder folder;
   const auto path = folder.write(
       "vocab.json", R"([["a",0],["b",0],["c",0],["d",0],["e",0],["f",0],["▁x",-1.5],[":",null]])");
-  const auto vocabulary = examples::read_vocabulary(path);
+  const auto vocabulary = examples::nn::read_vocabulary(path);
   REQUIRE(vocabulary.size() == 8);
   CHECK(vocabulary[6].text == kSpace + "x");
   CHECK(vocabulary[6].score == -1.5);
@@ -105,14 +105,15 @@ TEST_CASE("a vocabulary file gives pieces and scores", "[tokenizer]") {
 
 TEST_CASE("a damaged vocabulary file is refused", "[tokenizer]") {
   const ScratchFolder folder;
-  CHECK_THROWS_AS(examples::read_vocabulary(folder.path() / "none.json"), examples::DataMissing);
+  CHECK_THROWS_AS(examples::nn::read_vocabulary(folder.path() / "none.json"),
+                  examples::DataMissing);
   const std::string six = R"(["a",0],["b",0],["c",0],["d",0],["e",0],["f",0])";
   for (const std::string& contents :
        {std::string(), std::string("{}"), "[" + six, "[" + six + "]", "[" + six + R"(,["x"]])",
         "[" + six + R"(,[1,2]])", "[" + six + R"(,["x","y"]])", "[" + six + R"(,["",-1]])",
         "[" + six + R"(,["x",1e999]])", "[" + six + ",[\"\xFF\",-1]]"}) {
     INFO(contents);
-    CHECK_THROWS_AS(examples::read_vocabulary(folder.write("vocab.json", contents)),
+    CHECK_THROWS_AS(examples::nn::read_vocabulary(folder.write("vocab.json", contents)),
                     examples::DataError);
   }
 }
