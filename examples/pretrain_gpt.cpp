@@ -1,0 +1,227 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+
+// Trains a small byte-level GPT on English text, the base that `dialogue` and `code_generation`
+// fine-tune, and writes it as safetensors. An interrupted training goes on where its last
+// checkpoint was. examples/models/README.md has the command that made the model shipped there.
+//
+//   examples/data/text.sh && pretrain_gpt
+
+#include <lorapro/lorapro.hpp>
+#include <CLI/CLI.hpp>
+#include <algorithm>  // std::max
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fmt/format.h>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include "nn/checkpoint.hpp"
+#include "nn/gpt.hpp"
+#include "nn/gpt_text.hpp"
+#include "nn/model_file.hpp"
+#include "nn/training.hpp"
+#include "support/progress_bar.hpp"
+#include "support/run_options.hpp"
+#include "support/text_files.hpp"
+#include "support/text_windows.hpp"
+
+namespace {
+
+using examples::nn::Gpt;
+using examples::nn::GptConfig;
+using lorapro::Index;
+
+// The exit code by which a test driver knows that a test could not run.
+constexpr int kExitDataMissing = 77;
+
+struct Options {
+  std::int64_t steps = 4000;
+  Index batch_size = 16;
+  double learning_rate = 3e-3;
+  double weight_decay = 0.1;
+  std::uint64_t seed = 0;
+  int threads = 0;
+  std::filesystem::path output = "gpt_english.safetensors";
+  std::filesystem::path cache = examples::default_cache("cache");
+  bool fresh = false;
+  bool smoke = false;
+  GptConfig model;
+};
+
+struct Corpus {
+  std::string training;
+  std::string held_out;
+};
+
+/// The State of the Union addresses and Moby-Dick; every twentieth file of each is held out.
+Corpus read_corpus(const std::filesystem::path& cache) {
+  Corpus corpus;
+  for (const char* name : {"sotu", "moby-dick"}) {
+    std::size_t number = 0;
+    for (const auto& file : examples::files_below(cache / "text" / name, ".txt")) {
+      const std::string stem = file.stem().string();
+      if (stem == "data" || stem == "contents") continue;  // what the other files have already
+      auto& part = ++number % 20 == 0 ? corpus.held_out : corpus.training;
+      part += examples::plain_text(examples::read_text(file)) + "\n\n";
+    }
+  }
+  return corpus;
+}
+
+/// A text for --smoke that needs no data.
+Corpus counting_rhyme() {
+  static const char* const kNumbers[] = {"one", "two",   "three", "four", "five",
+                                         "six", "seven", "eight", "nine", "ten"};
+  std::string text;
+  for (int verse = 0; verse < 60; ++verse) {
+    for (int i = verse % 5; i < 10; ++i) text += std::string(kNumbers[i]) + " little birds, ";
+    text += "and away they flew.\n";
+  }
+  return {text, text.substr(text.size() / 2)};
+}
+
+/// What a checkpoint must have been made for to be taken up.
+std::string recipe_of(const Options& options, const Corpus& corpus) {
+  return fmt::format(
+      "byte-level GPT, width {}, {} layers, {} heads, context {}; {} characters; {} steps of {} x "
+      "{}, AdamW, learning rate {:g}, weight decay {:g}, seed {}",
+      options.model.width, options.model.layers, options.model.heads, options.model.context,
+      corpus.training.size(), options.steps, options.batch_size, options.model.context,
+      options.learning_rate, options.weight_decay, options.seed);
+}
+
+void pretrain(const Options& options) {
+  examples::nn::set_threads(options.threads);
+  const Corpus corpus = options.smoke ? counting_rhyme() : read_corpus(options.cache);
+  const std::string recipe = recipe_of(options, corpus);
+  const std::filesystem::path checkpoint = options.output.string() + ".checkpoint";
+
+  Gpt<float> gpt(options.model);
+  examples::RandomEngine engine(options.seed);
+  gpt.randomize(engine);
+  lorapro::OptimizerConfig config;
+  config.group.lr = options.learning_rate;
+  config.group.weight_decay = options.weight_decay;
+  config.group.max_grad_norm = 1.0;
+  config.schedule = lorapro::LrSchedule::linear(options.steps / 20, options.steps);
+  config.threads = options.threads;
+  lorapro::Optimizer<float, lorapro::AdamWRule> optimizer(config);
+  const Index parameters = attach_to(optimizer, gpt);
+
+  if (!options.fresh && std::filesystem::exists(checkpoint)) {
+    const example::TensorFile file(checkpoint.string());
+    if (file.metadata("recipe") != recipe) {
+      file.fail("is of another training; --fresh replaces it");
+    }
+    load_parameters(gpt, file);
+    examples::nn::load_optimizer(optimizer, file);
+    fmt::print("goes on after step {} ({})\n", optimizer.step_count(), checkpoint.string());
+  }
+  fmt::print("{}; {} parameters\n", recipe, parameters);
+  std::fflush(stdout);
+
+  const auto save = [&](const std::filesystem::path& path, bool with_optimizer,
+                        std::optional<double> bits) {
+    examples::TensorWriter file;
+    save_parameters(gpt, file);
+    file.add_metadata("recipe", recipe);
+    if (with_optimizer) examples::nn::save_optimizer(optimizer, file);
+    if (bits) file.add_metadata("held_out_bits_per_character", fmt::format("{:.4f}", *bits));
+    file.write(path);
+  };
+  const std::int64_t first = optimizer.step_count();
+  examples::ProgressBar bar(options.steps - first);
+  bar.set_label("pretraining");
+  const std::int64_t evaluation = std::max<std::int64_t>(options.steps / 10, 1);
+  using Clock = std::chrono::steady_clock;
+  Clock::duration in_steps{};
+  for (std::int64_t step = first; step < options.steps; ++step) {
+    const auto start = Clock::now();
+    const auto batch = examples::random_windows(corpus.training, options.batch_size,
+                                                options.model.context, options.seed, step);
+    const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
+    if (optimizer.step().skipped_non_finite > 0) {
+      throw std::runtime_error("the training has diverged: take a lower learning rate");
+    }
+    optimizer.zero_grad();
+    in_steps += Clock::now() - start;
+    bar.advance(loss);
+    const std::int64_t done = step + 1;
+    if (done % evaluation == 0 && done < options.steps) {
+      bar.print(fmt::format("step {}: {:.3f} bits per character on 20,000 held-out ones", done,
+                            examples::score_text(gpt, corpus.held_out, 20000).bits_per_character));
+      save(checkpoint, true, std::nullopt);
+    }
+  }
+
+  if (first < options.steps) {
+    fmt::print("{:.3f} s per step\n", std::chrono::duration<double>(in_steps).count() /
+                                          static_cast<double>(options.steps - first));
+  }
+
+  const auto score = examples::score_text(gpt, corpus.held_out, 200000);
+  fmt::print("held-out text: {:.3f} bits per character, next byte right {:.1f} %\n",
+             score.bits_per_character, 100 * score.next_byte_match);
+  for (const double temperature : {0.5, 0.8}) {
+    examples::RandomEngine sampler(options.seed);
+    const std::string prompt = options.smoke ? "one little" : "The people of this ";
+    fmt::print("temperature {}: {}{}\n", temperature, prompt,
+               sample(gpt, prompt, {options.smoke ? 40 : 300, temperature, ""}, sampler));
+  }
+  save(options.output, false, score.bits_per_character);
+  std::error_code ignored;
+  std::filesystem::remove(checkpoint, ignored);
+  fmt::print("written to {}\n", options.output.string());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Trains a small byte-level GPT on English text.", "pretrain_gpt");
+  app.add_option("--steps", options.steps, "Steps of the training")
+      ->check(examples::in_range(1, 1e7))
+      ->capture_default_str();
+  app.add_option("--batch-size", options.batch_size, "Sequences per step")
+      ->check(examples::in_range(1, 1e4))
+      ->capture_default_str();
+  app.add_option("--lr", options.learning_rate, "Learning rate of AdamW")
+      ->check(examples::in_range(1e-9, 1))
+      ->capture_default_str();
+  app.add_option("--weight-decay", options.weight_decay, "Decoupled weight decay")
+      ->check(examples::in_range(0, 10))
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "Of the initialisation and the choice of windows")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "Threads; 0 for all cores")
+      ->check(examples::in_range(0, 1024))
+      ->capture_default_str();
+  app.add_option("--output", options.output, "The model; a checkpoint is kept beside it")
+      ->type_name("FILE")
+      ->capture_default_str();
+  app.add_option("--cache", options.cache, "Folder of the data that text.sh has fetched")
+      ->type_name("DIR")
+      ->capture_default_str();
+  app.add_flag("--fresh", options.fresh, "Begin anew, even if there is a checkpoint");
+  app.add_flag("--smoke", options.smoke, "A tiny model on a built-in rhyme, in a few seconds");
+  if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
+  if (options.smoke) {
+    options.model = {256, 32, 32, 2, 2};
+    if (app.count("--steps") == 0) options.steps = 120;
+  }
+  try {
+    pretrain(options);
+  } catch (const examples::DataMissing& error) {
+    fmt::print(stderr, "pretrain_gpt: {} (fetch it: examples/data/text.sh)\n", error.what());
+    return kExitDataMissing;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "pretrain_gpt: {}\n", error.what());
+    return 1;
+  }
+}
