@@ -163,9 +163,11 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   std::vector<Gloss> chosen;
-  for (const Index row : examples::permutation(static_cast<Index>(problem.training.size()), engine))
-    if (static_cast<Index>(chosen.size()) < options.train_size)
-      chosen.push_back(problem.training[static_cast<std::size_t>(row)]);
+  const auto order = examples::permutation(static_cast<Index>(problem.training.size()), engine);
+  for (Index i = 0; i < options.train_size; ++i) {
+    const auto row = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+    chosen.push_back(problem.training[row]);
+  }
   const Examples examples = tokenize(problem, chosen);
   const std::int64_t steps_per_epoch = examples.size() / options.batch_size;
   const std::int64_t steps = steps_per_epoch * options.epochs;

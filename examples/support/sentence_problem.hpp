@@ -23,14 +23,13 @@ struct SentenceProblem {
   std::vector<std::string> classes;
   std::vector<Gloss> training;
   std::vector<Gloss> evaluation;
-  std::shared_ptr<const nn::SentenceEncoderPackage> package;  // keeps the tokenizer, if set
   std::shared_ptr<const nn::UnigramTokenizer> tokenizer;
   std::function<nn::SentenceEncoder<float>()> new_encoder;
   std::uint32_t base_fingerprint = 0;
 };
 
-/// A random order of the glosses, always the same one: 2,000 for tests, 2,000 for validation, and
-/// all others to train on.
+/// The definitions of WordNet in a random order, always the same one: 2,000 for tests, 2,000 for
+/// validation, and all others to train on. No two are equal, so none is in two of these.
 /// \param folder      of WordNet.
 /// \param validation  judge by the validation glosses.
 /// \param cache       where the encoder is.
@@ -56,8 +55,7 @@ inline SentenceProblem read_wordnet_problem(const std::filesystem::path& folder,
   }
   auto package = std::make_shared<const nn::SentenceEncoderPackage>(
       nn::SentenceEncoderPackage::folder_in(cache));
-  problem.package = package;
-  problem.tokenizer = {package, &package->tokenizer()};
+  problem.tokenizer = {package, &package->tokenizer()};  // keeps the package
   problem.new_encoder = [package] { return package->encoder(); };
   problem.base_fingerprint = package->fingerprint();
   return problem;

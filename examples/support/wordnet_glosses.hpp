@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>  // std::any_of
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -62,6 +63,8 @@ inline void read_wordnet(const std::filesystem::path& path, std::vector<Gloss>& 
       throw DataError(path.string() + ": line " + std::to_string(number) + " " + what);
     };
     if (number > kMaxLines || line.size() > kMaxLine) fail("is too much for WordNet");
+    if (std::any_of(line.begin(), line.end(), [](char c) { return c <= 0 || c > 126; }))
+      fail("is not ASCII");
     if (line.compare(0, 2, "  ") == 0) continue;
     const auto bar = line.find(" | ");
     if (line.size() < 12 || line[8] != ' ' || !is_digit(line[9]) || !is_digit(line[10]) ||

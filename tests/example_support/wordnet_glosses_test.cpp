@@ -61,7 +61,8 @@ TEST_CASE("lines that are not of WordNet are refused", "[wordnet]") {
         std::string("00000002 05 n 01 beast 0 000\n"), std::string("00000002 xx n | a beast\n"),
         std::string("00000002 02 r | not of nouns or verbs\n"),
         std::string("00000002 44 n | not of nouns or verbs\n"),
-        noun("fine") + std::string("\0\1\2\3\n", 5), noun(std::string(1 << 17, 'x'))}) {
+        noun("fine") + std::string("\0\1\2\3\n", 5), noun(std::string(1 << 17, 'x')),
+        noun("an animal \xC3\xA9"), noun(std::string("an\0animal", 9))}) {
     INFO(contents.substr(0, 80));
     folder.write("data.noun", contents);
     CHECK_THROWS_AS(read_wordnet_glosses(folder.path()), DataError);

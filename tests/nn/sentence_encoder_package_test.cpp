@@ -6,6 +6,7 @@
 
 #include "examples/support/cache.hpp"
 #include "support/catch.hpp"
+#include "support/scratch_folder.hpp"
 
 namespace {
 
@@ -69,7 +70,16 @@ TEST_CASE("sentences get the tokens that the package gives", "[nn][sentence]") {
 }
 
 TEST_CASE("a package that is not there or not whole is refused", "[nn][sentence]") {
-  CHECK_THROWS_AS(SentenceEncoderPackage("no such folder"), examples::DataMissing);
+  const ScratchFolder folder;
+  CHECK_THROWS_AS(SentenceEncoderPackage(folder.path()), examples::DataMissing);
+  const std::string pieces = R"(["a",0],["b",0],["c",0],["d",0],["e",0],["f",0],["g",-1])";
+  folder.write("model.json", R"({"weightsManifest":[]})");
+  folder.write("vocab.json", "[" + pieces + "]");
+  CHECK_THROWS_AS(SentenceEncoderPackage(folder.path()).encoder(), examples::DataError);
+  std::string many = pieces;
+  for (int i = 0; i < 8000; ++i) many += R"(,["g",-1])";
+  folder.write("vocab.json", "[" + many + "]");
+  CHECK_THROWS_AS(SentenceEncoderPackage(folder.path()), examples::DataError);
 }
 
 }  // namespace
