@@ -94,6 +94,7 @@ require_examples() {
   require "nlohmann json" header:nlohmann/json.hpp nlohmann-json3-dev
   require "fmt" header:fmt/core.h libfmt-dev
   require "zlib" header:zlib.h zlib1g-dev
+  require "utf8proc" header:utf8proc.h libutf8proc-dev
 }
 
 require_data() {

@@ -10,15 +10,34 @@
 
 namespace examples::nn {
 
-/// How the rows of a batch form sequences: `count` of them one after the other, `length` rows each.
+/// How the rows of a batch form sequences: `count` of them one after the other, `length` rows each,
+/// or of lengths that differ.
 struct Sequences {
   Index count = 0;
-  Index length = 0;
+  Index length = 0;  // of the longest
   /// How many rows of each sequence are not padding; empty if there is none. Nothing attends to
   /// padding.
   std::vector<Index> used;
+  /// The first row of each sequence and the end of the last; empty if all have the same length.
+  std::vector<Index> starts = {};
 
-  Index rows() const { return count * length; }
+  /// Sequences of these lengths. \throws std::invalid_argument if one is empty.
+  static Sequences packed(const std::vector<Index>& lengths) {
+    Sequences sequences{static_cast<Index>(lengths.size()), 0, {}};
+    sequences.starts = {0};
+    for (const Index length : lengths) {
+      if (length < 1) throw std::invalid_argument("lengths: expected sequences that are not empty");
+      sequences.length = std::max(sequences.length, length);
+      sequences.starts.push_back(sequences.starts.back() + length);
+    }
+    return sequences;
+  }
+
+  Index rows() const { return starts.empty() ? count * length : starts.back(); }
+  Index start(Index sequence) const {
+    return starts.empty() ? sequence * length : starts[static_cast<std::size_t>(sequence)];
+  }
+  Index length_of(Index sequence) const { return start(sequence + 1) - start(sequence); }
 };
 
 /// softmax(scale Q K^T) V for each sequence and head. The columns of the input are Q, K and V side
@@ -110,19 +129,19 @@ class AttentionCore {
     if (static_cast<Index>(sequences.used.size()) != sequences.count) {
       throw std::invalid_argument("used: expected one number for each sequence");
     }
-    for (const Index used : sequences.used) {
-      if (used < 1 || used > sequences.length) {
+    for (Index i = 0; i < sequences.count; ++i) {
+      const Index used = sequences.used[static_cast<std::size_t>(i)];
+      if (used < 1 || used > sequences.length_of(i)) {
         throw std::invalid_argument("used: expected 1 to the length of a sequence");
       }
     }
   }
 
   Part part_of(const Sequences& sequences, Index sequence, Index head) const {
-    const Index length = sequences.length;
+    const Index start = sequences.start(sequence), length = sequences.length_of(sequence);
     const Index keys =
         sequences.used.empty() ? length : sequences.used[static_cast<std::size_t>(sequence)];
-    return {sequence * length, head * head_width_, (sequence * heads_ + head) * length, length,
-            keys};
+    return {start, head * head_width_, start * heads_ + head * length, length, keys};
   }
 
   /// Rows of Q, K or V (matrix 0, 1 or 2) of one head of one sequence.
@@ -183,6 +202,13 @@ class MultiHeadAttention {
     out_.backward(mixed_, grad_y, grad_mixed_);
     core_.backward(qkv_values_, sequences, grad_mixed_, grad_qkv_);
     qkv_.backward(x, grad_qkv_, grad_x);
+  }
+
+  /// As above without grad_x, where nothing below is trained.
+  void backward(const Matrix& x, const Sequences& sequences, const Matrix& grad_y) {
+    out_.backward(mixed_, grad_y, grad_mixed_);
+    core_.backward(qkv_values_, sequences, grad_mixed_, grad_qkv_);
+    qkv_.backward(x, grad_qkv_);
   }
 
   template <typename Visitor>

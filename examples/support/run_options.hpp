@@ -8,7 +8,6 @@
 #include <cmath>  // std::isfinite
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>  // std::getenv
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache.hpp"
 #include "method.hpp"
 
 namespace examples {
@@ -145,17 +145,6 @@ inline CLI::Validator in_range(double low, double high) {
             return fmt::format("'{}' is not a number from {} to {}", text, low, high);
           },
           ""};
-}
-
-/// The per-user folder for data and pretrained weights; `fallback` where there is none.
-inline std::filesystem::path default_cache(const std::filesystem::path& fallback) {
-  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && *cache != '\0') {
-    return std::filesystem::path(cache) / "lorapro";
-  }
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') {
-    return std::filesystem::path(home) / ".cache" / "lorapro";
-  }
-  return fallback;
 }
 
 /// Adds the common options to `app`; what `options` holds already are their defaults.

@@ -108,6 +108,37 @@ TEST_CASE("multi-head attention against finite differences", "[nn][attention]") 
   support::check_parameter_gradients(attention.qkv(), loss);
   support::check_parameter_gradients(attention.out(), loss);
   support::check_gradient("x", x, grad_x, loss);
+
+  // Without grad_x the layers get the same once more.
+  loss();
+  const Matrix grad_qkv = attention.qkv().weight().grad, grad_out = attention.out().weight().grad;
+  attention.backward(x, sequences, c);
+  CHECK((attention.qkv().weight().grad - 2 * grad_qkv).norm() <= 1e-13 * grad_qkv.norm());
+  CHECK((attention.out().weight().grad - 2 * grad_out).norm() <= 1e-13 * grad_out.norm());
+}
+
+TEST_CASE("sequences of different lengths do not see each other", "[nn][attention]") {
+  LORAPRO_TEST_RANDOM(random, 5);
+  const Sequences sequences = Sequences::packed({2, 66, 1, 5});
+  REQUIRE(sequences.rows() == 74);
+  const Matrix qkv = random_matrix(random, sequences.rows(), 3 * kWidth);
+  const Matrix c = random_matrix(random, sequences.rows(), kWidth);
+  AttentionCore<double> core(kHeads, kHeadWidth, GENERATE(false, true));
+  Matrix y, grad;
+  core.forward(qkv, sequences, y);
+  core.backward(qkv, sequences, c, grad);
+  const auto check_alone = [&](Index first, Index length) {
+    Matrix y_alone, grad_alone;
+    const Matrix part = qkv.middleRows(first, length);
+    core.forward(part, {1, length, {}}, y_alone);
+    core.backward(part, {1, length, {}}, c.middleRows(first, length), grad_alone);
+    CHECK((y.middleRows(first, length) - y_alone).norm() <= 1e-14 * y_alone.norm());
+    CHECK((grad.middleRows(first, length) - grad_alone).norm() <= 1e-14 * c.norm());
+  };
+  check_alone(0, 2);
+  check_alone(2, 66);
+  check_alone(68, 1);
+  check_alone(69, 5);
 }
 
 TEST_CASE("attention does not know the number of threads", "[nn][attention]") {
@@ -137,6 +168,8 @@ TEST_CASE("attention refuses shapes that do not fit", "[nn][attention]") {
   CHECK_THROWS_AS(core.forward(qkv, {2, 3, {3}}, y), std::invalid_argument);
   CHECK_THROWS_AS(core.forward(qkv, {2, 3, {3, 0}}, y), std::invalid_argument);
   CHECK_THROWS_AS(core.forward(qkv, {2, 3, {3, 4}}, y), std::invalid_argument);
+  CHECK_THROWS_AS(core.forward(qkv, Sequences::packed({2, 3}), y), lorapro::ShapeError);
+  CHECK_THROWS_AS(Sequences::packed({2, 0}), std::invalid_argument);
   CHECK_THROWS_AS(MultiHeadAttention<double>(4, 6, 4, 4, false), std::invalid_argument);
 }
 

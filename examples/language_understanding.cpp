@@ -1,0 +1,364 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+
+// Fine-tunes the Universal Sentence Encoder Lite, a pretrained transformer of 7 million parameters,
+// in several ways and compares them: from the definition of a word in WordNet it learns to tell
+// which of the 41 classes of nouns and verbs (noun.animal, verb.motion, ...) the word belongs to.
+// Adapters go on its ten linear layers; full fine-tuning trains the weights of the same ten.
+//
+//   examples/data/sentence_encoder.sh && examples/data/wordnet.sh    # once: weights and data
+//   language_understanding
+//   language_understanding --methods lora_adamw,lora_pro_full --train-size 2000 --epochs 2
+
+#include <lorapro/lorapro.hpp>
+#include <CLI/CLI.hpp>
+#include <Eigen/Core>
+#include <algorithm>  // std::max, std::min
+#include <chrono>
+#include <cmath>  // std::isfinite
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fmt/format.h>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "nn/sentence_classifier.hpp"
+#include "nn/softmax_cross_entropy.hpp"
+#include "nn/training.hpp"
+#include "support/classification_scores.hpp"
+#include "support/experiment.hpp"
+#include "support/method.hpp"
+#include "support/random.hpp"
+#include "support/run_options.hpp"
+#include "support/sentence_problem.hpp"
+
+namespace {
+
+namespace nn = examples::nn;
+using examples::Gloss;
+using examples::Method;
+using examples::RandomEngine;
+using examples::SentenceProblem;
+using lorapro::Index;
+using Matrix = lorapro::RowMatrix<float>;
+
+// The exit code by which a test driver knows that a test could not run.
+constexpr int kExitDataMissing = 77;
+
+// Tuned on validation glosses, never on test glosses, with one seed that ranks the rates:
+const examples::LearningRates kLearningRates{
+    {Method::lora_adamw, {3e-3}},         {Method::lora_sgd, {1e-1}},
+    {Method::rslora_adamw, {1e-3}},       {Method::lora_pro_sgd, {1.0}},
+    {Method::lora_pro_efficient, {3e-3}}, {Method::lora_pro_full, {2e-3}},
+    {Method::full_adamw, {3e-4}},
+};
+
+// Of the new head, which every method trains alike: by AdamW, or by the plain gradient descent of
+// the methods that use it.
+constexpr double kHeadRateAdamW = 3e-3;
+constexpr double kHeadRateSgd = 1e-1;
+
+struct Options : examples::RunOptions {
+  std::filesystem::path wordnet_dir;
+  Index batch_size = 32;
+  bool validation = false;
+  bool smoke = false;
+};
+
+/// Sentences as tokens, with their classes.
+struct Examples {
+  std::vector<std::vector<int>> sentences;
+  std::vector<int> labels;
+
+  Index size() const { return static_cast<Index>(labels.size()); }
+  void push_back(std::vector<int> tokens, int label) {
+    sentences.push_back(std::move(tokens));
+    labels.push_back(label);
+  }
+};
+
+Examples tokenize(const SentenceProblem& problem, const std::vector<Gloss>& glosses) {
+  Examples result;
+  for (const auto& gloss : glosses) {
+    result.push_back(problem.tokenizer->encode(gloss.text), gloss.label);
+  }
+  return result;
+}
+
+/// The classes that the model finds most likely for the first `count` examples.
+std::vector<int> predict(nn::SentenceClassifier<float>& model, const Examples& examples,
+                         Index count) {
+  constexpr Index kChunk = 64;
+  std::vector<int> predictions;
+  for (Index first = 0; first < count; first += kChunk) {
+    const auto begin = examples.sentences.begin() + first;
+    const Matrix& logits = model.forward({begin, begin + std::min(kChunk, count - first)});
+    for (Index i = 0; i < logits.rows(); ++i) {
+      Index best = 0;
+      logits.row(i).maxCoeff(&best);
+      predictions.push_back(static_cast<int>(best));
+    }
+  }
+  return predictions;
+}
+
+/// The share of the first examples that the model gets right: a point of the curve on the way.
+double early_accuracy(nn::SentenceClassifier<float>& model, const Examples& examples) {
+  constexpr Index kCount = 500;
+  const Index count = std::min(kCount, examples.size());
+  return examples::accuracy(predict(model, examples, count),
+                            {examples.labels.begin(), examples.labels.begin() + count});
+}
+
+/// Trains the model for `epochs` on batches of `examples`: `update()` moves the parameters after
+/// each backward pass, then `after_step(step, loss)` is called, with steps counted from 1.
+template <typename Update, typename AfterStep>
+void train(nn::SentenceClassifier<float>& model, const Examples& examples, int epochs,
+           Index batch_size, RandomEngine& engine, Update&& update, AfterStep&& after_step) {
+  Matrix grad_logits;
+  std::int64_t step = 0;
+  for (int epoch = 0; epoch < epochs; ++epoch) {
+    const auto order = examples::permutation(examples.size(), engine);
+    for (Index first = 0; first + batch_size <= examples.size(); first += batch_size) {
+      Examples batch;
+      for (Index i = first; i < first + batch_size; ++i) {
+        const auto row = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+        batch.push_back(examples.sentences[row], examples.labels[row]);
+      }
+      const double loss =
+          nn::softmax_cross_entropy(model.forward(batch.sentences), batch.labels, grad_logits);
+      model.backward(grad_logits);
+      update();
+      after_step(++step, loss);
+    }
+  }
+}
+
+/// What is trained of the encoder: adapters on its linear layers, or the weights of these as a
+/// whole. Biases, norms and token embeddings stay as they are.
+void choose_trained(nn::SentenceEncoder<float>& encoder, const Options& options,
+                    const examples::RunRequest& request) {
+  if (info(request.method).trains_adapters) {
+    nn::attach_adapters(encoder, [&](std::size_t layer) {
+      return options.lora_config(request.method, request.key.seed, layer);
+    });
+  } else {
+    nn::freeze(encoder);
+    nn::for_each_linear(encoder,
+                        [](const std::string&, auto& linear) { linear.weight().unfreeze(); });
+  }
+}
+
+/// Fine-tunes `model` by `Rule`, measuring the accuracy on the way and at the end.
+template <typename Rule>
+examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProblem& problem,
+                        const Examples& evaluation, const Options& options,
+                        const examples::RunRequest& request, RandomEngine& engine,
+                        examples::ProgressBar& bar) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  std::vector<Gloss> chosen;
+  const auto order = examples::permutation(static_cast<Index>(problem.training.size()), engine);
+  for (Index i = 0; i < options.train_size; ++i) {
+    const auto row = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+    chosen.push_back(problem.training[row]);
+  }
+  const Examples examples = tokenize(problem, chosen);
+  const std::int64_t steps_per_epoch = examples.size() / options.batch_size;
+  const std::int64_t steps = steps_per_epoch * options.epochs;
+
+  lorapro::Optimizer<float, Rule> optimizer(
+      options.optimizer_config(request.method, request.key.learning_rate, steps));
+  examples::Run run;
+  run.key = request.key;
+  run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
+  lorapro::GroupConfig head_config;
+  head_config.lr = info(request.method).uses_adamw ? kHeadRateAdamW : kHeadRateSgd;
+  const auto head_group = optimizer.add_group(head_config);
+  model.head().for_each_parameter("head", [&](const std::string& name, auto& parameter) {
+    optimizer.attach(lorapro::DenseView<float>{parameter.value.data(), parameter.grad.data(),
+                                               parameter.value.size()},
+                     head_group, name);
+    run.trainable_parameters += parameter.value.size();
+  });
+  run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+
+  Clock::duration in_optimizer{};
+  Index skipped = 0;
+  // The loss of single batches is noisy: a point of the curve is the mean over some of them.
+  const std::int64_t steps_per_point = std::max<std::int64_t>(steps / 32, 1);
+  const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 4, 1);
+  double loss_since_point = 0.0;
+  train(
+      model, examples, options.epochs, options.batch_size, engine,
+      [&] {
+        const auto before = Clock::now();
+        const lorapro::StepReport report = optimizer.step();
+        in_optimizer += Clock::now() - before;
+        skipped += report.skipped_non_finite;
+        optimizer.zero_grad();
+      },
+      [&](std::int64_t step, double loss) {
+        bar.advance(loss);
+        loss_since_point += loss;
+        if (step % steps_per_point == 0) {
+          run.loss_curve.emplace_back(step,
+                                      loss_since_point / static_cast<double>(steps_per_point));
+          loss_since_point = 0.0;
+        }
+        if (step > steps - steps_per_epoch) {
+          run.final_loss += loss / static_cast<double>(steps_per_epoch);
+        }
+        if (step % steps_per_evaluation == 0 && step < steps) {
+          run.metric_curve.emplace_back(step, early_accuracy(model, evaluation));
+        }
+      });
+  if (skipped > 0) {
+    bar.print(fmt::format("{} updates skipped: their gradients were not finite", skipped));
+  }
+  const auto predictions = predict(model, evaluation, evaluation.size());
+  run.value = examples::accuracy(predictions, evaluation.labels);
+  run.further_metrics["macro_f1"] =
+      examples::macro_f1(predictions, evaluation.labels, static_cast<int>(problem.classes.size()));
+  run.metric_curve.emplace_back(steps, run.value);
+  // All that results.json can hold of a loss that has diverged.
+  if (!std::isfinite(run.final_loss)) run.final_loss = std::numeric_limits<double>::quiet_NaN();
+  run.optimizer_ms_per_step =
+      std::chrono::duration<double, std::milli>(in_optimizer).count() / static_cast<double>(steps);
+  run.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return run;
+}
+
+examples::Run run_method(const SentenceProblem& problem, const Examples& evaluation,
+                         const Options& options, const examples::RunRequest& request,
+                         examples::ProgressBar& bar) {
+  // The seed decides over the head, the adapters, the choice of glosses and their order.
+  RandomEngine engine(request.key.seed);
+  nn::SentenceClassifier<float> model(problem.new_encoder(),
+                                      static_cast<Index>(problem.classes.size()), engine);
+  choose_trained(model.encoder(), options, request);
+  return examples::with_rule(request.method, [&](auto tag) {
+    return fine_tune<typename decltype(tag)::type>(model, problem, evaluation, options, request,
+                                                   engine, bar);
+  });
+}
+
+void compare_methods(const Options& options) {
+  if (options.batch_size > options.train_size) {
+    throw examples::UsageError("--batch-size", "is larger than --train-size");
+  }
+  nn::set_threads(options.threads);
+  const SentenceProblem problem =
+      options.smoke
+          ? examples::built_in_problem()
+          : examples::read_wordnet_problem(options.wordnet_dir, options.validation, options.cache);
+  if (options.train_size > static_cast<Index>(problem.training.size())) {
+    throw examples::UsageError("--train-size", fmt::format("there are only {} training sentences",
+                                                           problem.training.size()));
+  }
+  const Examples evaluation = tokenize(problem, problem.evaluation);
+  const char* const split = options.validation ? "validation" : "test";
+  const auto majority =
+      examples::majority_class(evaluation.labels, static_cast<int>(problem.classes.size()));
+  fmt::print("{}: {} of {} training sentences, {} {} sentences of {} classes\n", problem.name,
+             options.train_size, problem.training.size(), evaluation.size(), split,
+             problem.classes.size());
+  fmt::print("always {}: accuracy {:.4f}\n",
+             problem.classes[static_cast<std::size_t>(majority.label)], majority.share);
+  const nlohmann::json own_options{{"data", problem.name},
+                                   {"batch_size", options.batch_size},
+                                   {"split", split},
+                                   {"head_rates", {kHeadRateAdamW, kHeadRateSgd}},
+                                   {"base_fingerprint", problem.base_fingerprint}};
+  const std::string title =
+      fmt::format("Definitions of words to {} classes: {} sentences, {}", problem.classes.size(),
+                  options.train_size,
+                  options.seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", options.seeds));
+  examples::run_experiment({"language_understanding", "accuracy", /*higher_is_better=*/true}, title,
+                           options, own_options,
+                           options.train_size / options.batch_size * options.epochs,
+                           [&](const examples::RunRequest& request, examples::ProgressBar& bar) {
+                             return run_method(problem, evaluation, options, request, bar);
+                           });
+}
+
+void add_own_options(CLI::App& app, Options& options) {
+  app.add_option("--wordnet-dir", options.wordnet_dir,
+                 "Folder with data.noun and data.verb [default: where wordnet.sh or the Debian "
+                 "package has put them]")
+      ->type_name("DIR");
+  app.add_option("--batch-size", options.batch_size, "Sentences per step")
+      ->check(examples::in_range(1, 1e6))
+      ->capture_default_str();
+  app.add_flag("--validation", options.validation,
+               "Measure the accuracy on validation instead of test glosses: to choose options by");
+  app.add_flag("--smoke", options.smoke,
+               "All methods on a small random encoder and built-in sentences, in a few seconds");
+}
+
+/// --smoke changes the defaults; what the user has set stays.
+void shrink(const CLI::App& app, Options& options) {
+  if (app.count("--batch-size") == 0) options.batch_size = 4;
+  if (app.count("--train-size") == 0) options.train_size = 12;
+  if (app.count("--epochs") == 0) options.epochs = 10;
+  if (app.count("--rank") == 0) options.rank = 4;
+  if (app.count("--seeds") == 0) options.seeds = 1;
+  if (app.count("--methods") == 0) {
+    options.methods.clear();
+    for (const auto& method : examples::kMethods) options.methods.push_back(method.method);
+  }
+}
+
+/// Unpacked by examples/data/wordnet.sh, or else installed.
+std::filesystem::path find_wordnet(const std::filesystem::path& cache) {
+  const std::filesystem::path relative = "usr/share/wordnet";
+  const auto unpacked = cache / "wordnet" / relative;
+  const auto installed = "/" / relative;
+  return std::filesystem::exists(installed) && !std::filesystem::exists(unpacked) ? installed
+                                                                                  : unpacked;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  options.methods = {Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
+                     Method::full_adamw};
+  options.train_size = 6000;
+  options.threads = 0;
+  options.output = "language_understanding_results";
+  options.cache = examples::default_cache(options.output / "cache");
+
+  CLI::App app("Fine-tunes a sentence encoder in several ways and compares them.",
+               "language_understanding");
+  examples::add_run_options(app, options);
+  add_own_options(app, options);
+  if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
+  auto tuned = kLearningRates;
+  options.learning_rates.merge(tuned);  // rates from the command line stay
+  if (options.wordnet_dir.empty()) options.wordnet_dir = find_wordnet(options.cache);
+  if (options.smoke) shrink(app, options);
+  try {
+    compare_methods(options);
+  } catch (const examples::UsageError& error) {
+    fmt::print(stderr, "language_understanding: {}\n", error.what());
+    return 2;
+  } catch (const lorapro::ConfigError& error) {
+    fmt::print(stderr, "language_understanding: {}\n", error.what());
+    return 2;
+  } catch (const examples::DataMissing& error) {
+    fmt::print(stderr,
+               "language_understanding: {} (weights: examples/data/sentence_encoder.sh; WordNet: "
+               "examples/data/wordnet.sh)\n",
+               error.what());
+    return kExitDataMissing;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "language_understanding: {}\n", error.what());
+    return 1;
+  }
+}
