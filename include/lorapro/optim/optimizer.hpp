@@ -367,7 +367,7 @@ class Optimizer {
     const Pair& pair = slot->pair;
     reserve(PairState::scratch_size(pair.rank),
             PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
-            PairState::wide_scratch_size(pair.rank), slot->large);
+            PairState::wide_scratch_size(pair.rank), slot->work >= detail::kLargeWork);
     pairs_.push_back(std::move(slot));
     return {static_cast<Index>(pairs_.size()) - 1};
   }
@@ -385,21 +385,33 @@ class Optimizer {
       scratches_.push_back({worker.scalars.data(), worker.wide.data()});
   }
 
-  /// Calls on_pair(slot, index, team) and on_dense(slot, index, team) for everything attached: for
-  /// what is large one after the other with all threads each, for the rest at the same time with
-  /// one thread each.
+  /// Calls on_pair(slot, index, team) and on_dense(slot, index, team) for everything attached:
+  /// first what is done by all threads together, one after the other, then the rest at the same
+  /// time with one thread each. Which is which makes no difference to the bits.
   template <typename OnPair, typename OnDense>
   void for_each(const OnPair& on_pair, const OnDense& on_dense) {
     const int threads = static_cast<int>(workers_.size());
     const Index pair_count = static_cast<Index>(pairs_.size());
     const Index count = pair_count + static_cast<Index>(dense_.size());
-    const auto visit_slot = [&](Index index, bool large, const Team<Scalar>& team) {
+    const auto slot_at = [&](Index index) -> Slot* {
+      if (index < pair_count) return pairs_[static_cast<std::size_t>(index)].get();
+      return dense_[static_cast<std::size_t>(index - pair_count)].get();
+    };
+    // Middling work is shared by the parameter where there are enough of them.
+    Index middling = 0;
+    for (Index index = 0; index < count; ++index) {
+      const Slot* const slot = slot_at(index);
+      if (slot != nullptr && slot->work >= detail::kTeamWork && slot->work < detail::kLargeWork)
+        ++middling;
+    }
+    const Index team_work = middling < 2 * threads ? detail::kTeamWork : detail::kLargeWork;
+    const auto visit_slot = [&](Index index, bool by_team, const Team<Scalar>& team) {
+      Slot* const slot = slot_at(index);
+      if (slot == nullptr || (slot->work >= team_work) != by_team) return;
       if (index < pair_count) {
-        PairSlot* const slot = pairs_[static_cast<std::size_t>(index)].get();
-        if (slot != nullptr && slot->large == large) on_pair(*slot, index, team);
+        on_pair(static_cast<PairSlot&>(*slot), index, team);
       } else {
-        DenseSlot& slot = *dense_[static_cast<std::size_t>(index - pair_count)];
-        if (slot.large == large) on_dense(slot, index, team);
+        on_dense(static_cast<DenseSlot&>(*slot), index, team);
       }
     };
     for (Index index = 0; index < count; ++index)

@@ -10,8 +10,11 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Elements of work from which starting a team, some microseconds, does not show.
-constexpr Index kLargeWork = 1 << 18;
+/// Elements of work from which a team of threads, which costs some microseconds to start, is faster
+/// than one thread; and from which it is never worth waiting for other parameters to share threads
+/// with.
+constexpr Index kTeamWork = 1 << 18;
+constexpr Index kLargeWork = 1 << 20;
 
 template <typename T>
 AddressRange range_of(const T* data, Index size) {
@@ -89,7 +92,7 @@ struct Slot {
   std::string name;
   Index group = 0;
   std::int64_t step = 0;
-  bool large = false;  ///< worth all threads on its own
+  Index work = 0;  ///< about how many elements an update touches
   StepContext context;
   Preparation preparation;
   AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
@@ -113,7 +116,7 @@ struct PairSlot : Slot {
     parameters[1] = address_range(view.lora_B);
     gradients[0] = address_range(view.grad_A);
     gradients[1] = address_range(view.grad_B);
-    large = State::work(pair.out_features, pair.in_features, pair.rank) >= kLargeWork;
+    work = State::work(pair.out_features, pair.in_features, pair.rank);
     if constexpr (!std::is_same_v<T, Scalar>) {
       master_A = Buffer<Scalar>(pair.rank * pair.in_features);
       master_B = Buffer<Scalar>(pair.out_features * pair.rank);
@@ -180,7 +183,7 @@ struct DenseSlot : Slot {
     name = name_;
     parameters[0] = range_of(view.value, view.size);
     gradients[0] = range_of(view.grad, view.size);
-    large = view.size >= kLargeWork;
+    work = view.size;
     if constexpr (!std::is_same_v<T, Scalar>) {
       master = Buffer<Scalar>(view.size);
       dense.master = state_of_A(master, 1, view.size);
