@@ -188,13 +188,16 @@ Index full_moments_scratch_size(Index rank) {
 
 /// One block of columns of the pass over the moments of a pair. For every tile of W,
 ///
-///     E = s (B dA + dB A);   Adam on (exp_avg, exp_avg_sq) with E;   H = m_hat / (sqrt(v_hat) +
-///     eps); hA += B^T H;           hB += H A^T
+///     E = s (B dA + dB A)
+///     exp_avg and exp_avg_sq by Adam with E
+///     H = m_hat / (sqrt(v_hat) + eps)
+///     hA += B^T H
+///     hB += H A^T
 ///
-/// so that neither the equivalent gradient E nor the direction H exists in memory, but for a block
-/// of H in a first-level cache. Blocks may run at the same time if wait_for_turn(group) returns
-/// only when the block before has finished with that group of rows of tiles: hB is then summed in
-/// the order of the blocks, whatever the number of threads.
+/// so that neither the equivalent gradient E nor the direction H exists in memory, but for a strip
+/// of H in the caches next to the core. Blocks may run at the same time if wait_for_turn(group)
+/// returns only when the block before has finished with that group of rows of tiles: hB is then
+/// summed in the order of the blocks, whatever the number of threads.
 /// \param first, last    the block's columns of tiles.
 /// \param scratch        full_moments_scratch_size(rank) elements.
 /// \param wait_for_turn  called as wait_for_turn(group) before hB of a group is touched.
@@ -222,16 +225,18 @@ void full_moments_block(const FullMomentsConstants<Scalar>& constants, Index ran
     const Scalar* const strip_rows = buffers.rows + first_row * 2 * row_size;
     // Tiles of the group that are still to come within the block; behind the last one, the first
     // ones of the next group (the last group asks for itself).
-    const Index next_row = std::min(group + 1, groups - 1) * Tile::kGroup;
-    const Storage* const behind = moments.tile(next_row, first);
+    const Index next_group = std::min(group + 1, groups - 1);
+    const Storage* const behind = moments.tile(next_group * Tile::kGroup, first);
+    const Index count_behind = (last - first) * moments.group_height(next_group);
     Index to_come = (last - first) * height;
     for (Index col = first; col < last; ++col) {
       for (Index i = 0; i < height; ++i, --to_come) {
         Storage* const tile = moments.tile(first_row + i, col);
         detail::full_moments_tile(
             constants, rank, strip_rows + i * 2 * row_size, buffers.cols + col * 2 * col_size, tile,
-            to_come > kTilesAhead ? tile + 2 * kTilesAhead * Tile::kSize
-                                  : behind + 2 * (kTilesAhead - to_come) * Tile::kSize,
+            to_come > kTilesAhead
+                ? tile + 2 * kTilesAhead * Tile::kSize
+                : behind + 2 * ((kTilesAhead - to_come) % count_behind) * Tile::kSize,
             pair_keys + i * Tile::kRows / 2, static_cast<std::uint32_t>(col * Tile::kCols),
             direction.tile(i, col - first));
       }
