@@ -126,8 +126,8 @@ struct DenseSgdState {
   explicit DenseSgdState(Index /*size*/) {}
   template <typename Visitor>
   void visit(Visitor&&) {}
-  static Index scratch_size() { return 2 * panel_size(1); }
-  static Index wide_scratch_size() { return panel_size(1); }
+  static Index scratch_size() { return 2 * panel_size(Dense::kRow); }
+  static Index wide_scratch_size() { return panel_size(Dense::kRow); }
 
   Preparation prepare(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
     return detail::prepare_elements({dense.value}, {dense.grad},
@@ -150,8 +150,8 @@ struct DenseAdamWState {
     visitor("exp_avg", StateTensor<Scalar>(exp_avg.data(), 1, exp_avg.size()));
     visitor("exp_avg_sq", StateTensor<Scalar>(exp_avg_sq.data(), 1, exp_avg_sq.size()));
   }
-  static Index scratch_size() { return 4 * panel_size(1); }
-  static Index wide_scratch_size() { return panel_size(1); }
+  static Index scratch_size() { return 4 * panel_size(Dense::kRow); }
+  static Index wide_scratch_size() { return panel_size(Dense::kRow); }
 
   Preparation prepare(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
     return detail::prepare_elements({dense.value}, {dense.grad},
@@ -159,9 +159,10 @@ struct DenseAdamWState {
   }
 
   void update(const Dense& dense, const StepContext& context, const Team<Scalar>& team) {
+    const Index row = dense.value.rank, rows = dense.value.length;
     detail::adamw_update(dense.value, dense.master, dense.grad,
-                         detail::state_of_A(exp_avg, 1, exp_avg.size()),
-                         detail::state_of_A(exp_avg_sq, 1, exp_avg_sq.size()), context, team);
+                         detail::state_of_B(exp_avg, row, rows),
+                         detail::state_of_B(exp_avg_sq, row, rows), context, team);
   }
 
   Buffer<Scalar> exp_avg, exp_avg_sq;

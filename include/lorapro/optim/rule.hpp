@@ -52,8 +52,11 @@ struct Pair {
   Index rank = 0;
 };
 
-/// A dense parameter as rules see it: factors of rank 1.
+/// A dense parameter as rules see it: a factor whose rank is the length of the rows that it is cut
+/// into, at most kRow elements, so that a panel is a long run of memory.
 struct Dense {
+  static constexpr Index kRow = 16;
+
   FactorView value;
   FactorView grad;
   FactorView master;

@@ -59,7 +59,29 @@ Dense dense_of(const DenseView<T>& view) {
   check_view("value", value, 1, view.size);
   check_view("grad", grad, 1, view.size);
   check_disjoint("grad", address_range(grad), "value", address_range(value));
-  return {factor_of_A(value), factor_of_A(grad), FactorView{}};
+  Index row = Dense::kRow;
+  while (view.size % row != 0) row /= 2;
+  const auto in_rows = [&](T* data) {
+    return FactorView{data, storage_type<T>(), row, view.size / row, 1, row};
+  };
+  return {in_rows(view.value), in_rows(view.grad), FactorView{}};
+}
+
+/// Calls f(offset in a, offset in b) for every element of two views of one shape, in the order of
+/// a's memory.
+template <typename F>
+void for_each_element(const FactorView& a, const FactorView& b, const F& f) {
+  const bool rank_inside = a.rank_stride < a.length_stride;
+  const Index outer = rank_inside ? a.length : a.rank, inner = rank_inside ? a.rank : a.length;
+  const auto outer_stride = [&](const FactorView& v) {
+    return rank_inside ? v.length_stride : v.rank_stride;
+  };
+  const auto inner_stride = [&](const FactorView& v) {
+    return rank_inside ? v.rank_stride : v.length_stride;
+  };
+  for (Index i = 0; i < outer; ++i)
+    for (Index k = 0; k < inner; ++k)
+      f(i * outer_stride(a) + k * inner_stride(a), i * outer_stride(b) + k * inner_stride(b));
 }
 
 /// Copies the model into its master wherever the master does not round to it.
@@ -67,23 +89,19 @@ template <typename Scalar>
 void follow_model(const FactorView& model, const FactorView& master) {
   visit_storage_type(model.type, [&](auto zero) {
     using T = decltype(zero);
-    const T* const stored = static_cast<const T*>(model.data);
-    Scalar* const kept = static_cast<Scalar*>(master.data);
-    for (Index k = 0; k < model.rank; ++k)
-      for (Index i = 0; i < model.length; ++i) {
-        const T value = stored[k * model.rank_stride + i * model.length_stride];
-        Scalar& copy = kept[k * master.rank_stride + i * master.length_stride];
-        if (!(static_cast<T>(copy) == value)) copy = static_cast<Scalar>(value);
-      }
+    for_each_element(model, master, [&](Index from, Index to) {
+      const T value = static_cast<const T*>(model.data)[from];
+      Scalar& copy = static_cast<Scalar*>(master.data)[to];
+      if (!(static_cast<T>(copy) == value)) copy = static_cast<Scalar>(value);
+    });
   });
 }
 
 inline void set_zero(const FactorView& factor) {
   visit_storage_type(factor.type, [&](auto zero) {
     using T = decltype(zero);
-    for (Index k = 0; k < factor.rank; ++k)
-      for (Index i = 0; i < factor.length; ++i)
-        static_cast<T*>(factor.data)[k * factor.rank_stride + i * factor.length_stride] = T(0);
+    for_each_element(factor, factor,
+                     [&](Index at, Index) { static_cast<T*>(factor.data)[at] = T(0); });
   });
 }
 
@@ -186,7 +204,7 @@ struct DenseSlot : Slot {
     work = view.size;
     if constexpr (!std::is_same_v<T, Scalar>) {
       master = Buffer<Scalar>(view.size);
-      dense.master = state_of_A(master, 1, view.size);
+      dense.master = state_of_B(master, dense.value.rank, dense.value.length);
       follow_model<Scalar>(dense.value, dense.master);
     }
   }
