@@ -25,11 +25,15 @@ for tool in apt-get dpkg; do
 done
 
 mkdir -p "$cache/wordnet"
+cache=$(cd "$cache" && pwd)
 download=$(mktemp -d "$cache/wordnet/download.XXXXXX")
 trap 'rm -rf "$download"' EXIT
 cd "$download"
 # apt-get drops root's rights for downloads, which then could not write here; the option keeps them.
-apt-get -o APT::Sandbox::User=root download wordnet-base
+if ! apt-get -o APT::Sandbox::User=root download wordnet-base; then
+  echo "wordnet.sh: the package wordnet-base was not found: run apt-get update first" >&2
+  exit 1
+fi
 dpkg -x wordnet-base_*.deb "$cache/wordnet"
 cd "$cache/wordnet/usr/share/wordnet"
 pwd
