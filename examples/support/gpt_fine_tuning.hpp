@@ -14,6 +14,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -81,7 +82,7 @@ class GptBase {
       config_ = {256, 64, 32, 2, 2};
     } else {
       if (!std::filesystem::exists(options.model)) {
-        throw DataMissing(path_ + ": there is no such model (pretrain_gpt makes it)");
+        throw std::runtime_error(path_ + ": there is no such model (pretrain_gpt makes one)");
       }
       file_.emplace(path_);
     }
