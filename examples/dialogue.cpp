@@ -40,7 +40,7 @@ using examples::nn::LabelledTokens;
 using lorapro::Index;
 using Gpt = examples::nn::Gpt<float>;
 
-// Of lora_adamw, lora_pro_efficient, lora_pro_full and full_adamw the best of three rates each, a
+// Of lora_adamw, lora_pro_efficient, lora_pro_full and full_adamw the best of some rates each, a
 // factor of about three apart, on validation campaigns (one seed, 800 replies):
 //   dialogue --validation --seeds 1 --train-size 800 --lr
 //     full_adamw=5.6e-4:1e-3:3e-3,lora_adamw=3e-3:1e-2:3e-2,lora_pro_full=1e-3:3e-3:1e-2,
