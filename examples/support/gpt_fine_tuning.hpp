@@ -25,6 +25,7 @@
 #include "experiment.hpp"
 #include "labelled_images.hpp"  // DataMissing
 #include "run_options.hpp"
+#include "text_files.hpp"
 
 // What the programs that fine-tune the small GPT have in common.
 namespace examples {
@@ -112,14 +113,6 @@ class GptBase {
   nn::GptConfig config_;
   std::optional<example::TensorFile> file_;
 };
-
-/// What a model has written, as a terminal can show it.
-inline std::string printable(std::string text) {
-  for (char& c : text) {
-    if (c < ' ' || c > '~') c = '?';
-  }
-  return text;
-}
 
 inline std::int64_t steps_per_run(const GptOptions& options) {
   return std::max<std::int64_t>(options.train_size / options.batch_size, 1) * options.epochs;
