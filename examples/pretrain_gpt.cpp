@@ -138,7 +138,7 @@ void pretrain(const Options& options) {
   const std::int64_t first = optimizer.step_count();
   examples::ProgressBar bar(options.steps - first);
   bar.set_label("pretraining");
-  const std::int64_t evaluation = std::max<std::int64_t>(options.steps / 10, 1);
+  const std::int64_t evaluation = std::max<std::int64_t>(options.steps / 10, 100);
   using Clock = std::chrono::steady_clock;
   Clock::duration in_steps{};
   for (std::int64_t step = first; step < options.steps; ++step) {
@@ -172,7 +172,8 @@ void pretrain(const Options& options) {
     examples::RandomEngine sampler(options.seed);
     const std::string prompt = options.smoke ? "one little" : "The people of this ";
     fmt::print("temperature {}: {}{}\n", temperature, prompt,
-               sample(gpt, prompt, {options.smoke ? 40 : 300, temperature, ""}, sampler));
+               examples::printable(
+                   sample(gpt, prompt, {options.smoke ? 40 : 300, temperature, ""}, sampler)));
   }
   save(options.output, false, score.bits_per_character);
   std::error_code ignored;

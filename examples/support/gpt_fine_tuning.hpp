@@ -14,6 +14,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "experiment.hpp"
 #include "labelled_images.hpp"  // DataMissing
 #include "run_options.hpp"
+#include "text_files.hpp"
 
 // What the programs that fine-tune the small GPT have in common.
 namespace examples {
@@ -81,7 +83,7 @@ class GptBase {
       config_ = {256, 64, 32, 2, 2};
     } else {
       if (!std::filesystem::exists(options.model)) {
-        throw DataMissing(path_ + ": there is no such model (pretrain_gpt makes it)");
+        throw std::runtime_error(path_ + ": there is no such model (pretrain_gpt makes one)");
       }
       file_.emplace(path_);
     }
@@ -111,14 +113,6 @@ class GptBase {
   nn::GptConfig config_;
   std::optional<example::TensorFile> file_;
 };
-
-/// What a model has written, as a terminal can show it.
-inline std::string printable(std::string text) {
-  for (char& c : text) {
-    if (c < ' ' || c > '~') c = '?';
-  }
-  return text;
-}
 
 inline std::int64_t steps_per_run(const GptOptions& options) {
   return std::max<std::int64_t>(options.train_size / options.batch_size, 1) * options.epochs;

@@ -58,6 +58,14 @@ inline std::string plain_text(std::string_view text) {
   return plain;
 }
 
+/// What a model has written, as a terminal can show it.
+inline std::string printable(std::string text) {
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
 /// The files in and below `folder` whose names end in `extension`, in alphabetical order.
 /// \throws DataMissing if there is no such folder.
 inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& folder,

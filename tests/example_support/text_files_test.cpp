@@ -15,6 +15,10 @@ TEST_CASE("plain text is ASCII", "[text_files]") {
   CHECK(examples::plain_text("").empty());
 }
 
+TEST_CASE("what cannot be printed becomes a question mark", "[text_files]") {
+  CHECK(examples::printable("a b~\n\x1b[2J\x80\x7f") == "a b~??[2J??");
+}
+
 TEST_CASE("files are found in order", "[text_files]") {
   const ScratchFolder folder;
   folder.write("b.txt", "second");
