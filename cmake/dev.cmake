@@ -4,7 +4,8 @@
 # lorapro_dev carries the flags of our own tests, examples and benchmarks. Users of the library get
 # none of them.
 option(LORAPRO_OPENMP "Compile tests, examples and benchmarks with OpenMP" OFF)
-option(LORAPRO_NATIVE "Compile tests, examples and benchmarks for this machine (-march=native)" OFF)
+set(LORAPRO_MARCH "" CACHE STRING
+    "-march of tests, examples and benchmarks: native, x86-64-v3...; empty: the compiler's baseline")
 set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of this build")
 
 add_library(lorapro_dev INTERFACE)
@@ -12,9 +13,11 @@ target_link_libraries(lorapro_dev INTERFACE lorapro::lorapro)
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   target_compile_options(lorapro_dev INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
 endif()
-if(LORAPRO_NATIVE)
-  target_compile_options(lorapro_dev INTERFACE -march=native)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+if(LORAPRO_MARCH)
+  target_compile_options(lorapro_dev INTERFACE -march=${LORAPRO_MARCH})
+  if(LORAPRO_MARCH STREQUAL "native"
+     AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU"
+     AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # GCC 12 warns hundreds of times about its own AVX-512 header (GCC bug 105593).
     target_compile_options(lorapro_dev INTERFACE -Wno-maybe-uninitialized -Wno-uninitialized)
   endif()

@@ -103,15 +103,21 @@ require_data() {
     dataset-fashion-mnist
 }
 
-# build PRESET [TARGET...]: configures and builds quietly; shows the log when that fails.
+# build PRESET [-DNAME=VALUE...] [TARGET...]: configures and builds quietly; shows the log when that
+# fails.
 build() {
   local preset=$1 log=$root/build/$1.log
+  local -a settings=()
   shift
+  while [[ ${1-} == -D* ]]; do
+    settings+=("$1")
+    shift
+  done
   mkdir -p "$root/build"
   say "building the preset $preset (log: build/$preset.log)"
   if ! (
     cd "$root"
-    cmake --preset "$preset"
+    cmake --preset "$preset" "${settings[@]}"
     cmake --build --preset "$preset" --parallel "$(nproc)" ${1:+--target "$@"}
   ) >"$log" 2>&1 </dev/null; then
     if grep -q '^FAILED:' "$log"; then

@@ -4,7 +4,8 @@
 
 # Installs what is missing, builds and tests. The last lines are ctest's count of all tests.
 #   ./tests/run.sh         the core tests, with g++
-#   ./tests/run.sh --all   also clang++, the sanitizers, packaging, documentation, examples, benchmarks
+#   ./tests/run.sh --all   also clang++, the sanitizers, AArch64 in qemu, packaging, documentation,
+#                          examples, benchmarks
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 
 case ${1-} in
@@ -12,6 +13,16 @@ case ${1-} in
   --all) all=true ;;
   *) fail "usage: tests/run.sh [--all]" ;;
 esac
+
+# The packages of the cross compiler exist on some architectures only.
+cross=false
+if $all; then
+  if [ "$(uname -m)" = x86_64 ] && has file:/etc/debian_version; then
+    cross=true
+  else
+    say "not testing AArch64: its cross compiler is installed on x86-64 Debian only"
+  fi
+fi
 
 require_build_tools
 require "Catch2" "file:/usr/*/catch2/catch*.hpp" catch2
@@ -24,6 +35,10 @@ if $all; then
   require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
   require "Doxygen" command:doxygen doxygen
 fi
+if $cross; then
+  require "g++ for AArch64" command:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
+  require "qemu for AArch64" command:qemu-aarch64 qemu-user
+fi
 install_missing
 
 run_ctest() {
@@ -35,11 +50,19 @@ if ! $all; then
   run_ctest --test-dir "$root/build/dev" --label-regex '^core$'
 fi
 
-# One ctest run over the tests of all build trees, so that its last lines count every test.
+# Each preset tests an instruction set of its own: dev the baseline (SSE2 on x86-64), clang this
+# machine's, asan AVX2 where the machine has it, aarch64 NEON.
 presets=(dev clang asan bench)
+if $cross; then presets+=(aarch64); fi
+avx2=()
+if grep -qsw avx2 /proc/cpuinfo && grep -qsw fma /proc/cpuinfo; then
+  avx2=(-DLORAPRO_MARCH=x86-64-v3)
+fi
+
+# One ctest run over the tests of all build trees, so that its last lines count every test.
 mkdir -p "$root/build/all"
 for preset in "${presets[@]}"; do
-  build "$preset"
+  if [ "$preset" = asan ]; then build asan "${avx2[@]}"; else build "$preset"; fi
   printf 'subdirs("%s")\n' "$root/build/$preset"
 done >"$root/build/all/CTestTestfile.cmake"
 run_ctest --test-dir "$root/build/all"

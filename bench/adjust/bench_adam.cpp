@@ -4,8 +4,9 @@
 
 #include <memory>  // std::make_shared
 
+#include "bench/naive/adam.hpp"
 #include "support/benchmark_case.hpp"
-#include "support/naive_adam.hpp"
+#include "support/pair_data.hpp"
 
 namespace {
 
@@ -16,9 +17,9 @@ struct Fixture {
   Fixture(Index rows, Index cols)
       : value(bench::random_matrix<float>(rows, cols, 1, 1)),
         grad(bench::random_matrix<float>(rows, cols, 1, 2)),
-        exp_avg(bench::naive::Matrix::Zero(rows, cols)),
+        exp_avg(naive::Matrix<float>::Zero(rows, cols)),
         exp_avg_sq(exp_avg) {}
-  bench::naive::Matrix value, grad, exp_avg, exp_avg_sq;
+  naive::Matrix<float> value, grad, exp_avg, exp_avg_sq;
 };
 
 std::function<void()> adamw(Index rows, Index cols) {
@@ -37,8 +38,8 @@ std::function<void()> naive_adamw(Index rows, Index cols) {
         : adam(m, n),
           value(bench::random_matrix<float>(m, n, 1, 1)),
           grad(bench::random_matrix<float>(m, n, 1, 2)) {}
-    bench::naive::Adam adam;
-    bench::naive::Matrix value, grad;
+    naive::Adam<float> adam;
+    naive::Matrix<float> value, grad;
   };
   auto fixture = std::make_shared<Naive>(rows, cols);
   return [fixture] { fixture->value -= 1e-8F * fixture->adam.direction(fixture->grad); };

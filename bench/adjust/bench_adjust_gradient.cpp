@@ -4,8 +4,9 @@
 
 #include <memory>  // std::make_shared
 
+#include "bench/naive/adjust.hpp"
 #include "support/benchmark_case.hpp"
-#include "support/naive_adjust.hpp"
+#include "support/pair_data.hpp"
 
 namespace {
 
@@ -32,8 +33,8 @@ std::function<void()> gradient(const bench::Shape& shape, double damping) {
 std::function<void()> naive_gradient(const bench::Shape& shape) {
   auto pair = std::make_shared<bench::PairData>(shape);
   return [pair] {
-    const bench::naive::Steps steps =
-        bench::naive::adjust(pair->lora_A, pair->lora_B, pair->grad_A, pair->grad_B, pair->scaling);
+    const naive::Steps<float> steps =
+        naive::adjust<float>(pair->lora_A, pair->lora_B, pair->grad_A, pair->grad_B, pair->scaling);
     benchmark::DoNotOptimize(steps.A.data());
     benchmark::DoNotOptimize(steps.B.data());
   };

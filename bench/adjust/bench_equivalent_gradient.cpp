@@ -4,8 +4,9 @@
 
 #include <memory>  // std::make_shared
 
+#include "bench/naive/adjust.hpp"
 #include "support/benchmark_case.hpp"
-#include "support/naive_adjust.hpp"
+#include "support/pair_data.hpp"
 
 namespace {
 
@@ -23,13 +24,13 @@ std::function<void()> naive_norm(const bench::Shape& shape) {
   struct Fixture {
     explicit Fixture(const bench::Shape& s) : pair(s), steps{pair.grad_A, pair.grad_B} {}
     bench::PairData pair;
-    bench::naive::Steps steps;
+    naive::Steps<float> steps;
   };
   auto fixture = std::make_shared<Fixture>(shape);
   return [fixture] {
     const bench::PairData& pair = fixture->pair;
     auto value =
-        bench::naive::equivalent_gradient(pair.lora_A, pair.lora_B, fixture->steps, pair.scaling)
+        naive::equivalent_gradient<float>(pair.lora_A, pair.lora_B, fixture->steps, pair.scaling)
             .norm();
     benchmark::DoNotOptimize(value);
   };

@@ -5,9 +5,10 @@
 
 #include <memory>  // std::make_shared
 
+#include "bench/naive/adam.hpp"
+#include "bench/naive/adjust.hpp"
 #include "support/benchmark_case.hpp"
-#include "support/naive_adam.hpp"
-#include "support/naive_adjust.hpp"
+#include "support/pair_data.hpp"
 
 namespace {
 
@@ -51,16 +52,16 @@ std::function<void()> naive_pass(const bench::Shape& shape) {
     explicit Fixture(const bench::Shape& s)
         : pair(s), adam(s.out, s.in), steps{pair.grad_A, pair.grad_B} {}
     bench::PairData pair;
-    bench::naive::Adam adam;
-    bench::naive::Steps steps;
-    bench::naive::Matrix back_A, back_B;
+    naive::Adam<float> adam;
+    naive::Steps<float> steps;
+    naive::Matrix<float> back_A, back_B;
   };
   auto fixture = std::make_shared<Fixture>(shape);
   return [fixture] {
     Fixture& f = *fixture;
     const auto s = static_cast<float>(f.pair.scaling);
-    const bench::naive::Matrix H = f.adam.direction(
-        bench::naive::equivalent_gradient(f.pair.lora_A, f.pair.lora_B, f.steps, f.pair.scaling));
+    const naive::Matrix<float> H = f.adam.direction(
+        naive::equivalent_gradient<float>(f.pair.lora_A, f.pair.lora_B, f.steps, f.pair.scaling));
     f.back_A.noalias() = s * f.pair.lora_B.transpose() * H;
     f.back_B.noalias() = s * H * f.pair.lora_A.transpose();
   };

@@ -5,7 +5,7 @@
 #include <algorithm>  // std::min
 #include <cmath>      // std::pow
 
-#include "support/naive_lora_rules.hpp"
+#include "bench/naive/lora_rules.hpp"
 #include "support/step_case.hpp"
 
 namespace {
@@ -81,7 +81,7 @@ const bool registered = bench::add_all([] {
   };
   bench::add_library_steps<lorapro::AdamWRule>("lora_adamw/f32", adapter_work,
                                                bench::max_threads());
-  bench::add_naive_steps<bench::naive::LoraAdamW>("lora_adamw", adapter_work);
+  bench::add_naive_steps<naive::LoraAdamW<float>>("lora_adamw", adapter_work);
   std::string last;
   for (const bench::Shape& shape : bench::step_shapes()) {
     if (shape.weight_name() == last) continue;  // the rank makes no difference

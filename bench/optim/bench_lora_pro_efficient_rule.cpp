@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
 
-#include "support/naive_pro_rules.hpp"
+#include "bench/naive/pro_rules.hpp"
 #include "support/step_case.hpp"
 
 namespace {
@@ -20,7 +20,7 @@ bench::Work work(const bench::Shape& shape) {
 const bool registered = bench::add_all([] {
   bench::add_library_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient/f32", work,
                                                                       bench::max_threads());
-  bench::add_naive_steps<bench::naive::Efficient>("efficient", work);
+  bench::add_naive_steps<naive::ProEfficient<float>>("efficient", work);
 });
 
 }  // namespace

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 
-#include "support/naive_pro_rules.hpp"
+#include "bench/naive/pro_rules.hpp"
 #include "support/step_case.hpp"
 
 namespace {
@@ -25,7 +25,7 @@ const bool registered = bench::add_all([] {
   const auto bf16 = [](const bench::Shape& shape) { return work(shape, 2); };
   bench::add_library_steps<Rule<float>>("full/f32", f32, bench::max_threads());
   bench::add_library_steps<Rule<lorapro::bfloat16>>("full/bf16", bf16, 1);
-  bench::add_naive_steps<bench::naive::Full>("full", f32);
+  bench::add_naive_steps<naive::ProFull<float>>("full", f32);
 });
 
 }  // namespace

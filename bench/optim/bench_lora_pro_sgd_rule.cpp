@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 
-#include "support/naive_pro_rules.hpp"
+#include "bench/naive/pro_rules.hpp"
 #include "support/step_case.hpp"
 
 namespace {
@@ -19,7 +19,7 @@ bench::Work work(const bench::Shape& shape) {
 
 const bool registered = bench::add_all([] {
   bench::add_library_steps<lorapro::LoraPro<lorapro::NoMoments>>("pro_sgd/f32", work, 1);
-  bench::add_naive_steps<bench::naive::ProSgd>("pro_sgd", work);
+  bench::add_naive_steps<naive::ProSgd<float>>("pro_sgd", work);
 });
 
 }  // namespace

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/sgd_rule.hpp>
 
-#include "support/naive_lora_rules.hpp"
+#include "bench/naive/lora_rules.hpp"
 #include "support/step_case.hpp"
 
 namespace {
@@ -16,7 +16,7 @@ bench::Work work(const bench::Shape& shape) {
 
 const bool registered = bench::add_all([] {
   bench::add_library_steps<lorapro::SgdRule>("lora_sgd/f32", work, 1);
-  bench::add_naive_steps<bench::naive::LoraSgd>("lora_sgd", work);
+  bench::add_naive_steps<naive::LoraSgd<float>>("lora_sgd", work);
 });
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <memory>     // std::make_shared
 #include <stdexcept>  // std::runtime_error
 
+#include "bench/naive/adam.hpp"
 #include "support/benchmark_case.hpp"
 #include "support/pair_data.hpp"
 
@@ -42,16 +43,21 @@ std::function<void()> library_step(const Shape& shape, int threads) {
   return [fixture] { step_once(fixture->optimizer); };
 }
 
-/// The same step of a class of naive.hpp.
+/// The same step of a class of bench/naive/.
 template <typename Naive>
 std::function<void()> naive_step(const Shape& shape) {
   struct Fixture {
-    explicit Fixture(const Shape& s) : pair(s), rule(s) {}
+    explicit Fixture(const Shape& s) : pair(s), rule(s.out, s.in, s.rank, options()) {}
+    static naive::AdamOptions options() {
+      naive::AdamOptions result;
+      result.lr = kLearningRate;
+      return result;
+    }
     PairData pair;
     Naive rule;
   };
   auto fixture = std::make_shared<Fixture>(shape);
-  return [fixture] { fixture->rule.step(fixture->pair, static_cast<float>(kLearningRate)); };
+  return [fixture] { fixture->rule.step(fixture->pair); };
 }
 
 /// Registers "step/<kind>/<type>/<shape>" for every shape of a step.

@@ -64,7 +64,8 @@ struct Packets {
   static LORAPRO_ALWAYS_INLINE void store(Scalar* p, const Packet& v) {
     Eigen::internal::pstoreu(p, v);
   }
-  /// A loaded value that is used several times: the compiler must not load it for each use.
+  /// A loaded value that is used several times: the compiler must not load it for each use, as an
+  /// operand in memory. NEON has no such operands.
   static LORAPRO_ALWAYS_INLINE Packet in_register(Packet v) {
 #if defined(__GNUC__) && defined(__AVX512F__)
     asm("" : "+v"(v));

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+
+#include "bench/naive/pro_rules.hpp"
+#include "support/naive_twin.hpp"
+
+namespace {
+
+template <typename>
+using Rule = lorapro::LoraPro<lorapro::AdapterMoments>;
+
+TEST_CASE("LoraPro efficient agrees with its naive twin on random shapes",
+          "[lora_pro_efficient_twin]") {
+  naive_twin::compare_on_random_shapes<Rule, naive::ProEfficient>(150, 2);
+}
+
+}  // namespace
