@@ -1,0 +1,270 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <lorapro/lorapro.hpp>
+#include <CLI/CLI.hpp>
+#include <algorithm>  // std::max, std::min
+#include <chrono>
+#include <cmath>  // std::isfinite
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fmt/format.h>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "../nn/gpt.hpp"
+#include "../nn/gpt_text.hpp"
+#include "../nn/model_file.hpp"
+#include "../nn/training.hpp"
+#include "experiment.hpp"
+#include "labelled_images.hpp"  // DataMissing
+#include "run_options.hpp"
+
+// What the programs that fine-tune the small GPT have in common.
+namespace examples {
+
+// The exit code by which a test driver knows that a test could not run.
+constexpr int kExitDataMissing = 77;
+
+struct GptOptions : RunOptions {
+  std::filesystem::path model;
+  lorapro::Index batch_size = 16;
+  bool validation = false;
+  bool smoke = false;
+};
+
+/// What a program fine-tunes the GPT to.
+struct TextTask {
+  std::vector<nn::LabelledTokens> training;  // of which each run draws train_size
+  /// A point of the metric's curve: quick, on part of the held-out data.
+  std::function<double(nn::Gpt<float>&)> quick_metric;
+  /// Sets `value` and `further_metrics` on all of it.
+  std::function<void(nn::Gpt<float>&, Run&)> measure;
+  /// Lines that show what the model writes.
+  std::function<std::vector<std::string>(nn::Gpt<float>&)> samples;
+};
+
+inline void add_gpt_options(CLI::App& app, GptOptions& options) {
+  app.add_option("--model", options.model, "The pretrained GPT, a file of pretrain_gpt")
+      ->type_name("FILE")
+      ->capture_default_str();
+  app.add_option("--batch-size", options.batch_size, "Examples per step")
+      ->check(in_range(1, 1e4))
+      ->capture_default_str();
+  app.add_flag("--validation", options.validation,
+               "Measure the first metric alone, on validation data: to choose options by");
+  app.add_flag("--smoke", options.smoke,
+               "All methods on a built-in text and a tiny model, in a few seconds");
+}
+
+/// --smoke changes the defaults; what the user has set stays.
+inline void shrink(const CLI::App& app, GptOptions& options) {
+  if (app.count("--train-size") == 0) options.train_size = 64;
+  if (app.count("--epochs") == 0) options.epochs = 2;
+  if (app.count("--seeds") == 0) options.seeds = 1;
+  if (app.count("--methods") == 0) {
+    options.methods.clear();
+    for (const auto& method : kMethods) options.methods.push_back(method.method);
+  }
+}
+
+/// The pretrained base, or a tiny random one for --smoke.
+class GptBase {
+ public:
+  explicit GptBase(const GptOptions& options) : path_(options.model.string()) {
+    if (options.smoke) {
+      config_ = {256, 64, 32, 2, 2};
+    } else {
+      if (!std::filesystem::exists(options.model)) {
+        throw DataMissing(path_ + ": there is no such model (pretrain_gpt makes it)");
+      }
+      file_.emplace(path_);
+    }
+  }
+
+  const nn::GptConfig& config() const { return config_; }
+
+  nn::Gpt<float> make() const {
+    nn::Gpt<float> gpt(config_);
+    if (file_) {
+      nn::load_parameters(gpt, *file_);
+    } else {
+      RandomEngine engine(0);
+      gpt.randomize(engine);
+    }
+    return gpt;
+  }
+
+  /// One line for the user.
+  std::string description() const {
+    return file_ ? fmt::format("{} ({})", path_, file_->metadata("recipe"))
+                 : std::string("a tiny random GPT");
+  }
+
+ private:
+  std::string path_;
+  nn::GptConfig config_;
+  std::optional<example::TensorFile> file_;
+};
+
+/// What a model has written, as a terminal can show it.
+inline std::string printable(std::string text) {
+  for (char& c : text) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return text;
+}
+
+inline std::int64_t steps_per_run(const GptOptions& options) {
+  return std::max<std::int64_t>(options.train_size / options.batch_size, 1) * options.epochs;
+}
+
+namespace detail {
+
+template <typename Rule>
+Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& options,
+                 const RunRequest& request, ProgressBar& bar) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  RandomEngine engine(request.key.seed);
+  auto chosen = permutation(static_cast<Eigen::Index>(task.training.size()), engine);
+  chosen.resize(static_cast<std::size_t>(options.train_size));
+
+  const std::int64_t steps = steps_per_run(options);
+  lorapro::Optimizer<float, Rule> optimizer(
+      options.optimizer_config(request.method, request.key.learning_rate, steps));
+  Run run;
+  run.key = request.key;
+  run.trainable_parameters = attach_to(optimizer, gpt);
+  run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+
+  Clock::duration in_optimizer{};
+  lorapro::Index skipped = 0;
+  // The loss of single batches is noisy: a point of the curve is the mean over some of them.
+  const std::int64_t steps_per_point = std::max<std::int64_t>(steps / 32, 1);
+  const std::int64_t steps_per_metric = std::max<std::int64_t>(steps / 5, 1);
+  const std::int64_t last_epoch = steps / options.epochs;
+  double loss_since_point = 0.0;
+  std::int64_t step = 0;
+  run.metric_curve.emplace_back(0, task.quick_metric(gpt));
+  for (int epoch = 0; epoch < options.epochs; ++epoch) {
+    const auto order = permutation(static_cast<Eigen::Index>(chosen.size()), engine);
+    for (std::int64_t i = 0; i < last_epoch; ++i) {
+      std::vector<nn::LabelledTokens> examples;
+      for (lorapro::Index k = 0; k < options.batch_size; ++k) {
+        const auto place = static_cast<std::size_t>(i * options.batch_size + k) % order.size();
+        const auto which = static_cast<std::size_t>(order[place]);
+        examples.push_back(task.training[static_cast<std::size_t>(chosen[which])]);
+      }
+      const auto batch = nn::make_batch(examples);
+      const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
+      const auto before = Clock::now();
+      skipped += optimizer.step().skipped_non_finite;
+      in_optimizer += Clock::now() - before;
+      optimizer.zero_grad();
+      ++step;
+      bar.advance(loss);
+      loss_since_point += loss;
+      if (step % steps_per_point == 0) {
+        run.loss_curve.emplace_back(step, loss_since_point / static_cast<double>(steps_per_point));
+        loss_since_point = 0.0;
+      }
+      if (step > steps - last_epoch) run.final_loss += loss / static_cast<double>(last_epoch);
+      if (step % steps_per_metric == 0) run.metric_curve.emplace_back(step, task.quick_metric(gpt));
+    }
+  }
+  if (skipped > 0) {
+    bar.print(fmt::format("{} updates skipped: their gradients were not finite", skipped));
+  }
+  // All that results.json can hold of a loss that has diverged.
+  if (!std::isfinite(run.final_loss)) run.final_loss = std::numeric_limits<double>::quiet_NaN();
+  task.measure(gpt, run);
+  run.optimizer_ms_per_step =
+      std::chrono::duration<double, std::milli>(in_optimizer).count() / static_cast<double>(steps);
+  run.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  return run;
+}
+
+}  // namespace detail
+
+/// Fine-tunes the base as `request` asks: adapters on all linear layers of the blocks and nothing
+/// else, or all parameters. Shows samples for the first seed.
+inline Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& options,
+                         const RunRequest& request, ProgressBar& bar) {
+  auto gpt = base.make();
+  const bool trains_adapters = info(request.method).trains_adapters;
+  if (trains_adapters) {
+    nn::attach_adapters(gpt, [&](std::size_t layer) {
+      return options.lora_config(request.method, request.key.seed, layer);
+    });
+  }
+  const Run run = with_rule(request.method, [&](auto tag) {
+    return detail::fine_tune_by<typename decltype(tag)::type>(gpt, task, options, request, bar);
+  });
+  if (request.key.seed == 0 && !options.validation) {
+    for (const auto& line : task.samples(gpt)) bar.print(printable(line));
+  }
+  return run;
+}
+
+/// Measures the base, then every method. \param own_options  recorded with each run.
+inline void compare_on_text(const Task& named, const std::string& title, const GptBase& base,
+                            const TextTask& task, const GptOptions& options,
+                            nlohmann::json own_options) {
+  if (options.train_size > static_cast<lorapro::Index>(task.training.size())) {
+    throw UsageError("--train-size",
+                     fmt::format("there are only {} training examples", task.training.size()));
+  }
+  if (options.batch_size > options.train_size) {
+    throw UsageError("--batch-size", "is larger than --train-size");
+  }
+  fmt::print("base: {}\n", base.description());
+  Run untouched;
+  auto gpt = base.make();
+  task.measure(gpt, untouched);
+  fmt::print("before fine-tuning: {} {:.4f}", named.metric, untouched.value);
+  for (const auto& [name, value] : untouched.further_metrics) {
+    fmt::print(", {} {:.4f}", name, value);
+  }
+  fmt::print("\n");
+  if (!options.validation) {
+    for (const auto& line : task.samples(gpt)) fmt::print("{}\n", printable(line));
+  }
+
+  own_options["model"] = options.smoke ? "random" : options.model.filename().string();
+  own_options["batch_size"] = options.batch_size;
+  own_options["split"] = options.validation ? "validation" : "test";
+  run_experiment(named, title, options, own_options, steps_per_run(options),
+                 [&](const RunRequest& request, ProgressBar& bar) {
+                   return fine_tune_gpt(base, task, options, request, bar);
+                 });
+}
+
+/// Runs the program's `body`; errors become one line and an exit code.
+/// \param script  which fetches the data.
+template <typename Body>
+int run_text_program(const char* name, const char* script, const Body& body) {
+  try {
+    body();
+    return 0;
+  } catch (const UsageError& error) {
+    fmt::print(stderr, "{}: {}\n", name, error.what());
+    return 2;
+  } catch (const lorapro::ConfigError& error) {
+    fmt::print(stderr, "{}: {}\n", name, error.what());
+    return 2;
+  } catch (const DataMissing& error) {
+    fmt::print(stderr, "{}: {} (fetch the data: {})\n", name, error.what(), script);
+    return kExitDataMissing;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", name, error.what());
+    return 1;
+  }
+}
+
+}  // namespace examples
