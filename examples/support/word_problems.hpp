@@ -74,26 +74,29 @@ struct WordProblem {
 
 namespace detail {
 
-inline constexpr std::array<std::string_view, 10> kNames{"Tom", "Ann", "Ben", "Eva", "Sam",
-                                                         "Mia", "Leo", "Zoe", "Max", "Ida"};
-inline constexpr std::array<std::string_view, 10> kThings{"pens", "cups", "eggs", "nuts", "figs",
-                                                          "caps", "jars", "keys", "maps", "toys"};
-inline constexpr std::array<std::string_view, 4> kGains{"buys", "finds", "gets", "wins"};
-inline constexpr std::array<std::string_view, 4> kLosses{"sells", "loses", "eats", "gives"};
+// Of several lengths, so that no number is always at the same place.
+inline constexpr std::array<std::string_view, 12> kNames{
+    "Al", "Bo", "Tom", "Ann", "Eva", "Zoe", "Anna", "Karl", "Rosa", "Lucas", "Maria", "Peter"};
+inline constexpr std::array<std::string_view, 12> kThings{"pens",   "jars",   "keys",   "nuts",
+                                                          "hats",   "coins",  "books",  "cards",
+                                                          "shells", "stones", "apples", "tables"};
+inline constexpr std::array<std::string_view, 2> kGains{"buys", "gets"};
+inline constexpr std::array<std::string_view, 2> kLosses{"sells", "loses"};
 
 // Each split has sentences of its own. The verb alone decides whether to add or to subtract, and
 // what it is followed by is b.
-inline constexpr std::array<std::string_view, 8> kTrainingSentences{
+inline constexpr std::array<std::string_view, 10> kTrainingSentences{
     "$name has $a $things and $verb $b.",  "$name has $a $things, then $verb $b.",
-    "With $a $things, $name $verb $b.",    "First $a $things, then $name $verb $b.",
+    "With $a $things, $name $verb $b.",    "First $a $things, $name $verb $b.",
     "$name had $a $things. Now $verb $b.", "$name $verb $b and had $a $things.",
-    "$name $verb $b, but had $a $things.", "$a $things: $name $verb $b more."};
+    "$name $verb $b, but had $a $things.", "$a $things: $name $verb $b more.",
+    "$name $verb $b; before: $a $things.", "Once $a $things; $name $verb $b."};
 inline constexpr std::array<std::string_view, 3> kValidationSentences{
     "$name owns $a $things and $verb $b.", "Of $a $things here $name $verb $b.",
-    "Now $name $verb $b, but first had $a."};
+    "See $a $things; $name $verb $b."};
 inline constexpr std::array<std::string_view, 4> kTestSentences{
-    "$name with $a $things $verb $b.", "At first $a $things. $name $verb $b now.",
-    "$name, who has $a $things, $verb $b.", "$name $verb $b but first had $a $things."};
+    "$name with $a $things $verb $b.", "At first $a $things. $name $verb $b.",
+    "$name, who has $a $things, $verb $b.", "On a rug: $a $things; $name $verb $b."};
 
 template <std::size_t N>
 std::string_view any(const std::array<std::string_view, N>& words, RandomEngine& engine) {
