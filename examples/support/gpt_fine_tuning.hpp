@@ -89,6 +89,12 @@ class GptBase {
     }
   }
 
+  /// A model of this configuration in a file.
+  GptBase(const std::filesystem::path& file, const nn::GptConfig& config)
+      : path_(file.string()), config_(config) {
+    file_.emplace(path_);
+  }
+
   const nn::GptConfig& config() const { return config_; }
 
   nn::Gpt<float> make() const {
