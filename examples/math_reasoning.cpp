@@ -51,6 +51,7 @@ using Gpt = examples::nn::Gpt<float>;
 //   math_reasoning --validation --seeds 1
 //     --lr lora_adamw=5.6e-3:1e-2:1.8e-2:3e-2,lora_pro_efficient=5.6e-3:1e-2:1.8e-2:3e-2,
 //          lora_pro_full=5.6e-3:1e-2:1.8e-2:3e-2,full_adamw=1.8e-3:3e-3:5.6e-3
+// with another validation sentence and another base of the same recipe: a start, not a verdict.
 // The others are not tuned.
 const examples::LearningRates kLearningRates{{Method::lora_adamw, {1e-2}},
                                              {Method::lora_sgd, {3e-1}},
