@@ -36,7 +36,7 @@ Trained train(int threads) {
   // Two threads share these parameter by parameter, three or more within each.
   pairs.push_back(std::make_unique<PairBuffers<float>>(513, 600, 3, 1.0, 90));
   pairs.push_back(std::make_unique<PairBuffers<float>>(600, 513, 2, 1.0, 92));
-  pairs.push_back(std::make_unique<PairBuffers<float>>(70, 4000, 66, 1.0, 91));
+  pairs.push_back(std::make_unique<PairBuffers<float>>(70, 16000, 66, 1.0, 91));
   std::vector<RowMatrix<float>> dense, grads;
   for (const Index size : {1, 200, 401, 602, 270000, 300000, 1100000}) {
     dense.push_back(rounded<float>(random_matrix(1, size, 50)));

@@ -35,7 +35,7 @@ struct AdamWRule {
     static Index scratch_size(Index rank) { return 4 * panel_size(rank); }
     static Index shared_scratch_size(Index, Index, Index) { return 0; }
     static Index work(Index out_features, Index in_features, Index rank) {
-      return (out_features + in_features) * rank;
+      return (out_features + in_features) * rank / 4;
     }
     static Index wide_scratch_size(Index rank) { return panel_size(rank); }
 

@@ -40,7 +40,7 @@ struct LoraPro<AdapterMoments> {
     static Index scratch_size(Index rank) { return 6 * panel_size(rank); }
     static Index shared_scratch_size(Index, Index, Index) { return 0; }
     static Index work(Index out_features, Index in_features, Index rank) {
-      return (out_features + in_features) * rank * rank / 4;
+      return (out_features + in_features) * rank * rank / 16;
     }
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 

@@ -27,7 +27,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///     static Index wide_scratch_size(Index rank);
 ///     // Behind scratch_size in the team's own scratch.
 ///     static Index shared_scratch_size(Index out_features, Index in_features, Index rank);
-///     // About how many elements an update touches: from a few 100,000 on it gets all threads.
+///     // How long an update takes, in units of about half a nanosecond: from a few 100,000 on it
+///     // may get all threads.
 ///     static Index work(Index out_features, Index in_features, Index rank);
 ///     // Reads, checks, measures; writes no moments and no factors.
 ///     Preparation prepare(const Pair&, const StepContext&, const Team<Scalar>&);

@@ -10,9 +10,9 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Elements of work from which a team of threads, which costs some microseconds to start, is faster
-/// than one thread; and from which it is never worth waiting for other parameters to share threads
-/// with.
+/// Work from which a team of threads is faster than one, since to wake threads up takes some ten
+/// microseconds several times a step; and from which it does not matter how many other parameters
+/// there are to share the threads with.
 constexpr Index kTeamWork = 1 << 18;
 constexpr Index kLargeWork = 1 << 20;
 
@@ -110,7 +110,7 @@ struct Slot {
   std::string name;
   Index group = 0;
   std::int64_t step = 0;
-  Index work = 0;  ///< about how many elements an update touches
+  Index work = 0;  ///< see rule.hpp
   StepContext context;
   Preparation preparation;
   AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
@@ -201,7 +201,7 @@ struct DenseSlot : Slot {
     name = name_;
     parameters[0] = range_of(view.value, view.size);
     gradients[0] = range_of(view.grad, view.size);
-    work = view.size;
+    work = view.size / 4;
     if constexpr (!std::is_same_v<T, Scalar>) {
       master = Buffer<Scalar>(view.size);
       dense.master = state_of_B(master, dense.value.rank, dense.value.length);
