@@ -22,6 +22,19 @@ TEST_CASE("a report starts with nothing done", "[report]") {
   CHECK(scale.accumulated == 1);
 }
 
+TEST_CASE("a report counts each status in its place", "[report]") {
+  using lorapro::AdjustStatus;
+  lorapro::StepReport report;
+  report.count(AdjustStatus::ok);
+  report.count(AdjustStatus::rank_deficient);
+  for (int i = 0; i < 3; ++i) report.count(AdjustStatus::non_finite);
+  for (int i = 0; i < 4; ++i) report.count(AdjustStatus::overflow);
+  CHECK(report.updated == 2);
+  CHECK(report.rank_deficient == 1);
+  CHECK(report.skipped_non_finite == 3);
+  CHECK(report.skipped_overflow == 4);
+}
+
 TEST_CASE("a report counts steps and gives factor and norm", "[report]") {
   lorapro::OptimizerConfig config;
   config.schedule = lorapro::LrSchedule::linear(2, 4);

@@ -24,6 +24,11 @@ struct AdjustReport {
   double cutoff_A = 0;  ///< eigenvalues of A A^T up to here count as zero
   double cutoff_B = 0;  ///< eigenvalues of B^T B up to here count as zero
   double lambda = 0;    ///< the absolute damping used, rho s^2 (l_max + u_max)
+
+  /// Whether there is a result.
+  bool usable() const {
+    return status == AdjustStatus::ok || status == AdjustStatus::rank_deficient;
+  }
 };
 
 /// The adjustment of one pair as four r x r matrices, which is all it takes:

@@ -58,7 +58,7 @@ struct LoraPro<FullMoments<Storage>> {
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const auto max = static_cast<double>(std::numeric_limits<Scalar>::max());
       Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);
-      if (!detail::usable(result.report)) return result;
+      if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
       if (!(equivalent_bound(pair) < std::sqrt(max) / 2) ||
           !(second_step_bound(pair, context) < max))

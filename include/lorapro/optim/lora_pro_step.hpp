@@ -26,10 +26,6 @@ struct AdjustedPair {
   FactorCombination<Scalar> combination_A, combination_B;
 };
 
-inline bool usable(const AdjustReport& report) {
-  return report.status == AdjustStatus::ok || report.status == AdjustStatus::rank_deficient;
-}
-
 /// Solves the pair and tells whether dA and dB fit the scalar.
 /// \param step_limit  norms of dA and dB have to stay below it.
 template <typename Scalar>
@@ -48,7 +44,7 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
   Preparation result;
   result.report =
       solver.conclude(pair.model, context.config->adjust_options(), context.grad_scale, scratch);
-  if (!usable(result.report)) return result;
+  if (!result.report.usable()) return result;
   const double value_limit = detail::step_limit<Scalar>(0);
   if (!(solver.bound_A() < step_limit && solver.bound_B() < step_limit) ||
       !(solver.factor_norm(solver.spectra().gram_A()) < value_limit) ||

@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/parallel.hpp>
-#include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/optim/crew.hpp>
 #include <lorapro/optim/lora_pro_rule.hpp>
 #include <lorapro/optim/report.hpp>
 #include <lorapro/optim/slot.hpp>
@@ -68,10 +67,10 @@ class Optimizer {
   };
 
   /// \throws ConfigError (a field of config).
-  explicit Optimizer(const OptimizerConfig& config = {}) : config_(config) {
+  explicit Optimizer(const OptimizerConfig& config = {})
+      : config_(config), crew_(thread_count(config.threads)) {
     config.validate();
     groups_.push_back(Group{config.group, 0, 1});
-    workers_.resize(static_cast<std::size_t>(thread_count(config.threads)));
   }
 
   /// \throws ConfigError (a field of group).
@@ -87,8 +86,7 @@ class Optimizer {
   /// float or double; a name that is taken), ShapeError (memory that is attached already).
   template <typename Base>
   PairId attach(LoraLayer<Scalar, Base>& layer, GroupId group = {}, const std::string& name = "") {
-    check_unmerged(layer);
-    return insert(std::make_unique<PairSlot>(view_of(layer), name), group);
+    return insert(std::make_unique<PairSlot>(detail::view_of(layer), name), group);
   }
 
   /// Attaches four buffers of the caller's.
@@ -122,8 +120,7 @@ class Optimizer {
   }
   template <typename Base>
   PairId attach(LoraLayer<Scalar, Base>& layer, DetachedPair&& detached) {
-    check_unmerged(layer);
-    return attach(view_of(layer), std::move(detached));
+    return attach(detail::view_of(layer), std::move(detached));
   }
 
   /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without.
@@ -138,7 +135,7 @@ class Optimizer {
     if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
     check_others(*slot);
     dense_.push_back(std::move(slot));
-    reserve(DenseState::scratch_size(), 0, DenseState::wide_scratch_size(), false);
+    crew_.reserve(DenseState::scratch_size(), 0, DenseState::wide_scratch_size(), 0);
     return {static_cast<Index>(dense_.size()) - 1};
   }
 
@@ -181,16 +178,16 @@ class Optimizer {
     measure(report);
     for_each(
         [&](PairSlot& slot, Index, const Team<Scalar>& team) {
-          if (!updates(slot)) return;
+          if (!slot.preparation.report.usable()) return;
           const Group& group = groups_[static_cast<std::size_t>(slot.group)];
           slot.context.clip = group.clip;
-          if (decays_base(group.config))
+          if (group.config.decays_base())
             slot.scale_base(1 - slot.context.lr * group.config.weight_decay);
           slot.state.update(slot.pair, slot.context, team);
           ++slot.step;
         },
         [&](DenseSlot& slot, Index, const Team<Scalar>& team) {
-          if (!updates(slot)) return;
+          if (!slot.preparation.report.usable()) return;
           slot.context.clip = groups_[static_cast<std::size_t>(slot.group)].clip;
           slot.state.update(slot.dense, slot.context, team);
           ++slot.step;
@@ -219,11 +216,7 @@ class Optimizer {
     check_group(id);
     config.validate();
     for (const auto& slot : pairs_)
-      if (slot != nullptr && slot->group == id.index) {
-        check_decay(*slot, config);
-        for (const auto& other : pairs_)
-          if (other != nullptr && other != slot) check_base(*slot, config, *other);
-      }
+      if (slot != nullptr && slot->group == id.index) check_decay(*slot, config);
     groups_[static_cast<std::size_t>(id.index)].config = config;
   }
   double lr(GroupId id = {}) const { return group(id).lr; }
@@ -280,84 +273,36 @@ class Optimizer {
     double clip;
   };
 
-  struct Worker {
-    Buffer<Scalar> scalars;
-    Buffer<Wide> wide;
-  };
-
-  template <typename Base>
-  static LoraView<Scalar, Base> view_of(LoraLayer<Scalar, Base>& layer) {
-    auto A = layer.lora_A();
-    auto B = layer.lora_B();
-    auto grad_A = layer.grad_A();
-    auto grad_B = layer.grad_B();
-    LoraView<Scalar, Base> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
-                                layer.scaling()};
-    if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
-    return view;
-  }
-
-  template <typename Base>
-  static void check_unmerged(const LoraLayer<Scalar, Base>& layer) {
-    if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
-  }
-
   void check_group(GroupId id) const {
     if (id.index < 0 || id.index >= static_cast<Index>(groups_.size()))
       throw StateError("group: expected one of " + std::to_string(groups_.size()) +
                        " groups, got number " + std::to_string(id.index));
   }
 
-  void check_decay(const PairSlot& slot, const GroupConfig& group) const {
-    if (!decays_base(group)) return;
-    if (slot.base_weight == nullptr)
-      throw ConfigError(
-          "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
-    if (slot.base_type != StorageType::f32 && slot.base_type != StorageType::f64)
-      throw ConfigError(
-          "decay_target: expected W0 in float or double for merged decay, got a type that would "
-          "round the decay away");
-  }
-
-  static bool decays_base(const GroupConfig& group) {
-    return group.decay_target == DecayTarget::merged && group.weight_decay != 0;
+  /// What is written must be nobody else's, and names must tell the states apart.
+  void check_others(const Slot& slot) const {
+    for (const auto& other : pairs_)
+      if (other != nullptr) detail::check_apart(slot, *other);
+    for (const auto& other : dense_) detail::check_apart(slot, *other);
   }
 
   /// Two pairs on one W0 would decay it twice, or decay the W of a pair that did not ask for it.
-  void check_base(const PairSlot& slot, const GroupConfig& group, const PairSlot& other) const {
-    if (slot.base_weight == nullptr || slot.base_weight != other.base_weight) return;
-    if (decays_base(group) || decays_base(groups_[static_cast<std::size_t>(other.group)].config))
-      throw ConfigError("decay_target: expected a sole W0 for merged decay, got one shared with " +
-                        other.name);
-  }
-
-  /// What is written must be nobody else's, and names must tell the states apart.
-  void check_others(const Slot& slot) const {
-    const auto check = [&](const Slot& other) {
-      if (slot.name == other.name)
-        throw ConfigError("name: expected a name of its own, got \"" + slot.name + "\" again");
-      for (const auto& mine : slot.parameters) {
-        for (const auto& theirs : other.parameters)
-          detail::check_disjoint("parameter", mine, other.name.c_str(), theirs);
-        for (const auto& theirs : other.gradients)
-          detail::check_disjoint("parameter", mine, other.name.c_str(), theirs);
-      }
-      for (const auto& mine : slot.gradients)
-        for (const auto& theirs : other.parameters)
-          detail::check_disjoint("gradient", mine, other.name.c_str(), theirs);
-    };
+  void check_decay(const PairSlot& slot, const GroupConfig& group) const {
+    slot.check_decay(group);
     for (const auto& other : pairs_)
-      if (other != nullptr) check(*other);
-    for (const auto& other : dense_) check(*other);
+      if (other != nullptr && other.get() != &slot && slot.base_weight != nullptr &&
+          slot.base_weight == other->base_weight &&
+          (group.decays_base() ||
+           groups_[static_cast<std::size_t>(other->group)].config.decays_base()))
+        throw ConfigError(
+            "decay_target: expected a sole W0 for merged decay, got one shared with " +
+            other->name);
   }
 
   void check_attachable(const PairSlot& slot, GroupId group) const {
     check_group(group);
-    const GroupConfig& config = groups_[static_cast<std::size_t>(group.index)].config;
-    check_decay(slot, config);
+    check_decay(slot, groups_[static_cast<std::size_t>(group.index)].config);
     check_others(slot);
-    for (const auto& other : pairs_)
-      if (other != nullptr) check_base(slot, config, *other);
   }
 
   PairId insert(std::unique_ptr<PairSlot> slot, GroupId group) {
@@ -365,60 +310,34 @@ class Optimizer {
     check_attachable(*slot, group);
     slot->group = group.index;
     const Pair& pair = slot->pair;
-    reserve(PairState::scratch_size(pair.rank),
-            PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
-            PairState::wide_scratch_size(pair.rank), slot->work >= detail::kLargeWork);
+    crew_.reserve(PairState::scratch_size(pair.rank),
+                  PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
+                  PairState::wide_scratch_size(pair.rank), slot->work);
     pairs_.push_back(std::move(slot));
     return {static_cast<Index>(pairs_.size()) - 1};
   }
 
-  /// Scratch for one more parameter. What is large needs its shared part once, since such
-  /// parameters come one after the other; small ones may meet on any thread.
-  void reserve(Index scalars, Index shared, Index wide, bool large) {
-    for (Worker& worker : workers_) {
-      const bool with_shared = !large || &worker == &workers_.front();
-      worker.scalars.reserve(scalars + (with_shared ? shared : 0));
-      worker.wide.reserve(wide);
-    }
-    scratches_.clear();
-    for (Worker& worker : workers_)
-      scratches_.push_back({worker.scalars.data(), worker.wide.data()});
-  }
-
-  /// Calls on_pair(slot, index, team) and on_dense(slot, index, team) for everything attached:
-  /// first what is done by all threads together, one after the other, then the rest at the same
-  /// time with one thread each. Which is which makes no difference to the bits.
+  /// Calls on_pair(slot, index, team) and on_dense(slot, index, team) for everything attached.
   template <typename OnPair, typename OnDense>
   void for_each(const OnPair& on_pair, const OnDense& on_dense) {
-    const int threads = static_cast<int>(workers_.size());
     const Index pair_count = static_cast<Index>(pairs_.size());
-    const Index count = pair_count + static_cast<Index>(dense_.size());
-    const auto slot_at = [&](Index index) -> Slot* {
-      if (index < pair_count) return pairs_[static_cast<std::size_t>(index)].get();
+    const auto pair_at = [&](Index index) { return pairs_[static_cast<std::size_t>(index)].get(); };
+    const auto dense_at = [&](Index index) {
       return dense_[static_cast<std::size_t>(index - pair_count)].get();
     };
-    // Middling work is shared by the parameter where there are enough of them.
-    Index middling = 0;
-    for (Index index = 0; index < count; ++index) {
-      const Slot* const slot = slot_at(index);
-      if (slot != nullptr && slot->work >= detail::kTeamWork && slot->work < detail::kLargeWork)
-        ++middling;
-    }
-    const Index team_work = middling < 2 * threads ? detail::kTeamWork : detail::kLargeWork;
-    const auto visit_slot = [&](Index index, bool by_team, const Team<Scalar>& team) {
-      Slot* const slot = slot_at(index);
-      if (slot == nullptr || (slot->work >= team_work) != by_team) return;
-      if (index < pair_count) {
-        on_pair(static_cast<PairSlot&>(*slot), index, team);
-      } else {
-        on_dense(static_cast<DenseSlot&>(*slot), index, team);
-      }
+    const auto work_of = [&](Index index) {
+      const Slot* const slot =
+          index < pair_count ? static_cast<const Slot*>(pair_at(index)) : dense_at(index);
+      return slot != nullptr ? slot->work : -1;
     };
-    for (Index index = 0; index < count; ++index)
-      visit_slot(index, true, Team<Scalar>(scratches_.data(), threads));
-    parallel_for(threads, count, [&](Index index, int thread) {
-      visit_slot(index, false, Team<Scalar>(&scratches_[static_cast<std::size_t>(thread)], 1));
-    });
+    crew_.for_each(pair_count + static_cast<Index>(dense_.size()), work_of,
+                   [&](Index index, const Team<Scalar>& team) {
+                     if (index < pair_count) {
+                       on_pair(*pair_at(index), index, team);
+                     } else {
+                       on_dense(*dense_at(index), index, team);
+                     }
+                   });
   }
 
   StepContext context(const Slot& slot, Index index, double grad_scale, double lr_factor) const {
@@ -438,30 +357,13 @@ class Optimizer {
     return context;
   }
 
-  static bool updates(const Slot& slot) {
-    const AdjustStatus status = slot.preparation.report.status;
-    return status == AdjustStatus::ok || status == AdjustStatus::rank_deficient;
-  }
-
   /// Sums norms in the order of attachment, sets the groups' clip factors, counts.
   void measure(StepReport& report) {
     for (Group& group : groups_) group.squared_norm = 0;
     const auto count = [&](const Slot& slot) {
-      switch (slot.preparation.report.status) {
-        case AdjustStatus::non_finite:
-          ++report.skipped_non_finite;
-          return;
-        case AdjustStatus::overflow:
-          ++report.skipped_overflow;
-          return;
-        case AdjustStatus::rank_deficient:
-          ++report.rank_deficient;
-          break;
-        case AdjustStatus::ok:
-          break;
-      }
-      ++report.updated;
-      groups_[static_cast<std::size_t>(slot.group)].squared_norm += slot.preparation.squared_norm;
+      report.count(slot.preparation.report.status);
+      if (slot.preparation.report.usable())
+        groups_[static_cast<std::size_t>(slot.group)].squared_norm += slot.preparation.squared_norm;
     };
     for (const auto& slot : pairs_)
       if (slot != nullptr) count(*slot);
@@ -487,8 +389,7 @@ class Optimizer {
   std::vector<Group> groups_;
   std::vector<std::unique_ptr<PairSlot>> pairs_;  // null where detached
   std::vector<std::unique_ptr<DenseSlot>> dense_;
-  std::vector<Worker> workers_;
-  std::vector<Scratch<Scalar>> scratches_;  // views of the workers' memory
+  detail::Crew<Scalar> crew_;
   std::int64_t step_ = 0;
 };
 

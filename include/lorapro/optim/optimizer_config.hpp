@@ -34,6 +34,9 @@ struct GroupConfig {
   /// Gradients are scaled down to this norm, before the moments; > 0.
   double max_grad_norm = 1.0;
 
+  /// Whether a step shrinks W0 itself.
+  bool decays_base() const { return decay_target == DecayTarget::merged && weight_decay != 0; }
+
   /// \throws ConfigError that names the field, what was expected and what came.
   void validate() const {
     checks::config(lr >= 0 && is_finite(lr), "lr", "a finite number >= 0", lr);

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/numeric.hpp>
+#include <lorapro/adjust/coefficients.hpp>
 
 #include <cstdint>  // std::int64_t
 
@@ -19,6 +19,24 @@ struct StepReport {
   double clip_factor = 1;        ///< smallest factor that clipping applied
   double lr_factor = 1;          ///< the schedule's factor in this step
   std::int64_t step = 0;         ///< number of this step, from 1
+
+  /// Counts a pair or dense parameter by what became of it.
+  void count(AdjustStatus status) {
+    switch (status) {
+      case AdjustStatus::non_finite:
+        ++skipped_non_finite;
+        return;
+      case AdjustStatus::overflow:
+        ++skipped_overflow;
+        return;
+      case AdjustStatus::rank_deficient:
+        ++rank_deficient;
+        break;
+      case AdjustStatus::ok:
+        break;
+    }
+    ++updated;
+  }
 };
 
 /// How the gradients handed to one step are scaled.

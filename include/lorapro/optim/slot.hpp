@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/rule.hpp>
 
 #include <string>  // std::string
@@ -10,11 +11,20 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// Work from which a team of threads is faster than one, since to wake threads up takes some ten
-/// microseconds several times a step; and from which it does not matter how many other parameters
-/// there are to share the threads with.
-constexpr Index kTeamWork = 1 << 18;
-constexpr Index kLargeWork = 1 << 20;
+/// A layer's adapter, with W0 where it is the layer's own.
+/// \throws StateError (merged layer).
+template <typename Scalar, typename Base>
+LoraView<Scalar, Base> view_of(LoraLayer<Scalar, Base>& layer) {
+  if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
+  auto A = layer.lora_A();
+  auto B = layer.lora_B();
+  auto grad_A = layer.grad_A();
+  auto grad_B = layer.grad_B();
+  LoraView<Scalar, Base> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
+                              layer.scaling()};
+  if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
+  return view;
+}
 
 template <typename T>
 AddressRange range_of(const T* data, Index size) {
@@ -117,6 +127,21 @@ struct Slot {
   AddressRange gradients[2];
 };
 
+/// \throws ConfigError (one name twice), ShapeError (one writes what is the other's).
+inline void check_apart(const Slot& slot, const Slot& other) {
+  if (slot.name == other.name)
+    throw ConfigError("name: expected a name of its own, got \"" + slot.name + "\" again");
+  for (const auto& mine : slot.parameters) {
+    for (const auto& theirs : other.parameters)
+      check_disjoint("parameter", mine, other.name.c_str(), theirs);
+    for (const auto& theirs : other.gradients)
+      check_disjoint("parameter", mine, other.name.c_str(), theirs);
+  }
+  for (const auto& mine : slot.gradients)
+    for (const auto& theirs : other.parameters)
+      check_disjoint("gradient", mine, other.name.c_str(), theirs);
+}
+
 /// An attached pair: the caller's buffers, the rule's state, and float masters of A and B where
 /// these are stored in less.
 template <typename Scalar, typename Rule>
@@ -155,6 +180,18 @@ struct PairSlot : Slot {
       gradients[i] = fresh.gradients[i];
     }
     if (master_A.size() > 0) follow();
+  }
+
+  /// \throws ConfigError if the group decays W0 and this pair has none that can be.
+  void check_decay(const GroupConfig& config) const {
+    if (!config.decays_base()) return;
+    if (base_weight == nullptr)
+      throw ConfigError(
+          "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
+    if (base_type != StorageType::f32 && base_type != StorageType::f64)
+      throw ConfigError(
+          "decay_target: expected W0 in float or double for merged decay, got a type that would "
+          "round the decay away");
   }
 
   /// W0 *= factor, for merged decay; W0 is float or double.

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/optim/rule.hpp>
+
+#include <vector>  // std::vector
+
+LORAPRO_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// The threads of an optimizer with their scratch, and how they share its parameters.
+template <typename Scalar>
+class Crew {
+ public:
+  /// Work from which a team of threads is faster than one, since to wake threads up takes some ten
+  /// microseconds several times a step; and from which it does not matter how many other
+  /// parameters there are to share the threads with. In the units of PairState::work.
+  static constexpr Index kTeamWork = 1 << 18;
+  static constexpr Index kLargeWork = 1 << 20;
+
+  explicit Crew(int threads) : members_(static_cast<std::size_t>(threads)) {}
+
+  int threads() const { return static_cast<int>(members_.size()); }
+
+  /// Makes room for one more parameter, of this work. What is large needs its shared part once,
+  /// since such parameters come one after the other; others may meet on any thread.
+  void reserve(Index scalars, Index shared, Index wide, Index work) {
+    scratches_.clear();
+    for (Member& member : members_) {
+      const bool with_shared = work < kLargeWork || scratches_.empty();
+      member.scalars.reserve(scalars + (with_shared ? shared : 0));
+      member.wide.reserve(wide);
+      scratches_.push_back({member.scalars.data(), member.wide.data()});
+    }
+  }
+
+  /// Calls body(index, team) for every index in [0, count) whose work_of(index) is not negative:
+  /// first what is done by all threads together, one after the other, then the rest at the same
+  /// time with one thread each. Which is which makes no difference to the bits.
+  template <typename WorkOf, typename Body>
+  void for_each(Index count, const WorkOf& work_of, const Body& body) const {
+    // Middling work is shared by the parameter where there are enough of them.
+    Index middling = 0;
+    for (Index index = 0; index < count; ++index)
+      middling += work_of(index) >= kTeamWork && work_of(index) < kLargeWork ? 1 : 0;
+    const Index team_work = middling < 2 * threads() ? kTeamWork : kLargeWork;
+    for (Index index = 0; index < count; ++index)
+      if (work_of(index) >= team_work) body(index, Team<Scalar>(scratches_.data(), threads()));
+    parallel_for(threads(), count, [&](Index index, int thread) {
+      const Index work = work_of(index);
+      if (work >= 0 && work < team_work)
+        body(index, Team<Scalar>(&scratches_[static_cast<std::size_t>(thread)], 1));
+    });
+  }
+
+ private:
+  struct Member {
+    Buffer<Scalar> scalars;
+    Buffer<Wide> wide;
+  };
+
+  std::vector<Member> members_;
+  std::vector<Scratch<Scalar>> scratches_;  // views of the members' memory
+};
+
+}  // namespace detail
+
+LORAPRO_NAMESPACE_END
