@@ -6,41 +6,16 @@
 # without installing them, keeps the scenario files and prints checksums.
 #
 # usage: dialogue.sh [CACHE]   CACHE: as in the program's --cache, which has the same default
-set -eu
+. "$(dirname "$0")/common.sh"
 
-if [ $# -gt 0 ]; then
-  cache=$1
-elif [ -n "${XDG_CACHE_HOME:-}" ]; then
-  cache=$XDG_CACHE_HOME/lorapro
-else
-  cache=${HOME:?is not set: name a folder}/.cache/lorapro
-fi
-
-for tool in apt-get dpkg; do
-  if ! command -v $tool > /dev/null; then
-    echo "dialogue.sh: $tool is missing: the data are in Debian packages" >&2
-    exit 1
-  fi
-done
-
-mkdir -p "$cache/dialogue"
-cd "$cache/dialogue"
-rm -rf part
-mkdir part
-cd part
+part=$cache/dialogue/part
+rm -rf "$part"
 for campaign in httt did dm dw ei l low nr sof sota sotbe thot tsg ttb utbs; do
-  package=wesnoth-1.16-$campaign
-  if ! apt-get download -q "$package"; then
-    echo "dialogue.sh: apt-get cannot download $package: try apt-get update first" >&2
-    exit 1
-  fi
-  sha256sum "$package"_*.deb
-  dpkg -x "$package"_*.deb files
-  rm "$package"_*.deb
-  find files -type f ! -name '*.cfg' -delete
+  unpack_debian_package "wesnoth-1.16-$campaign" "$part"
+  find "$part" -type f ! -name '*.cfg' -delete
 done
-cd ..
+cd "$cache/dialogue"
 rm -rf campaigns
-mv part/files/usr/share/games/wesnoth/1.16/data/campaigns campaigns
+mv part/usr/share/games/wesnoth/1.16/data/campaigns campaigns
 rm -rf part
 echo "$PWD/campaigns"

