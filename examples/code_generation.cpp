@@ -9,7 +9,6 @@
 //   code_generation --methods lora_adamw,lora_pro_full --rank 4 --seeds 5
 
 #include <lorapro/lorapro.hpp>
-#include <CLI/CLI.hpp>
 #include <Eigen/Core>
 #include <algorithm>  // std::count, std::min
 #include <cstdint>
@@ -183,31 +182,19 @@ void compare_methods(const examples::GptOptions& options) {
              held_out.size(), options.validation ? "validation" : "test");
   examples::compare_on_text(
       {"code_generation", "bits per character", /*higher_is_better=*/false},
-      fmt::format("Python's standard library: {} windows, {}", options.train_size,
-                  options.seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", options.seeds)),
-      base, task, options, {});
+      fmt::format("Python's standard library: {} windows", options.train_size), base, task, options,
+      {});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   examples::GptOptions options;
-  options.methods = {Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
-                     Method::full_adamw};
   options.model = LORAPRO_MODELS_DIR "/gpt_english.safetensors";
   options.train_size = 1600;
   options.batch_size = 8;
-  options.threads = 0;
-  options.output = "code_generation_results";
-  options.cache = examples::default_cache(options.output / "cache");
-
-  CLI::App app("Fine-tunes a small GPT to Python in several ways.", "code_generation");
-  examples::add_run_options(app, options);
-  examples::add_gpt_options(app, options);
-  if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
-  auto tuned = kLearningRates;
-  options.learning_rates.merge(tuned);  // rates from the command line stay
-  if (options.smoke) shrink(app, options);
-  return examples::run_text_program("code_generation", "examples/data/code.sh",
-                                    [&] { compare_methods(options); });
+  return examples::run_gpt_program("code_generation",
+                                   "Fine-tunes a small GPT to Python in several ways.",
+                                   "fetch the data: examples/data/code.sh", options, kLearningRates,
+                                   argc, argv, compare_methods);
 }

@@ -13,14 +13,9 @@
 #include <CLI/CLI.hpp>
 #include <Eigen/Core>
 #include <algorithm>  // std::min
-#include <chrono>
-#include <cmath>  // std::isfinite
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <fmt/format.h>
-#include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -36,8 +31,10 @@
 #include "support/method.hpp"
 #include "support/multilayer_perceptron.hpp"
 #include "support/pretrained_layers.hpp"
+#include "support/program.hpp"
 #include "support/random.hpp"
 #include "support/run_options.hpp"
+#include "support/run_recorder.hpp"
 #include "support/softmax_loss.hpp"
 
 namespace {
@@ -55,9 +52,6 @@ using Adapter = lorapro::LoraLayer<float>;
 
 // From the pixels to the last hidden layer.
 const std::vector<Index> kWidths{28 * 28, 256, 256};
-
-// The exit code by which a test driver knows that a test could not run.
-constexpr int kExitDataMissing = 77;
 
 // Tuned on validation images, never on test images, over eight rates and five seeds for each
 // method, on digits with the dampings below:
@@ -184,12 +178,11 @@ double accuracy(MultilayerPerceptron<Layer>& model, const LabelledImages& images
 }
 
 /// Trains the model for `epochs` on batches of `images`: `update()` moves the parameters after each
-/// backward pass, then `after_step(step, loss)` is called, with steps counted from 1.
+/// backward pass, then `after_step(loss)` is called.
 template <typename Layer, typename Update, typename AfterStep>
 void train(MultilayerPerceptron<Layer>& model, const LabelledImages& images, int epochs,
            Index batch_size, RandomEngine& engine, Update&& update, AfterStep&& after_step) {
   RowMatrixf grad_logits;
-  std::int64_t step = 0;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     const auto order = examples::permutation(images.size(), engine);
     for (Index first = 0; first + batch_size <= images.size(); first += batch_size) {
@@ -199,7 +192,7 @@ void train(MultilayerPerceptron<Layer>& model, const LabelledImages& images, int
           examples::softmax_loss(model.forward(batch.pixels), batch.labels, grad_logits);
       model.backward(batch.pixels, grad_logits);
       update();
-      after_step(++step, loss);
+      after_step(loss);
     }
   }
 }
@@ -246,7 +239,7 @@ PretrainedLayers pretrain(const Options& options) {
         static_cast<void>(optimizer.step());
         optimizer.zero_grad();
       },
-      [&](std::int64_t, double loss) { bar.advance(loss); });
+      [&](double loss) { bar.advance(loss); });
 
   PretrainedLayers pretrained;
   for (const auto& layer : model.hidden()) {
@@ -297,8 +290,6 @@ template <typename Rule, typename Layer>
 examples::Run fine_tune(MultilayerPerceptron<Layer>& model, const Problem& problem,
                         const Options& options, const examples::RunRequest& request,
                         RandomEngine& engine, examples::ProgressBar& bar) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
   const auto images = examples::take(problem.training, [&] {
     auto rows = examples::permutation(problem.training.size(), engine);
     rows.resize(static_cast<std::size_t>(options.train_size));
@@ -314,52 +305,24 @@ examples::Run fine_tune(MultilayerPerceptron<Layer>& model, const Problem& probl
   head_group.lr = info(request.method).uses_adamw ? kHeadRateAdamW : kHeadRateSgd;
   attach_weight_and_bias(optimizer, model.head(), optimizer.add_group(head_group));
 
-  examples::Run run;
-  run.key = request.key;
+  examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar);
+  examples::Run& run = recorder.run();
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
   for (const auto& layer : model.hidden()) run.trainable_parameters += trained_parameters(layer);
   run.trainable_parameters += model.head().weight().size() + model.head().bias().size();
 
-  Clock::duration in_optimizer{};
-  Index skipped = 0;
-  // The loss of single batches is noisy: a point of the curve is the mean over some of them.
-  const std::int64_t steps_per_point = std::max<std::int64_t>(steps / 32, 1);
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 20, 1);
-  double loss_since_point = 0.0;
   train(
       model, images, options.epochs, options.batch_size, engine,
-      [&] {
-        const auto before = Clock::now();
-        const lorapro::StepReport report = optimizer.step();
-        in_optimizer += Clock::now() - before;
-        skipped += report.skipped_non_finite;
-        optimizer.zero_grad();
-      },
-      [&](std::int64_t step, double loss) {
-        bar.advance(loss);
-        loss_since_point += loss;
-        if (step % steps_per_point == 0) {
-          run.loss_curve.emplace_back(step,
-                                      loss_since_point / static_cast<double>(steps_per_point));
-          loss_since_point = 0.0;
-        }
-        if (step > steps - steps_per_epoch) {
-          run.final_loss += loss / static_cast<double>(steps_per_epoch);
-        }
+      [&] { recorder.update(optimizer); },
+      [&](double loss) {
+        const std::int64_t step = recorder.after_step(loss);
         if (step % steps_per_evaluation == 0 || step == steps) {
           run.metric_curve.emplace_back(step, accuracy(model, problem.evaluation));
         }
       });
-  if (skipped > 0) {
-    bar.print(fmt::format("{} updates skipped: their gradients were not finite", skipped));
-  }
   run.value = run.metric_curve.back().second;
-  // All that results.json can hold of a loss that has diverged.
-  if (!std::isfinite(run.final_loss)) run.final_loss = std::numeric_limits<double>::quiet_NaN();
-  run.optimizer_ms_per_step =
-      std::chrono::duration<double, std::milli>(in_optimizer).count() / static_cast<double>(steps);
-  run.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return run;
+  return recorder.finish();
 }
 
 /// Builds the model that `request` asks for on top of `base` and fine-tunes it.
@@ -410,13 +373,7 @@ void shrink(const CLI::App& app, Options& options) {
   options.pretraining_epochs = 1;
   options.pretraining_size = 1024;
   options.evaluation_size = 256;
-  if (app.count("--train-size") == 0) options.train_size = 256;
-  if (app.count("--epochs") == 0) options.epochs = 2;
-  if (app.count("--seeds") == 0) options.seeds = 1;
-  if (app.count("--methods") == 0) {
-    options.methods.clear();
-    for (const auto& method : examples::kMethods) options.methods.push_back(method.method);
-  }
+  examples::shrink_runs(app, options, 2, 256);
 }
 
 void compare_methods(const Options& options) {
@@ -435,9 +392,8 @@ void compare_methods(const Options& options) {
                                    {"evaluation_size", problem.evaluation.size()},
                                    {"base_fingerprint", examples::fingerprint(base)}};
   const std::string title = fmt::format(
-      "Fashion-MNIST classes 0-4 to {}: {} images, {}",
-      options.data == "digits" ? "handwritten digits" : "classes 5-9", options.train_size,
-      options.seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", options.seeds));
+      "Fashion-MNIST classes 0-4 to {}: {} images",
+      options.data == "digits" ? "handwritten digits" : "classes 5-9", options.train_size);
   examples::run_experiment({"image_classification", "accuracy", /*higher_is_better=*/true}, title,
                            options, own_options,
                            options.train_size / options.batch_size * options.epochs,
@@ -450,8 +406,6 @@ void compare_methods(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  options.methods = {Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
-                     Method::full_adamw};
   options.dampings = kDampings;
   options.train_size = 2000;
   options.epochs = 8;
@@ -463,25 +417,10 @@ int main(int argc, char** argv) {
   examples::add_run_options(app, options);
   add_own_options(app, options);
   if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
-  auto tuned = kLearningRates.at(options.data);
-  options.learning_rates.merge(tuned);  // rates from the command line stay
+  examples::use_tuned(options, kLearningRates.at(options.data));
   if (options.smoke) shrink(app, options);
-  try {
-    compare_methods(options);
-  } catch (const examples::UsageError& error) {
-    fmt::print(stderr, "image_classification: {}\n", error.what());
-    return 2;
-  } catch (const lorapro::ConfigError& error) {
-    fmt::print(stderr, "image_classification: {}\n", error.what());
-    return 2;
-  } catch (const examples::DataMissing& error) {
-    fmt::print(stderr,
-               "image_classification: {} (Fashion-MNIST: apt-get install dataset-fashion-mnist; "
-               "digits: examples/data/digits.sh)\n",
-               error.what());
-    return kExitDataMissing;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "image_classification: {}\n", error.what());
-    return 1;
-  }
+  return examples::run_program("image_classification",
+                               "Fashion-MNIST: apt-get install dataset-fashion-mnist; digits: "
+                               "examples/data/digits.sh",
+                               [&] { compare_methods(options); });
 }

@@ -14,14 +14,9 @@
 #include <CLI/CLI.hpp>
 #include <Eigen/Core>
 #include <algorithm>  // std::max, std::min
-#include <chrono>
-#include <cmath>  // std::isfinite
 #include <cstdint>
-#include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <fmt/format.h>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -33,8 +28,10 @@
 #include "support/classification_scores.hpp"
 #include "support/experiment.hpp"
 #include "support/method.hpp"
+#include "support/program.hpp"
 #include "support/random.hpp"
 #include "support/run_options.hpp"
+#include "support/run_recorder.hpp"
 #include "support/sentence_problem.hpp"
 
 namespace {
@@ -46,9 +43,6 @@ using examples::RandomEngine;
 using examples::SentenceProblem;
 using lorapro::Index;
 using Matrix = lorapro::RowMatrix<float>;
-
-// The exit code by which a test driver knows that a test could not run.
-constexpr int kExitDataMissing = 77;
 
 // Tuned on validation glosses, never on test glosses, four rates for each method of the default run
 // and one seed, whose noise is about half a point:
@@ -123,12 +117,11 @@ double early_accuracy(nn::SentenceClassifier<float>& model, const Examples& exam
 }
 
 /// Trains the model for `epochs` on batches of `examples`: `update()` moves the parameters after
-/// each backward pass, then `after_step(step, loss)` is called, with steps counted from 1.
+/// each backward pass, then `after_step(loss)` is called.
 template <typename Update, typename AfterStep>
 void train(nn::SentenceClassifier<float>& model, const Examples& examples, int epochs,
            Index batch_size, RandomEngine& engine, Update&& update, AfterStep&& after_step) {
   Matrix grad_logits;
-  std::int64_t step = 0;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     const auto order = examples::permutation(examples.size(), engine);
     for (Index first = 0; first + batch_size <= examples.size(); first += batch_size) {
@@ -141,7 +134,7 @@ void train(nn::SentenceClassifier<float>& model, const Examples& examples, int e
           nn::softmax_cross_entropy(model.forward(batch.sentences), batch.labels, grad_logits);
       model.backward(grad_logits);
       update();
-      after_step(++step, loss);
+      after_step(loss);
     }
   }
 }
@@ -167,8 +160,6 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
                         const Examples& evaluation, const Options& options,
                         const examples::RunRequest& request, RandomEngine& engine,
                         examples::ProgressBar& bar) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
   std::vector<Gloss> chosen;
   const auto order = examples::permutation(static_cast<Index>(problem.training.size()), engine);
   for (Index i = 0; i < options.train_size; ++i) {
@@ -181,8 +172,8 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
 
   lorapro::Optimizer<float, Rule> optimizer(
       options.optimizer_config(request.method, request.key.learning_rate, steps));
-  examples::Run run;
-  run.key = request.key;
+  examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar);
+  examples::Run& run = recorder.run();
   run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
   lorapro::GroupConfig head_config;
   head_config.lr = info(request.method).uses_adamw ? kHeadRateAdamW : kHeadRateSgd;
@@ -195,50 +186,22 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
   });
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
 
-  Clock::duration in_optimizer{};
-  Index skipped = 0;
-  // The loss of single batches is noisy: a point of the curve is the mean over some of them.
-  const std::int64_t steps_per_point = std::max<std::int64_t>(steps / 32, 1);
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 4, 1);
-  double loss_since_point = 0.0;
   train(
       model, examples, options.epochs, options.batch_size, engine,
-      [&] {
-        const auto before = Clock::now();
-        const lorapro::StepReport report = optimizer.step();
-        in_optimizer += Clock::now() - before;
-        skipped += report.skipped_non_finite;
-        optimizer.zero_grad();
-      },
-      [&](std::int64_t step, double loss) {
-        bar.advance(loss);
-        loss_since_point += loss;
-        if (step % steps_per_point == 0) {
-          run.loss_curve.emplace_back(step,
-                                      loss_since_point / static_cast<double>(steps_per_point));
-          loss_since_point = 0.0;
-        }
-        if (step > steps - steps_per_epoch) {
-          run.final_loss += loss / static_cast<double>(steps_per_epoch);
-        }
+      [&] { recorder.update(optimizer); },
+      [&](double loss) {
+        const std::int64_t step = recorder.after_step(loss);
         if (step % steps_per_evaluation == 0 && step < steps) {
           run.metric_curve.emplace_back(step, early_accuracy(model, evaluation));
         }
       });
-  if (skipped > 0) {
-    bar.print(fmt::format("{} updates skipped: their gradients were not finite", skipped));
-  }
   const auto predictions = predict(model, evaluation, evaluation.size());
   run.value = examples::accuracy(predictions, evaluation.labels);
   run.further_metrics["macro_f1"] =
       examples::macro_f1(predictions, evaluation.labels, static_cast<int>(problem.classes.size()));
   run.metric_curve.emplace_back(steps, run.value);
-  // All that results.json can hold of a loss that has diverged.
-  if (!std::isfinite(run.final_loss)) run.final_loss = std::numeric_limits<double>::quiet_NaN();
-  run.optimizer_ms_per_step =
-      std::chrono::duration<double, std::milli>(in_optimizer).count() / static_cast<double>(steps);
-  run.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return run;
+  return recorder.finish();
 }
 
 examples::Run run_method(const SentenceProblem& problem, const Examples& evaluation,
@@ -282,10 +245,8 @@ void compare_methods(const Options& options) {
                                    {"split", split},
                                    {"head_rates", {kHeadRateAdamW, kHeadRateSgd}},
                                    {"base_fingerprint", problem.base_fingerprint}};
-  const std::string title =
-      fmt::format("Definitions of words to {} classes: {} sentences, {}", problem.classes.size(),
-                  options.train_size,
-                  options.seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", options.seeds));
+  const std::string title = fmt::format("Definitions of words to {} classes: {} sentences",
+                                        problem.classes.size(), options.train_size);
   examples::run_experiment({"language_understanding", "accuracy", /*higher_is_better=*/true}, title,
                            options, own_options,
                            options.train_size / options.batch_size * options.epochs,
@@ -311,14 +272,8 @@ void add_own_options(CLI::App& app, Options& options) {
 /// --smoke changes the defaults; what the user has set stays.
 void shrink(const CLI::App& app, Options& options) {
   if (app.count("--batch-size") == 0) options.batch_size = 4;
-  if (app.count("--train-size") == 0) options.train_size = 12;
-  if (app.count("--epochs") == 0) options.epochs = 10;
   if (app.count("--rank") == 0) options.rank = 4;
-  if (app.count("--seeds") == 0) options.seeds = 1;
-  if (app.count("--methods") == 0) {
-    options.methods.clear();
-    for (const auto& method : examples::kMethods) options.methods.push_back(method.method);
-  }
+  examples::shrink_runs(app, options, 10, 12);
 }
 
 /// Unpacked by examples/data/wordnet.sh, or else installed.
@@ -334,8 +289,6 @@ std::filesystem::path find_wordnet(const std::filesystem::path& cache) {
 
 int main(int argc, char** argv) {
   Options options;
-  options.methods = {Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
-                     Method::full_adamw};
   options.train_size = 6000;
   options.threads = 0;
   options.output = "language_understanding_results";
@@ -346,26 +299,11 @@ int main(int argc, char** argv) {
   examples::add_run_options(app, options);
   add_own_options(app, options);
   if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
-  auto tuned = kLearningRates;
-  options.learning_rates.merge(tuned);  // rates from the command line stay
+  examples::use_tuned(options, kLearningRates);
   if (options.wordnet_dir.empty()) options.wordnet_dir = find_wordnet(options.cache);
   if (options.smoke) shrink(app, options);
-  try {
-    compare_methods(options);
-  } catch (const examples::UsageError& error) {
-    fmt::print(stderr, "language_understanding: {}\n", error.what());
-    return 2;
-  } catch (const lorapro::ConfigError& error) {
-    fmt::print(stderr, "language_understanding: {}\n", error.what());
-    return 2;
-  } catch (const examples::DataMissing& error) {
-    fmt::print(stderr,
-               "language_understanding: {} (weights: examples/data/sentence_encoder.sh; WordNet: "
-               "examples/data/wordnet.sh)\n",
-               error.what());
-    return kExitDataMissing;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "language_understanding: {}\n", error.what());
-    return 1;
-  }
+  return examples::run_program("language_understanding",
+                               "weights: examples/data/sentence_encoder.sh; WordNet: "
+                               "examples/data/wordnet.sh",
+                               [&] { compare_methods(options); });
 }

@@ -11,8 +11,7 @@
 //   math_reasoning --methods lora_adamw,lora_pro_full --rank 4 --seeds 5
 
 #include <lorapro/lorapro.hpp>
-#include <CLI/CLI.hpp>
-#include <algorithm>  // std::min
+#include <algorithm>  // std::fill, std::min
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
@@ -166,7 +165,14 @@ std::vector<std::string> worked_samples(Gpt& gpt, const NumberPairs& pairs, Spli
   return lines;
 }
 
-void compare_methods(Options options) {
+void compare_methods(const examples::GptOptions& chosen) {
+  Options options{chosen};
+  if (options.smoke) {
+    options.base.width = 32;
+    options.base.heads = 2;
+    options.pretraining_steps = 30;
+    options.evaluation_size = 32;
+  }
   examples::nn::set_threads(options.threads);
   const NumberPairs pairs;
   options.model = base_file(pairs, options);
@@ -185,40 +191,19 @@ void compare_methods(Options options) {
   task.samples = [&](Gpt& gpt) { return worked_samples(gpt, pairs, split); };
   fmt::print("{} word problems to learn from, {} with other numbers and sentences held out ({})\n",
              options.train_size, held_out.size(), options.validation ? "validation" : "test");
-  examples::compare_on_text(
-      {"math_reasoning", "exact match", /*higher_is_better=*/true},
-      fmt::format("Word problems: {} of them, {}", options.train_size,
-                  options.seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", options.seeds)),
-      base, task, options, {{"evaluation_size", held_out.size()}});
+  examples::compare_on_text({"math_reasoning", "exact match", /*higher_is_better=*/true},
+                            fmt::format("Word problems: {} of them", options.train_size), base,
+                            task, options, {{"evaluation_size", held_out.size()}});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Options options;
-  options.methods = {Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
-                     Method::full_adamw};
+  examples::GptOptions options;
   options.train_size = 2000;
   options.batch_size = 32;
   options.epochs = 5;
-  options.threads = 0;
-  options.output = "math_reasoning_results";
-  options.cache = examples::default_cache(options.output / "cache");
-
-  CLI::App app("Fine-tunes a small GPT to word problems in several ways.", "math_reasoning");
-  examples::add_run_options(app, options);
-  examples::add_gpt_options(app, options);
-  app.get_option("--model")->description("The base [default: pretrained in the first run]");
-  if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
-  auto tuned = kLearningRates;
-  options.learning_rates.merge(tuned);  // rates from the command line stay
-  if (options.smoke) {
-    shrink(app, options);
-    options.base.width = 32;
-    options.base.heads = 2;
-    options.pretraining_steps = 30;
-    options.evaluation_size = 32;
-  }
-  return examples::run_text_program("math_reasoning", "nothing is needed",
-                                    [&] { compare_methods(options); });
+  return examples::run_gpt_program(
+      "math_reasoning", "Fine-tunes a small GPT to word problems in several ways.",
+      "nothing is needed", options, kLearningRates, argc, argv, compare_methods);
 }

@@ -13,7 +13,6 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
-#include <exception>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -26,6 +25,7 @@
 #include "nn/gpt_text.hpp"
 #include "nn/model_file.hpp"
 #include "nn/training.hpp"
+#include "support/program.hpp"
 #include "support/progress_bar.hpp"
 #include "support/run_options.hpp"
 #include "support/text_files.hpp"
@@ -36,9 +36,6 @@ namespace {
 using examples::nn::Gpt;
 using examples::nn::GptConfig;
 using lorapro::Index;
-
-// The exit code by which a test driver knows that a test could not run.
-constexpr int kExitDataMissing = 77;
 
 struct Options {
   std::int64_t steps = 4000;
@@ -216,13 +213,6 @@ int main(int argc, char** argv) {
     options.model = {256, 32, 32, 2, 2};
     if (app.count("--steps") == 0) options.steps = 120;
   }
-  try {
-    pretrain(options);
-  } catch (const examples::DataMissing& error) {
-    fmt::print(stderr, "pretrain_gpt: {} (fetch it: examples/data/text.sh)\n", error.what());
-    return kExitDataMissing;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "pretrain_gpt: {}\n", error.what());
-    return 1;
-  }
+  return examples::run_program("pretrain_gpt", "fetch it: examples/data/text.sh",
+                               [&] { pretrain(options); });
 }

@@ -46,6 +46,7 @@ inline nlohmann::json recorded_options(const RunOptions& options, Method method)
 
 /// Trains every method with every learning rate and seed that `options` asks for, except what the
 /// output folder holds already; then prints the table and draws the curves.
+/// \param title        of the picture; how many seeds it shows is added.
 /// \param own_options  what `task` records with each run besides the common options: an object.
 inline void run_experiment(const Task& task, const std::string& title, const RunOptions& options,
                            const nlohmann::json& own_options, std::int64_t steps_per_run,
@@ -98,7 +99,8 @@ inline void run_experiment(const Task& task, const std::string& title, const Run
          std::string(info(method).color), continues ? series.back().dash + 1 : 1,
          group.mean_curve(&Run::loss_curve), group.mean_curve(&Run::metric_curve)});
   }
-  const std::string problem = plot_curves(options.output, title, task.metric, series);
+  const std::string problem =
+      plot_curves(options.output, title + ", " + options.seeds_text(), task.metric, series);
   if (!problem.empty()) fmt::print(stderr, "no picture of the curves: {}\n", problem);
   fmt::print("written to {}: results.json, results.csv{}\n", options.output.string(),
              problem.empty() ? ", curves.svg, curves.png" : "");

@@ -4,14 +4,10 @@
 #include <lorapro/lorapro.hpp>
 #include <CLI/CLI.hpp>
 #include <algorithm>  // std::max, std::min
-#include <chrono>
-#include <cmath>  // std::isfinite
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <fmt/format.h>
 #include <functional>
-#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <stdexcept>
@@ -23,15 +19,13 @@
 #include "../nn/model_file.hpp"
 #include "../nn/training.hpp"
 #include "experiment.hpp"
-#include "labelled_images.hpp"  // DataMissing
+#include "program.hpp"
 #include "run_options.hpp"
+#include "run_recorder.hpp"
 #include "text_files.hpp"
 
 // What the programs that fine-tune the small GPT have in common.
 namespace examples {
-
-// The exit code by which a test driver knows that a test could not run.
-constexpr int kExitDataMissing = 77;
 
 struct GptOptions : RunOptions {
   std::filesystem::path model;
@@ -52,7 +46,9 @@ struct TextTask {
 };
 
 inline void add_gpt_options(CLI::App& app, GptOptions& options) {
-  app.add_option("--model", options.model, "The pretrained GPT, a file of pretrain_gpt")
+  app.add_option("--model", options.model,
+                 options.model.empty() ? "The base [default: pretrained in the first run]"
+                                       : "The pretrained GPT, a file of pretrain_gpt")
       ->type_name("FILE")
       ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Examples per step")
@@ -62,17 +58,6 @@ inline void add_gpt_options(CLI::App& app, GptOptions& options) {
                "Measure the first metric alone, on validation data: to choose options by");
   app.add_flag("--smoke", options.smoke,
                "All methods on a built-in text and a tiny model, in a few seconds");
-}
-
-/// --smoke changes the defaults; what the user has set stays.
-inline void shrink(const CLI::App& app, GptOptions& options) {
-  if (app.count("--train-size") == 0) options.train_size = 64;
-  if (app.count("--epochs") == 0) options.epochs = 2;
-  if (app.count("--seeds") == 0) options.seeds = 1;
-  if (app.count("--methods") == 0) {
-    options.methods.clear();
-    for (const auto& method : kMethods) options.methods.push_back(method.method);
-  }
 }
 
 /// The pretrained base, or a tiny random one for --smoke.
@@ -129,8 +114,6 @@ namespace detail {
 template <typename Rule>
 Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& options,
                  const RunRequest& request, ProgressBar& bar) {
-  using Clock = std::chrono::steady_clock;
-  const auto start = Clock::now();
   RandomEngine engine(request.key.seed);
   auto chosen = permutation(static_cast<Eigen::Index>(task.training.size()), engine);
   chosen.resize(static_cast<std::size_t>(options.train_size));
@@ -138,19 +121,13 @@ Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& op
   const std::int64_t steps = steps_per_run(options);
   lorapro::Optimizer<float, Rule> optimizer(
       options.optimizer_config(request.method, request.key.learning_rate, steps));
-  Run run;
-  run.key = request.key;
+  const std::int64_t last_epoch = steps / options.epochs;
+  RunRecorder recorder(request.key, steps, last_epoch, bar);
+  Run& run = recorder.run();
   run.trainable_parameters = attach_to(optimizer, gpt);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
 
-  Clock::duration in_optimizer{};
-  lorapro::Index skipped = 0;
-  // The loss of single batches is noisy: a point of the curve is the mean over some of them.
-  const std::int64_t steps_per_point = std::max<std::int64_t>(steps / 32, 1);
   const std::int64_t steps_per_metric = std::max<std::int64_t>(steps / 5, 1);
-  const std::int64_t last_epoch = steps / options.epochs;
-  double loss_since_point = 0.0;
-  std::int64_t step = 0;
   run.metric_curve.emplace_back(0, task.quick_metric(gpt));
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto order = permutation(static_cast<Eigen::Index>(chosen.size()), engine);
@@ -163,31 +140,13 @@ Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& op
       }
       const auto batch = nn::make_batch(examples);
       const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
-      const auto before = Clock::now();
-      skipped += optimizer.step().skipped_non_finite;
-      in_optimizer += Clock::now() - before;
-      optimizer.zero_grad();
-      ++step;
-      bar.advance(loss);
-      loss_since_point += loss;
-      if (step % steps_per_point == 0) {
-        run.loss_curve.emplace_back(step, loss_since_point / static_cast<double>(steps_per_point));
-        loss_since_point = 0.0;
-      }
-      if (step > steps - last_epoch) run.final_loss += loss / static_cast<double>(last_epoch);
+      recorder.update(optimizer);
+      const std::int64_t step = recorder.after_step(loss);
       if (step % steps_per_metric == 0) run.metric_curve.emplace_back(step, task.quick_metric(gpt));
     }
   }
-  if (skipped > 0) {
-    bar.print(fmt::format("{} updates skipped: their gradients were not finite", skipped));
-  }
-  // All that results.json can hold of a loss that has diverged.
-  if (!std::isfinite(run.final_loss)) run.final_loss = std::numeric_limits<double>::quiet_NaN();
   task.measure(gpt, run);
-  run.optimizer_ms_per_step =
-      std::chrono::duration<double, std::milli>(in_optimizer).count() / static_cast<double>(steps);
-  run.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return run;
+  return recorder.finish();
 }
 
 }  // namespace detail
@@ -245,26 +204,24 @@ inline void compare_on_text(const Task& named, const std::string& title, const G
                  });
 }
 
-/// Runs the program's `body`; errors become one line and an exit code.
-/// \param script  which fetches the data.
-template <typename Body>
-int run_text_program(const char* name, const char* script, const Body& body) {
-  try {
-    body();
-    return 0;
-  } catch (const UsageError& error) {
-    fmt::print(stderr, "{}: {}\n", name, error.what());
-    return 2;
-  } catch (const lorapro::ConfigError& error) {
-    fmt::print(stderr, "{}: {}\n", name, error.what());
-    return 2;
-  } catch (const DataMissing& error) {
-    fmt::print(stderr, "{}: {} (fetch the data: {})\n", name, error.what(), script);
-    return kExitDataMissing;
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}: {}\n", name, error.what());
-    return 1;
-  }
+/// The main function of a program that fine-tunes the GPT.
+/// \param remedy           how to get its data.
+/// \param options          with the program's own defaults.
+/// \param compare_methods  called with the options of the command line.
+template <typename CompareMethods>
+int run_gpt_program(const std::string& name, const std::string& description,
+                    const std::string& remedy, GptOptions options, const LearningRates& tuned,
+                    int argc, char** argv, const CompareMethods& compare_methods) {
+  options.threads = 0;
+  options.output = name + "_results";
+  options.cache = default_cache(options.output / "cache");
+  CLI::App app(description, name);
+  add_run_options(app, options);
+  add_gpt_options(app, options);
+  if (const auto exit_code = parse_command_line(app, argc, argv)) return *exit_code;
+  use_tuned(options, tuned);
+  if (options.smoke) shrink_runs(app, options, 2, 64);
+  return run_program(name, remedy, [&] { compare_methods(options); });
 }
 
 }  // namespace examples

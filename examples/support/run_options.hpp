@@ -32,7 +32,8 @@ using LearningRates = std::map<Method, std::vector<double>>;
 /// What every example lets its user choose. An example sets its own defaults before it adds them to
 /// its command line.
 struct RunOptions {
-  std::vector<Method> methods;
+  std::vector<Method> methods{Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
+                              Method::full_adamw};
   LearningRates learning_rates;
   lorapro::Index rank = 8;
   double lora_alpha = 16.0;
@@ -47,6 +48,11 @@ struct RunOptions {
   std::filesystem::path output;
   std::filesystem::path cache;
   bool fresh = false;
+
+  /// "one seed", "mean of 3 seeds"
+  std::string seeds_text() const {
+    return seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", seeds);
+  }
 
   /// What `method` is damped by; the library's default where nothing else was said.
   double damping(Method method) const {
@@ -205,6 +211,23 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
       ->type_name("DIR")
       ->capture_default_str();
   app.add_flag("--fresh", options.fresh, "Do again the runs that DIR/results.json holds already");
+}
+
+/// What --smoke changes in every program; what the user has set stays.
+inline void shrink_runs(const CLI::App& app, RunOptions& options, int epochs,
+                        lorapro::Index train_size) {
+  if (app.count("--epochs") == 0) options.epochs = epochs;
+  if (app.count("--train-size") == 0) options.train_size = train_size;
+  if (app.count("--seeds") == 0) options.seeds = 1;
+  if (app.count("--methods") == 0) {
+    options.methods.clear();
+    for (const auto& method : kMethods) options.methods.push_back(method.method);
+  }
+}
+
+/// Takes the tuned rates of the methods for which the command line gives none.
+inline void use_tuned(RunOptions& options, LearningRates tuned) {
+  options.learning_rates.merge(tuned);
 }
 
 /// Parses the command line. \return the exit code if the program is to end now: 0 after --help, 2

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <algorithm>  // std::max
+#include <chrono>
+#include <cmath>  // std::isfinite
+#include <cstdint>
+#include <fmt/format.h>
+#include <limits>
+#include <utility>
+
+#include "progress_bar.hpp"
+#include "run.hpp"
+
+namespace examples {
+
+/// Watches a fine-tuning and fills in its Run: how long it and its optimizer took, the curve of the
+/// loss, and the loss of the last epoch. The metric is the caller's.
+class RunRecorder {
+ public:
+  RunRecorder(RunKey key, std::int64_t steps, std::int64_t steps_per_epoch, ProgressBar& bar)
+      : steps_(steps), steps_per_epoch_(steps_per_epoch), bar_(bar) {
+    run_.key = std::move(key);
+  }
+
+  Run& run() { return run_; }
+
+  /// One step of the optimizer, timed, by gradients that are zeroed then.
+  template <typename Optimizer>
+  void update(Optimizer& optimizer) {
+    const auto before = Clock::now();
+    const auto report = optimizer.step();
+    in_optimizer_ += Clock::now() - before;
+    skipped_ += report.skipped_non_finite;
+    optimizer.zero_grad();
+  }
+
+  /// The training loss of the step that was just done. \return its number, from 1.
+  std::int64_t after_step(double loss) {
+    ++step_;
+    bar_.advance(loss);
+    // The loss of single batches is noisy: a point of the curve is the mean over some of them.
+    const std::int64_t steps_per_point = std::max<std::int64_t>(steps_ / 32, 1);
+    loss_since_point_ += loss;
+    if (step_ % steps_per_point == 0) {
+      run_.loss_curve.emplace_back(step_, loss_since_point_ / static_cast<double>(steps_per_point));
+      loss_since_point_ = 0.0;
+    }
+    if (step_ > steps_ - steps_per_epoch_) {
+      run_.final_loss += loss / static_cast<double>(steps_per_epoch_);
+    }
+    return step_;
+  }
+
+  /// To be called last, once the metric is measured.
+  Run finish() {
+    if (skipped_ > 0) {
+      bar_.print(fmt::format("{} updates skipped: their gradients were not finite", skipped_));
+    }
+    // All that results.json can hold of a loss that has diverged.
+    if (!std::isfinite(run_.final_loss)) {
+      run_.final_loss = std::numeric_limits<double>::quiet_NaN();
+    }
+    run_.optimizer_ms_per_step = std::chrono::duration<double, std::milli>(in_optimizer_).count() /
+                                 static_cast<double>(steps_);
+    run_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    return std::move(run_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Run run_;
+  std::int64_t steps_;
+  std::int64_t steps_per_epoch_;
+  ProgressBar& bar_;
+  std::int64_t step_ = 0;
+  std::int64_t skipped_ = 0;
+  double loss_since_point_ = 0.0;
+  Clock::duration in_optimizer_{};
+  Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace examples
