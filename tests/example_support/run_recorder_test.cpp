@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include "examples/support/run_recorder.hpp"
+
+#include <cmath>   // std::isnan
+#include <limits>  // std::numeric_limits
+
+#include "support/catch.hpp"
+
+namespace {
+
+struct Report {
+  int skipped_non_finite = 0;
+};
+
+struct CountingOptimizer {
+  int steps = 0, zeroed = 0;
+  Report step() {
+    ++steps;
+    return {0};
+  }
+  void zero_grad() { ++zeroed; }
+};
+
+TEST_CASE("a recorder averages the losses of a point and of the last epoch", "[run_recorder]") {
+  examples::ProgressBar bar(64);
+  examples::RunRecorder recorder({"method", 0.5, 7, {}}, 64, 16, bar);
+  CountingOptimizer optimizer;
+  for (int t = 1; t <= 64; ++t) {
+    recorder.update(optimizer);
+    CHECK(recorder.after_step(t) == t);
+  }
+  recorder.run().value = 3;
+  const examples::Run run = recorder.finish();
+  CHECK(optimizer.steps == 64);
+  CHECK(optimizer.zeroed == 64);
+  CHECK(run.key.method == "method");
+  CHECK(run.key.seed == 7);
+  CHECK(run.value == 3);
+  REQUIRE(run.loss_curve.size() == 32);  // 32 points of two steps
+  CHECK(run.loss_curve.front() == std::pair<std::int64_t, double>(2, 1.5));
+  CHECK(run.loss_curve.back() == std::pair<std::int64_t, double>(64, 63.5));
+  CHECK(run.final_loss == Approx(56.5));  // the mean of 49 to 64
+  CHECK(run.seconds >= 0);
+  CHECK(run.optimizer_ms_per_step >= 0);
+}
+
+TEST_CASE("a loss that has diverged is not a number", "[run_recorder]") {
+  examples::ProgressBar bar(2);
+  examples::RunRecorder recorder({"method", 0.5, 7, {}}, 2, 1, bar);
+  recorder.after_step(1);
+  recorder.after_step(std::numeric_limits<double>::infinity());
+  CHECK(std::isnan(recorder.finish().final_loss));
+}
+
+}  // namespace
