@@ -51,6 +51,20 @@ struct Code {
   std::string training, validation, test;
 };
 
+/// The same code with a tab for every four spaces that a line begins with: a small model that reads
+/// bytes would learn little else than to go on with spaces.
+std::string indented_by_tabs(std::string_view code) {
+  std::string result;
+  for (std::size_t first = 0; first < code.size();) {
+    const auto end = std::min(code.find('\n', first), code.size() - 1) + 1;
+    const auto line = code.substr(first, end - first);
+    const auto text = std::min(line.find_first_not_of(' '), line.size());
+    result.append(text / 4, '\t').append(line.substr(text / 4 * 4));
+    first = end;
+  }
+  return result;
+}
+
 /// The Python files that code.sh has fetched. Of ten files one is for validation, one for tests.
 Code read_code(const std::filesystem::path& cache) {
   Code code;
@@ -58,7 +72,7 @@ Code read_code(const std::filesystem::path& cache) {
   for (const auto& file : examples::files_below(cache / "code" / "python3.11", ".py")) {
     if (file.string().find("pydoc_data") != std::string::npos) continue;  // not code
     auto& part = number % 10 == 4 ? code.validation : number % 10 == 9 ? code.test : code.training;
-    part += examples::plain_text(examples::read_text(file)) + "\n\n";
+    part += indented_by_tabs(examples::plain_text(examples::read_text(file))) + "\n\n";
     ++number;
   }
   if (code.test.size() < 100000) {
@@ -71,7 +85,7 @@ Code read_code(const std::filesystem::path& cache) {
 Code small_functions() {
   std::string text;
   for (int i = 0; i < 200; ++i) {
-    text += fmt::format("def add_{}(x):\n    y = x + {}\n    return y\n\n\n", i, i);
+    text += fmt::format("def add_{}(x):\n\ty = x + {}\n\treturn y\n\n\n", i, i);
   }
   return {text, text, text};
 }
@@ -100,7 +114,7 @@ std::vector<std::string> function_heads(std::string_view text, std::size_t limit
                                     second_end - std::min(first_end + 1, second_end));
     const bool short_enough = first.size() + second.size() < 100;
     if (!short_enough || first.size() < 2 || first.substr(first.size() - 2) != "):") continue;
-    if (second.size() < 6 || second.substr(0, 4) != "    " || second[4] == ' ') continue;
+    if (second.size() < 3 || second[0] != '\t' || second[1] == '\t') continue;
     if (std::string_view(":([{,\\").find(second.back()) != std::string_view::npos) continue;
     const auto quotes = second.find("\"\"\"");  // a docstring of several lines has one of them only
     if (quotes != std::string_view::npos && second.rfind("\"\"\"") == quotes) continue;
@@ -119,10 +133,10 @@ std::string completion(Gpt& gpt, const std::string& head, std::uint64_t seed) {
   RandomEngine engine(seed);
   std::string body = sample(gpt, "\n\n" + head, {kLength, 0.5, "\n\n"}, engine);
   const bool cut_off = static_cast<Index>(body.size()) == kLength;
-  if (!body.empty() && body.front() != ' ') return "";
+  if (!body.empty() && body.front() != '\t') return "";
   for (std::size_t line = body.find('\n'); line != std::string::npos;
        line = body.find('\n', line + 1)) {
-    if (line + 1 < body.size() && body[line + 1] != ' ') body.resize(line);
+    if (line + 1 < body.size() && body[line + 1] != '\t') body.resize(line);
   }
   if (cut_off && body.find('\n') != std::string::npos) body.resize(body.rfind('\n'));
   return body;
@@ -134,7 +148,7 @@ std::optional<double> parsing_share(Gpt& gpt, const std::vector<std::string>& he
   std::vector<std::string> functions;
   for (std::size_t i = 0; i < heads.size(); ++i) {
     const std::string body = completion(gpt, heads[i], i + 1000 * seed);
-    if (body.find_first_not_of(" \n") == std::string::npos) continue;
+    if (body.find_first_not_of(" \t\n") == std::string::npos) continue;
     functions.push_back(heads[i] + body + "\n");
   }
   const auto parsed = examples::parsed_by_python(functions, scratch);
@@ -168,7 +182,10 @@ void compare_methods(const examples::GptOptions& options) {
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < std::min<std::size_t>(heads.size(), 2); ++i) {
       const std::string& head = heads[i * heads.size() / 2];
-      const std::string function = head + completion(gpt, head, i) + "\n";
+      std::string function = head + completion(gpt, head, i) + "\n";
+      for (auto tab = function.find('\t'); tab != std::string::npos; tab = function.find('\t')) {
+        function.replace(tab, 1, 4, ' ');
+      }
       std::size_t first = 0;
       for (auto end = function.find('\n'); end != std::string::npos;
            first = end + 1, end = function.find('\n', first)) {
@@ -191,7 +208,7 @@ void compare_methods(const examples::GptOptions& options) {
 int main(int argc, char** argv) {
   examples::GptOptions options;
   options.model = LORAPRO_MODELS_DIR "/gpt_english.safetensors";
-  options.train_size = 1600;
+  options.train_size = 3200;
   options.batch_size = 8;
   return examples::run_gpt_program("code_generation",
                                    "Fine-tunes a small GPT to Python in several ways.",

@@ -26,6 +26,7 @@
 #include "nn/softmax_cross_entropy.hpp"
 #include "nn/training.hpp"
 #include "support/classification_scores.hpp"
+#include "support/classifier_fine_tuning.hpp"
 #include "support/experiment.hpp"
 #include "support/method.hpp"
 #include "support/program.hpp"
@@ -58,11 +59,6 @@ const examples::LearningRates kLearningRates{
     {Method::lora_pro_efficient, {4e-3}}, {Method::lora_pro_full, {1e-3}},
     {Method::full_adamw, {3e-4}},
 };
-
-// Of the new head, which every method trains alike: by AdamW, or by the plain gradient descent of
-// the methods that use it.
-constexpr double kHeadRateAdamW = 3e-3;
-constexpr double kHeadRateSgd = 1e-1;
 
 struct Options : examples::RunOptions {
   std::filesystem::path wordnet_dir;
@@ -139,21 +135,6 @@ void train(nn::SentenceClassifier<float>& model, const Examples& examples, int e
   }
 }
 
-/// What is trained of the encoder: adapters on its linear layers, or the weights of these as a
-/// whole. Biases, norms and token embeddings stay as they are.
-void choose_trained(nn::SentenceEncoder<float>& encoder, const Options& options,
-                    const examples::RunRequest& request) {
-  if (info(request.method).trains_adapters) {
-    nn::attach_adapters(encoder, [&](std::size_t layer) {
-      return options.lora_config(request.method, request.key.seed, layer);
-    });
-  } else {
-    nn::freeze(encoder);
-    nn::for_each_linear(encoder,
-                        [](const std::string&, auto& linear) { linear.weight().unfreeze(); });
-  }
-}
-
 /// Fine-tunes `model` by `Rule`, measuring the accuracy on the way and at the end.
 template <typename Rule>
 examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProblem& problem,
@@ -175,15 +156,7 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
   examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar);
   examples::Run& run = recorder.run();
   run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
-  lorapro::GroupConfig head_config;
-  head_config.lr = info(request.method).uses_adamw ? kHeadRateAdamW : kHeadRateSgd;
-  const auto head_group = optimizer.add_group(head_config);
-  model.head().for_each_parameter("head", [&](const std::string& name, auto& parameter) {
-    optimizer.attach(lorapro::DenseView<float>{parameter.value.data(), parameter.grad.data(),
-                                               parameter.value.size()},
-                     head_group, name);
-    run.trainable_parameters += parameter.value.size();
-  });
+  run.trainable_parameters += examples::attach_head(optimizer, model.head(), request.method);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
 
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 4, 1);
@@ -211,7 +184,8 @@ examples::Run run_method(const SentenceProblem& problem, const Examples& evaluat
   RandomEngine engine(request.key.seed);
   nn::SentenceClassifier<float> model(problem.new_encoder(),
                                       static_cast<Index>(problem.classes.size()), engine);
-  choose_trained(model.encoder(), options, request);
+  examples::choose_trained(model.encoder(), options, request,
+                           [](const std::string&) { return true; });
   return examples::with_rule(request.method, [&](auto tag) {
     return fine_tune<typename decltype(tag)::type>(model, problem, evaluation, options, request,
                                                    engine, bar);
@@ -240,11 +214,12 @@ void compare_methods(const Options& options) {
              problem.classes.size());
   fmt::print("always {}: accuracy {:.4f}\n",
              problem.classes[static_cast<std::size_t>(majority.label)], majority.share);
-  const nlohmann::json own_options{{"data", problem.name},
-                                   {"batch_size", options.batch_size},
-                                   {"split", split},
-                                   {"head_rates", {kHeadRateAdamW, kHeadRateSgd}},
-                                   {"base_fingerprint", problem.base_fingerprint}};
+  const nlohmann::json own_options{
+      {"data", problem.name},
+      {"batch_size", options.batch_size},
+      {"split", split},
+      {"head_rates", {examples::kHeadRateAdamW, examples::kHeadRateSgd}},
+      {"base_fingerprint", problem.base_fingerprint}};
   const std::string title = fmt::format("Definitions of words to {} classes: {} sentences",
                                         problem.classes.size(), options.train_size);
   examples::run_experiment({"language_understanding", "accuracy", /*higher_is_better=*/true}, title,

@@ -51,6 +51,13 @@ class Vit {
     head_.randomize(engine);
   }
 
+  /// A new random head for other classes.
+  void replace_head(Index classes, RandomEngine& engine) {
+    config_.classes = classes;
+    head_ = Linear<Scalar>(classes, config_.width);
+    head_.randomize(engine);
+  }
+
   const VitConfig& config() const { return config_; }
   PositionEmbedding<Scalar>& positions() { return positions_; }
   Linear<Scalar>& head() { return head_; }

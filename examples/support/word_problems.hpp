@@ -85,18 +85,28 @@ inline constexpr std::array<std::string_view, 2> kLosses{"sells", "loses"};
 
 // Each split has sentences of its own. The verb alone decides whether to add or to subtract, and
 // what it is followed by is b.
-inline constexpr std::array<std::string_view, 10> kTrainingSentences{
-    "$name has $a $things and $verb $b.",  "$name has $a $things, then $verb $b.",
-    "With $a $things, $name $verb $b.",    "First $a $things, $name $verb $b.",
-    "$name had $a $things. Now $verb $b.", "$name $verb $b and had $a $things.",
-    "$name $verb $b, but had $a $things.", "$a $things: $name $verb $b more.",
-    "$name $verb $b; before: $a $things.", "Once $a $things; $name $verb $b."};
-inline constexpr std::array<std::string_view, 3> kValidationSentences{
+inline constexpr std::array<std::string_view, 24> kTrainingSentences{
+    "$name has $a $things and $verb $b.",    "$name has $a $things, then $verb $b.",
+    "With $a $things, $name $verb $b.",      "First $a $things, $name $verb $b.",
+    "$name had $a $things. Now $verb $b.",   "$name $verb $b and had $a $things.",
+    "$name $verb $b, but had $a $things.",   "$a $things: $name $verb $b more.",
+    "$name $verb $b; before: $a $things.",   "Once $a $things; $name $verb $b.",
+    "$name keeps $a $things, $verb $b.",     "Having $a $things, $name $verb $b.",
+    "There are $a $things. $name $verb $b.", "$name $verb $b after $a $things.",
+    "$a $things in a box; $name $verb $b.",  "Today $name $verb $b; had $a $things.",
+    "$name $verb $b. It was $a $things.",    "$name counts $a $things and $verb $b.",
+    "$a $things are here. $name $verb $b.",  "Yes, $name $verb $b; had $a $things.",
+    "So $name, with $a $things, $verb $b.",  "$name finds $a $things, $verb $b.",
+    "Now $name $verb $b, from $a $things.",  "Start: $a $things. $name $verb $b."};
+inline constexpr std::array<std::string_view, 6> kValidationSentences{
     "$name owns $a $things and $verb $b.", "Of $a $things here $name $verb $b.",
-    "See $a $things; $name $verb $b."};
-inline constexpr std::array<std::string_view, 4> kTestSentences{
-    "$name with $a $things $verb $b.", "At first $a $things. $name $verb $b.",
-    "$name, who has $a $things, $verb $b.", "On a rug: $a $things; $name $verb $b."};
+    "See $a $things; $name $verb $b.",     "Later $name $verb $b; had $a $things.",
+    "$name $verb $b, was at $a $things.",  "$a $things on a bed. $name $verb $b."};
+inline constexpr std::array<std::string_view, 8> kTestSentences{
+    "$name with $a $things $verb $b.",       "At first $a $things. $name $verb $b.",
+    "$name, who has $a $things, $verb $b.",  "On a rug: $a $things; $name $verb $b.",
+    "$name $verb $b. Before, $a $things.",   "Say $name $verb $b; held $a $things.",
+    "$a $things lie there; $name $verb $b.", "$name got $a $things. Then $verb $b."};
 
 template <std::size_t N>
 std::string_view any(const std::array<std::string_view, N>& words, RandomEngine& engine) {
