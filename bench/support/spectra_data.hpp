@@ -22,11 +22,11 @@ inline WideMatrix random_gram(Index rank, std::uint64_t key) {
 
 /// What the r x r solve of a pair starts from.
 struct SpectraData {
-  explicit SpectraData(Index rank)
-      : gram_A(random_gram(rank, 1)),
-        gram_B(random_gram(rank, 2)),
-        cross_A(random_matrix<double>(rank, rank, 1, 3)),
-        cross_B(random_matrix<double>(rank, rank, 1, 4)),
+  explicit SpectraData(Index rank, std::uint64_t pair = 0)
+      : gram_A(random_gram(rank, 4 * pair + 1)),
+        gram_B(random_gram(rank, 4 * pair + 2)),
+        cross_A(random_matrix<double>(rank, rank, 1, 4 * pair + 3)),
+        cross_B(random_matrix<double>(rank, rank, 1, 4 * pair + 4)),
         spectra(rank),
         scratch(std::max(lorapro::SpectralPair::scratch_size(rank), rank * rank)) {}
 
