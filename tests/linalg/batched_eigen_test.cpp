@@ -174,7 +174,7 @@ TEST_CASE("batched_eigen at the ends of the range of double", "[batched_eigen]")
 
 TEST_CASE("a matrix gives the same bits in any lane and any company", "[batched_eigen]") {
   LORAPRO_TEST_RANDOM(random, 73);
-  for (const Index size : {1, 2, 3, 4, 7, 8, 16, 31, 32, 33}) {
+  for (const Index size : {1, 2, 3, 4, 7, 16, 32, 33}) {
     CAPTURE(size);
     std::vector<Matrix> company = special_matrices(size);
     for (int k = 0; k < 4; ++k) company.push_back(random_symmetric(random, size));
@@ -182,9 +182,9 @@ TEST_CASE("a matrix gives the same bits in any lane and any company", "[batched_
     company.push_back(Matrix::Constant(size, size, std::numeric_limits<double>::quiet_NaN()));
     std::vector<Result> alone;
     for (const Matrix& matrix : company) alone.push_back(solve_alone(matrix));
-    // In batches of every length, from every start: in every lane of every packet.
-    for (std::size_t count = 1; count <= company.size(); ++count)
-      for (std::size_t first = 0; first < company.size(); first += 3) {
+    // In every lane of every packet.
+    for (const std::size_t count : {2, 3, 4, 5, 8, 10})
+      for (std::size_t first = 0; first < company.size(); ++first) {
         std::vector<Matrix> batch;
         for (std::size_t k = 0; k < count; ++k)
           batch.push_back(company[(first + k) % company.size()]);
