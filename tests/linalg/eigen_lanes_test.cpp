@@ -78,8 +78,6 @@ TEST_CASE("every width of packet gives the same bits", "[eigen_lanes]") {
   }
 }
 
-LORAPRO_PACKET_ARGUMENTS_END
-
 TEST_CASE("lanes may be left empty, and the matrix is kept", "[eigen_lanes]") {
   using Lanes = lorapro::detail::EigenLanes<Full>;
   const Matrix matrix = Matrix::Constant(3, 3, 2);
@@ -94,5 +92,7 @@ TEST_CASE("lanes may be left empty, and the matrix is kept", "[eigen_lanes]") {
   CHECK(problem.matrix == matrix.data());
   CHECK(matrix == Matrix::Constant(3, 3, 2));
 }
+
+LORAPRO_PACKET_ARGUMENTS_END
 
 }  // namespace
