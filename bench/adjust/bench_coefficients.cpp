@@ -6,7 +6,7 @@
 #include <memory>             // std::make_shared
 
 #include "support/benchmark_case.hpp"
-#include "support/spectra_data.hpp"
+#include "support/spectra_batch.hpp"
 
 namespace {
 
@@ -15,12 +15,14 @@ using bench::WideMatrix;
 
 constexpr double kScaling = 2, kDamping = 0.1;
 
+bool compute(bench::SpectraData& data, lorapro::AdjustCoefficients& coefficients) {
+  return coefficients.compute(data.spectra, data.cross_A.data(), data.cross_B.data(), kScaling,
+                              kDamping, lorapro::Gauge::sylvester, 1.0, data.scratch.data());
+}
+
 struct Fixture {
   explicit Fixture(Index rank) : data(rank), coefficients(rank) { (void)data.compute_spectra(); }
-  bool compute() {
-    return coefficients.compute(data.spectra, data.cross_A.data(), data.cross_B.data(), kScaling,
-                                kDamping, lorapro::Gauge::sylvester, 1.0, data.scratch.data());
-  }
+  bool compute() { return ::compute(data, coefficients); }
   bench::SpectraData data;
   lorapro::AdjustCoefficients coefficients;
 };
@@ -38,6 +40,21 @@ std::function<void()> sylvester(Index rank) {
   auto fixture = std::make_shared<Fixture>(rank);
   return [fixture] {
     bool solved = fixture->data.compute_spectra() && fixture->compute();
+    benchmark::DoNotOptimize(solved);
+  };
+}
+
+/// The same where the spectra of several pairs are decomposed together; per pair.
+std::function<void()> batched(Index rank) {
+  struct Batch {
+    explicit Batch(Index r) : pairs(r), coefficients(r) {}
+    bench::SpectraBatch pairs;
+    lorapro::AdjustCoefficients coefficients;
+  };
+  auto batch = std::make_shared<Batch>(rank);
+  return [batch] {
+    bench::SpectraData* const pair = batch->pairs.next_spectra();
+    bool solved = pair != nullptr && compute(*pair, batch->coefficients);
     benchmark::DoNotOptimize(solved);
   };
 }
@@ -86,6 +103,7 @@ const bool registered = bench::add_all([] {
     bench::Work whole;
     whole.flops = 38 * r * r * r;
     bench::add("solve/sylvester" + rest, whole, [=] { return sylvester(rank); });
+    bench::add("solve/batched" + rest, whole, [=] { return batched(rank); });
     bench::add("solve/eigen" + rest, whole, [=] { return eigen(rank); });
   }
 });

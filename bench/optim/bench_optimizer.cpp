@@ -38,12 +38,15 @@ std::function<void()> model_step(const bench::Shape& shape, Index pairs, int thr
 
 /// Registers "step/<kind>/f32/<pairs>x<shape>" for a model and, for the smoke run, a small one.
 template <typename Rule>
-void add_model_steps(const std::string& kind, double flops_per_element, double moment_bytes) {
-  for (const auto& [shape, pairs] : {std::pair{bench::Shape{96, 96, 8}, Index{3}},
-                                     std::pair{bench::Shape{768, 768, 8}, kPairs}}) {
+void add_model_steps(const std::string& kind, double flops_per_element_and_rank,
+                     double moment_bytes) {
+  for (const auto& [shape, pairs] :
+       {std::pair{bench::Shape{96, 96, 8}, Index{3}}, std::pair{bench::Shape{768, 768, 8}, kPairs},
+        std::pair{bench::Shape{768, 768, 16}, kPairs}}) {
     bench::Work work;
     const auto count = static_cast<double>(pairs);
-    work.flops = work.least_f32 = count * flops_per_element * shape.elements();
+    work.flops = work.least_f32 =
+        count * flops_per_element_and_rank * static_cast<double>(shape.rank) * shape.elements();
     work.bytes = work.least_bytes = count * 4 * moment_bytes * shape.elements();
     for (int threads = 1; threads <= bench::max_threads(); ++threads)
       bench::add(
@@ -58,7 +61,7 @@ void add_model_steps(const std::string& kind, double flops_per_element, double m
 const bool registered = bench::add_all([] {
   add_model_steps<lorapro::AdamWRule>("lora_adamw", 0, 0);
   add_model_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient", 0, 0);
-  add_model_steps<lorapro::LoraPro<lorapro::FullMoments<float>>>("full", 64, 4);  // 8 r
+  add_model_steps<lorapro::LoraPro<lorapro::FullMoments<float>>>("full", 8, 4);
 });
 
 }  // namespace

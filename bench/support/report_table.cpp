@@ -164,8 +164,10 @@ class Run {
     if (parts.size() < 2 || starts_with(parts[1], "naive_")) return std::nullopt;
     // Naive twins are in float.
     const std::string name = replaced(row.name, "/bf16/", "/f32/");
-    if (parts[0] == "solve" && parts[1] == "sylvester")
-      return over(row, replaced(name, "sylvester", "eigen"));
+    if (parts[0] == "solve" && (parts[1] == "sylvester" || parts[1] == "batched"))
+      return over(row, replaced(name, parts[1], "eigen"));
+    if (parts[0] == "solve" && parts[1] == "batched_spectra")
+      return over(row, replaced(name, "batched_", "naive_"));
     if (parts[0] == "layer" && parts[1] == "forward")
       return over(row, replaced(name, "forward", "base"));
     if (parts[0] == "layer" && parts[1] == "backward")

@@ -22,25 +22,20 @@ inline WideMatrix random_gram(Index rank, std::uint64_t key) {
 
 /// What the r x r solve of a pair starts from.
 struct SpectraData {
-  explicit SpectraData(Index rank)
-      : gram_A(random_gram(rank, 1)),
-        gram_B(random_gram(rank, 2)),
-        cross_A(random_matrix<double>(rank, rank, 1, 3)),
-        cross_B(random_matrix<double>(rank, rank, 1, 4)),
-        work_A(rank, rank),
-        work_B(rank, rank),
+  explicit SpectraData(Index rank, std::uint64_t pair = 0)
+      : gram_A(random_gram(rank, 4 * pair + 1)),
+        gram_B(random_gram(rank, 4 * pair + 2)),
+        cross_A(random_matrix<double>(rank, rank, 1, 4 * pair + 3)),
+        cross_B(random_matrix<double>(rank, rank, 1, 4 * pair + 4)),
         spectra(rank),
         scratch(std::max(lorapro::SpectralPair::scratch_size(rank), rank * rank)) {}
 
   bool compute_spectra() {
-    work_A = gram_A;  // are destroyed
-    work_B = gram_B;
-    constexpr double kEps = lorapro::storage_epsilon<float>();
-    return spectra.compute_A(work_A.data(), kEps, scratch.data()) &&
-           spectra.compute_B(work_B.data(), kEps, scratch.data());
+    return spectra.compute(gram_A.data(), gram_B.data(), lorapro::storage_epsilon<float>(),
+                           scratch.data());
   }
 
-  WideMatrix gram_A, gram_B, cross_A, cross_B, work_A, work_B;
+  WideMatrix gram_A, gram_B, cross_A, cross_B;
   lorapro::SpectralPair spectra;
   lorapro::Buffer<lorapro::Wide> scratch;
 };

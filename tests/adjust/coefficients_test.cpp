@@ -383,8 +383,7 @@ struct Direct {
     auto P = reference::rounded<double>(product(transposed(B), B));
     std::vector<double> scratch(static_cast<std::size_t>(std::max(
         lorapro::SpectralPair::scratch_size(r), lorapro::AdjustCoefficients::scratch_size(r))));
-    REQUIRE(spectra.compute_A(Q.data(), 0, scratch.data()));
-    REQUIRE(spectra.compute_B(P.data(), 0, scratch.data()));
+    REQUIRE(spectra.compute(Q.data(), P.data(), 0, scratch.data()));
     const auto a = reference::rounded<double>(cross_A), b = reference::rounded<double>(cross_B);
     ok = coefficients.compute(spectra, a.data(), b.data(), s, rho, gauge, grad_scale,
                               scratch.data());

@@ -31,8 +31,7 @@ AdjustCoefficients coefficients_of(support::Random& random, Index rank, double c
   std::vector<double> scratch(static_cast<std::size_t>(
       std::max(lorapro::SpectralPair::scratch_size(rank), AdjustCoefficients::scratch_size(rank))));
   lorapro::SpectralPair spectra(rank);
-  REQUIRE(spectra.compute_A(Q.data(), 0, scratch.data()));
-  REQUIRE(spectra.compute_B(P.data(), 0, scratch.data()));
+  REQUIRE(spectra.compute(Q.data(), P.data(), 0, scratch.data()));
   AdjustCoefficients out(rank);
   REQUIRE(out.compute(spectra, cross.data(), cross.data(), 2, rho, Gauge::sylvester, 1,
                       scratch.data()));

@@ -19,11 +19,11 @@ Matrix gram(const RealMatrix& F) {
   return reference::rounded<double>(reference::product(F, reference::transposed(F)));
 }
 
-bool compute(lorapro::SpectralPair& pair, Matrix gram_A, Matrix gram_B, double storage_eps) {
+bool compute(lorapro::SpectralPair& pair, const Matrix& gram_A, const Matrix& gram_B,
+             double storage_eps) {
   std::vector<double> scratch(
       static_cast<std::size_t>(lorapro::SpectralPair::scratch_size(pair.rank())));
-  return pair.compute_A(gram_A.data(), storage_eps, scratch.data()) &&
-         pair.compute_B(gram_B.data(), storage_eps, scratch.data());
+  return pair.compute(gram_A.data(), gram_B.data(), storage_eps, scratch.data());
 }
 
 void check_spectrum(const Spectrum& spectrum, const Matrix& S, Index rank) {

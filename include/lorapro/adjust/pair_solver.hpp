@@ -45,10 +45,9 @@ class PairSolver {
 
   /// Scratch that every member and FactorCombination::apply need, in Wide elements.
   static Index scratch_size(Index rank) {
-    const Index decompose = SpectralPair::scratch_size(rank) + rank * rank;
     return std::max(
         std::max(factor_products_scratch(rank), FactorCombination<float>::scratch_size(rank)),
-        std::max(decompose, 4 * rank * rank));
+        std::max(SpectralPair::scratch_size(rank), 4 * rank * rank));
   }
 
   /// Reads the factors and gradients once and computes the coefficients.
@@ -60,34 +59,34 @@ class PairSolver {
                      bool with_norm, Wide* scratch) {
     measure_A(pair, with_norm, scratch);
     measure_B(pair, with_norm, scratch);
+    spectra_.decompose(scratch);
     return conclude(pair, options, grad_scale, scratch);
   }
 
-  /// \name The parts of solve: measure_A and measure_B may run at the same time, with scratch each
+  /// \name The parts of solve: measure_A and measure_B may run at the same time, with scratch each;
+  /// then come the decompositions of spectra().
   /// @{
   void measure_A(const PairFactors& pair, bool with_norm, Wide* scratch) {
     const Index size = rank() * rank();
     grad_norm_A_ =
         std::sqrt(factor_products(pair.lora_A, pair.grad_A, gram_A(), cross_A(),
                                   with_norm ? products_.data() + 4 * size : nullptr, scratch));
-    std::copy_n(gram_A(), size, scratch);
-    measured_A_ = is_finite(grad_norm_A_) && finite(cross_A(), size) &&
-                  spectra_.compute_A(scratch, pair.storage_eps(), scratch + size);
+    finite_A_ = is_finite(grad_norm_A_) && finite(cross_A(), size);
+    spectra_.set_gram_A(gram_A());
   }
   void measure_B(const PairFactors& pair, bool with_norm, Wide* scratch) {
     const Index size = rank() * rank();
     grad_norm_B_ =
         std::sqrt(factor_products(pair.lora_B, pair.grad_B, gram_B(), cross_B(),
                                   with_norm ? products_.data() + 5 * size : nullptr, scratch));
-    std::copy_n(gram_B(), size, scratch);
-    measured_B_ = is_finite(grad_norm_B_) && finite(cross_B(), size) &&
-                  spectra_.compute_B(scratch, pair.storage_eps(), scratch + size);
+    finite_B_ = is_finite(grad_norm_B_) && finite(cross_B(), size);
+    spectra_.set_gram_B(gram_B());
   }
   AdjustReport conclude(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
                         Wide* scratch) {
     AdjustReport report;
     grad_scale_ = grad_scale;
-    if (!measured_A_ || !measured_B_) {
+    if (!spectra_.conclude(pair.storage_eps()) || !finite_A_ || !finite_B_) {
       report.status = AdjustStatus::non_finite;
       return report;
     }
@@ -151,6 +150,7 @@ class PairSolver {
 
   Index rank() const { return spectra_.rank(); }
   const SpectralPair& spectra() const { return spectra_; }
+  SpectralPair& spectra() { return spectra_; }
   const AdjustCoefficients& coefficients() const { return coefficients_; }
   AdjustCoefficients& coefficients() { return coefficients_; }
   Wide* cross_A() { return products_.data() + 2 * rank() * rank(); }  ///< grad_A A^T
@@ -200,8 +200,8 @@ class PairSolver {
   double grad_scale_ = 1;
   double grad_norm_A_ = 0;  // as the buffers hold it
   double grad_norm_B_ = 0;
-  bool measured_A_ = false;
-  bool measured_B_ = false;
+  bool finite_A_ = false;
+  bool finite_B_ = false;
 };
 
 LORAPRO_NAMESPACE_END

@@ -87,47 +87,100 @@ struct Packets {
   static LORAPRO_ALWAYS_INLINE Scalar sum(const Packet& v) { return Eigen::internal::predux(v); }
 };
 
+/// Correctly rounded square root: Eigen's psqrt is an approximation for some packets.
+template <typename Packet>
+LORAPRO_ALWAYS_INLINE Packet square_root(const Packet& v) {
+#if defined(EIGEN_VECTORIZE_AVX512)
+  if constexpr (std::is_same_v<Packet, Eigen::internal::Packet16f>) {
+    return _mm512_sqrt_ps(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet8d>) {
+    return _mm512_sqrt_pd(v);
+  } else
+#endif
+#if defined(EIGEN_VECTORIZE_AVX)
+      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet8f>) {
+    return _mm256_sqrt_ps(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4d>) {
+    return _mm256_sqrt_pd(v);
+  } else
+#endif
+#if defined(EIGEN_VECTORIZE_SSE)
+      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4f>) {
+    return _mm_sqrt_ps(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet2d>) {
+    return _mm_sqrt_pd(v);
+  } else
+#endif
+#if defined(EIGEN_VECTORIZE_NEON) && EIGEN_ARCH_ARM64
+      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4f>) {
+    return vsqrtq_f32(v);
+  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet2d>) {
+    return vsqrtq_f64(v);
+  } else
+#endif
+  {
+    return Eigen::internal::psqrt(v);
+  }
+}
+
+/// Comparisons lane by lane, and what they select. Eigen's masks are packets, which on AVX-512
+/// costs moves between them and the mask registers.
+template <typename Packet>
+struct LaneMask {
+  using Mask = Packet;
+  static LORAPRO_ALWAYS_INLINE Mask less(const Packet& a, const Packet& b) {
+    return Eigen::internal::pcmp_lt(a, b);
+  }
+  static LORAPRO_ALWAYS_INLINE Mask less_equal(const Packet& a, const Packet& b) {
+    return Eigen::internal::pcmp_le(a, b);
+  }
+  static LORAPRO_ALWAYS_INLINE Mask equal(const Packet& a, const Packet& b) {
+    return Eigen::internal::pcmp_eq(a, b);
+  }
+  static LORAPRO_ALWAYS_INLINE Mask both(const Mask& a, const Mask& b) {
+    return Eigen::internal::pand(a, b);
+  }
+  /// a where the mask is set, else b.
+  static LORAPRO_ALWAYS_INLINE Packet select(const Mask& mask, const Packet& a, const Packet& b) {
+    return Eigen::internal::pselect(mask, a, b);
+  }
+};
+
+#if defined(EIGEN_VECTORIZE_AVX512)
+template <>
+struct LaneMask<Eigen::internal::Packet8d> {
+  using Packet = Eigen::internal::Packet8d;
+  using Mask = __mmask8;
+  static LORAPRO_ALWAYS_INLINE Mask less(const Packet& a, const Packet& b) {
+    return _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ);
+  }
+  static LORAPRO_ALWAYS_INLINE Mask less_equal(const Packet& a, const Packet& b) {
+    return _mm512_cmp_pd_mask(a, b, _CMP_LE_OQ);
+  }
+  static LORAPRO_ALWAYS_INLINE Mask equal(const Packet& a, const Packet& b) {
+    return _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ);
+  }
+  static LORAPRO_ALWAYS_INLINE Mask both(Mask a, Mask b) { return static_cast<Mask>(a & b); }
+  static LORAPRO_ALWAYS_INLINE Packet select(Mask mask, const Packet& a, const Packet& b) {
+    return _mm512_mask_blend_pd(mask, b, a);
+  }
+};
+#endif
+
 /// m / (sqrt(v) + eps) for v >= 0. Correctly rounded square root and division except on AVX-512:
 /// there the divider, busy with the root, would dominate the Adam update, and the quotient comes
 /// from a 14-bit estimate of 1 / (sqrt(v) + eps) and a Newton step (a few eps of the scalar).
 template <typename Packet>
 LORAPRO_ALWAYS_INLINE Packet normalize(const Packet& m, const Packet& v, const Packet& eps) {
-  Packet root;
+  const Packet divisor = Eigen::internal::padd(square_root(v), eps);
 #if defined(EIGEN_VECTORIZE_AVX512)
   if constexpr (std::is_same_v<Packet, Eigen::internal::Packet16f>) {
-    const __m512 divisor = _mm512_add_ps(_mm512_sqrt_ps(v), eps);
     const __m512 estimate = _mm512_rcp14_ps(divisor);
     const __m512 error = _mm512_fnmadd_ps(divisor, estimate, _mm512_set1_ps(2.0f));
     return _mm512_mul_ps(_mm512_mul_ps(m, estimate), error);
-  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet8d>) {
-    root = _mm512_sqrt_pd(v);
-  } else
-#endif
-#if defined(EIGEN_VECTORIZE_AVX)
-      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet8f>) {
-    root = _mm256_sqrt_ps(v);
-  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4d>) {
-    root = _mm256_sqrt_pd(v);
-  } else
-#endif
-#if defined(EIGEN_VECTORIZE_SSE)
-      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4f>) {
-    root = _mm_sqrt_ps(v);
-  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet2d>) {
-    root = _mm_sqrt_pd(v);
-  } else
-#endif
-#if defined(EIGEN_VECTORIZE_NEON) && EIGEN_ARCH_ARM64
-      if constexpr (std::is_same_v<Packet, Eigen::internal::Packet4f>) {
-    root = vsqrtq_f32(v);
-  } else if constexpr (std::is_same_v<Packet, Eigen::internal::Packet2d>) {
-    root = vsqrtq_f64(v);
-  } else
-#endif
-  {
-    root = Eigen::internal::psqrt(v);
   }
-  return Eigen::internal::pdiv(m, Eigen::internal::padd(root, eps));
+#endif
+  return Eigen::internal::pdiv(m, divisor);
 }
 
 LORAPRO_PACKET_ARGUMENTS_END

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/core/buffer.hpp>
-#include <lorapro/linalg/symmetric_eigen.hpp>
+#include <lorapro/linalg/batched_eigen.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -29,21 +29,50 @@ class SpectralPair {
     gram_B_.vectors = gram_A_.vectors + rank * rank;
     gram_A_.values = gram_B_.vectors + rank * rank;
     gram_B_.values = gram_A_.values + rank;
+    problem_A_.values = gram_A_.values;
+    problem_A_.vectors = gram_A_.vectors;
+    problem_B_.values = gram_B_.values;
+    problem_B_.vectors = gram_B_.vectors;
   }
 
   /// Scratch that a decomposition needs, in Wide elements.
-  static Index scratch_size(Index rank) { return symmetric_eigen_scratch(rank); }
+  static Index scratch_size(Index rank) { return batched_eigen_scratch(rank, 2); }
 
-  /// \name Decompositions, independent of each other
-  /// \param gram  A A^T or B^T B, (r, r), both triangles; destroyed.
+  /// Decomposes both Gram matrices.
+  /// \param gram_A, gram_B  A A^T and B^T B, (r, r), both triangles.
+  /// \param scratch         scratch_size(rank) elements.
   /// \return false if an entry is not finite.
-  /// \cost about 9 r^3 flops; no heap.
-  /// @{
-  [[nodiscard]] bool compute_A(Wide* gram, double storage_eps, Wide* scratch) {
-    return decompose(gram, storage_eps, scratch, gram_A_);
+  /// \cost about 18 r^3 flops; no heap.
+  [[nodiscard]] bool compute(const Wide* gram_A, const Wide* gram_B, double storage_eps,
+                             Wide* scratch) {
+    set_gram_A(gram_A);
+    set_gram_B(gram_B);
+    decompose(scratch);
+    return conclude(storage_eps);
   }
-  [[nodiscard]] bool compute_B(Wide* gram, double storage_eps, Wide* scratch) {
-    return decompose(gram, storage_eps, scratch, gram_B_);
+
+  /// \name The parts of compute, for decompositions in the company of other pairs'
+  /// @{
+  /// The matrix must stay where it is until it has been decomposed.
+  void set_gram_A(const Wide* gram) { set_gram(gram, problem_A_); }
+  void set_gram_B(const Wide* gram) { set_gram(gram, problem_B_); }
+  void decompose(Wide* scratch) {
+    EigenProblem* const problems[] = {&problem_A_, &problem_B_};
+    batched_eigen(problems, 2, rank_, scratch);
+  }
+  /// What decompose gives to batched_eigen; the caller may, in any company.
+  EigenProblem& problem_A() { return problem_A_; }
+  EigenProblem& problem_B() { return problem_B_; }
+  /// Ranks and cutoffs. \pre Both problems have been decomposed.
+  /// \return false if an entry was not finite.
+  [[nodiscard]] bool conclude(double storage_eps) {
+    const bool settled = problem_A_.status == EigenProblem::Status::settled &&
+                         problem_B_.status == EigenProblem::Status::settled;
+    problem_A_.status = problem_B_.status = EigenProblem::Status::none;
+    if (!settled) return false;
+    truncate(storage_eps, gram_A_);
+    truncate(storage_eps, gram_B_);
+    return true;
   }
   /// @}
 
@@ -52,8 +81,12 @@ class SpectralPair {
   const Spectrum& gram_B() const { return gram_B_; }  ///< of P = B^T B
 
  private:
-  bool decompose(Wide* gram, double storage_eps, Wide* scratch, Spectrum& spectrum) const {
-    if (!symmetric_eigen(gram, rank_, spectrum.values, spectrum.vectors, scratch)) return false;
+  static void set_gram(const Wide* gram, EigenProblem& problem) {
+    problem.matrix = gram;
+    problem.status = EigenProblem::Status::pending;
+  }
+
+  void truncate(double storage_eps, Spectrum& spectrum) const {
     spectrum.largest = 0;
     for (Index i = 0; i < rank_; ++i) {
       spectrum.values[i] = std::max(spectrum.values[i], 0.0);
@@ -62,12 +95,12 @@ class SpectralPair {
     spectrum.cutoff = static_cast<Wide>(rank_) * cutoff_epsilon(storage_eps) * spectrum.largest;
     spectrum.rank = 0;
     for (Index i = 0; i < rank_; ++i) spectrum.rank += spectrum.values[i] > spectrum.cutoff;
-    return true;
   }
 
   Index rank_;
   Buffer<Wide> memory_;
   Spectrum gram_A_, gram_B_;
+  EigenProblem problem_A_, problem_B_;
 };
 
 LORAPRO_NAMESPACE_END

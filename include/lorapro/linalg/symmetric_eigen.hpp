@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/linalg/product.hpp>
+#include <lorapro/linalg/magnitude.hpp>
 
 #include <cmath>  // std::hypot, std::sqrt, std::copysign, std::abs
 
@@ -51,6 +51,17 @@ inline void row_rotate(Wide c, Wide s, Wide* x, Wide* y, Index size) {
 /// A matrix of low rank leaves the rounding noise of rounding noise behind, column after column,
 /// until its squares would underflow and its rotations would no longer be orthogonal.
 inline constexpr Wide kNegligible = 1e-140;
+
+/// The power of two by which to divide a matrix so that squares of its entries neither overflow nor
+/// underflow: it keeps the bits. 0 for most. \return false if an entry is not finite.
+inline bool binary_scale(const Wide* matrix, Index count, int& exponent) {
+  const Wide largest = largest_magnitude(matrix, count);
+  if (!is_finite(largest)) return false;
+  std::frexp(largest, &exponent);
+  exponent = std::max(exponent, -1000);  // 2^1000 is finite, and large enough for denormals
+  if (largest == 0 || std::abs(exponent) <= 100) exponent = 0;
+  return true;
+}
 
 /// Householder reduction H A H = T. On return `vectors` holds H (row i is the i-th row), `diagonal`
 /// and `off_diagonal` (off_diagonal[i] couples i and i + 1) hold T. `matrix` is destroyed.
@@ -171,23 +182,14 @@ inline Index symmetric_eigen_scratch(Index size) { return 3 * size; }
 ///      Numerische Mathematik 11, 1968.
 [[nodiscard]] inline bool symmetric_eigen(Wide* matrix, Index size, Wide* values, Wide* vectors,
                                           Wide* scratch) {
-  Wide scale = 0;
-  for (Index i = 0; i < size * size; ++i) {
-    if (!is_finite(matrix[i])) return false;
-    scale = std::max(scale, std::abs(matrix[i]));
-  }
-  // Squares of entries must neither overflow nor underflow; a power of two keeps the bits.
   int exponent = 0;
-  std::frexp(scale, &exponent);
-  exponent = std::max(exponent, -1000);  // 2^1000 is finite, and large enough for denormals
-  const Wide down = std::ldexp(1.0, -exponent);
-  const bool rescale = scale > 0 && (exponent > 100 || exponent < -100);
-  if (rescale)
-    for (Index i = 0; i < size * size; ++i) matrix[i] *= down;
+  if (!detail::binary_scale(matrix, size * size, exponent)) return false;
+  if (exponent != 0)
+    for (Index i = 0; i < size * size; ++i) matrix[i] *= std::ldexp(1.0, -exponent);
   Wide* const off_diagonal = scratch;
   detail::tridiagonalize(matrix, size, vectors, values, off_diagonal, scratch + size);
   if (!detail::tridiagonal_ql(values, off_diagonal, size, vectors)) return false;
-  if (rescale)
+  if (exponent != 0)
     for (Index i = 0; i < size; ++i) values[i] = std::ldexp(values[i], exponent);
   return true;
 }

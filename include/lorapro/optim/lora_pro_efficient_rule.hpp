@@ -44,6 +44,10 @@ struct LoraPro<AdapterMoments> {
     }
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
+    PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      return detail::measure_adjusted(pair, context, adjusted, team);
+    }
+
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       return detail::prepare_adjusted<Scalar>(
           pair, context, detail::largest_adam_gradient<Scalar>(), adjusted, team);

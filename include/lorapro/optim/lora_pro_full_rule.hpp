@@ -55,6 +55,10 @@ struct LoraPro<FullMoments<Storage>> {
     }
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
+    PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+      return detail::measure_adjusted(pair, context, adjusted, team);
+    }
+
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const auto max = static_cast<double>(std::numeric_limits<Scalar>::max());
       Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);

@@ -26,10 +26,9 @@ struct AdjustedPair {
   FactorCombination<Scalar> combination_A, combination_B;
 };
 
-/// Solves the pair and tells whether dA and dB fit the scalar.
-/// \param step_limit  norms of dA and dB have to stay below it.
+/// Measures the pair, up to its spectra: for PairState::measure.
 template <typename Scalar>
-Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
+PairSolver& measure_adjusted(const Pair& pair, const StepContext& context,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
   PairSolver& solver = adjusted.solver;
   const bool with_norm = context.clip_norm == ClipNorm::equivalent_gradient;
@@ -40,6 +39,31 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
       solver.measure_B(pair.model, with_norm, scratch.wide);
     }
   });
+  return solver;
+}
+
+/// Decomposes what is still pending. Matrices that share no packet may have a thread each.
+template <typename Scalar>
+void decompose_pending(SpectralPair& spectra, const Team<Scalar>& team) {
+  EigenProblem* const problems[] = {&spectra.problem_A(), &spectra.problem_B()};
+  if (problems[0]->status != EigenProblem::Status::pending) return;
+  if (spectra.rank() <= kBatchedEigenSize) return spectra.decompose(team.own().wide);
+  team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
+    batched_eigen(problems + side, 1, spectra.rank(), scratch.wide);
+  });
+}
+
+/// Solves the pair and tells whether dA and dB fit the scalar. Does what has not been done before:
+/// in a rule without measure everything, the same bits.
+/// \param step_limit  norms of dA and dB have to stay below it.
+template <typename Scalar>
+Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
+                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
+  PairSolver& solver = adjusted.solver;
+  const bool with_norm = context.clip_norm == ClipNorm::equivalent_gradient;
+  if (solver.spectra().problem_A().status == EigenProblem::Status::none)
+    measure_adjusted(pair, context, adjusted, team);
+  decompose_pending(solver.spectra(), team);
   Wide* const scratch = team.own().wide;
   Preparation result;
   result.report =

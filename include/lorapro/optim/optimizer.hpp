@@ -2,10 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/optim/crew.hpp>
 #include <lorapro/optim/lora_pro_rule.hpp>
+#include <lorapro/optim/pair_batches.hpp>
 #include <lorapro/optim/report.hpp>
-#include <lorapro/optim/slot.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <string>  // std::string
@@ -143,7 +142,9 @@ class Optimizer {
   /// \throws StateError (unknown or already detached).
   DetachedPair detach(PairId id) {
     slot(id);
-    return DetachedPair(std::move(pairs_[static_cast<std::size_t>(id.index)]));
+    DetachedPair detached(std::move(pairs_[static_cast<std::size_t>(id.index)]));
+    batches_.arrange(pairs_, crew_);
+    return detached;
   }
 
   /// One update of everything attached, by the gradients in the attached buffers.
@@ -169,12 +170,13 @@ class Optimizer {
     for_each(
         [&](PairSlot& slot, Index index, const Team<Scalar>& team) {
           slot.context = context(slot, index, grad_scale, report.lr_factor);
-          slot.preparation = slot.state.prepare(slot.pair, slot.context, team);
+          batches_.measure(slot, team);
         },
         [&](DenseSlot& slot, Index index, const Team<Scalar>& team) {
           slot.context = context(slot, index, grad_scale, report.lr_factor);
           slot.preparation = slot.state.prepare(slot.dense, slot.context, team);
         });
+    batches_.prepare(crew_);
     measure(report);
     for_each(
         [&](PairSlot& slot, Index, const Team<Scalar>& team) {
@@ -314,6 +316,7 @@ class Optimizer {
                   PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
                   PairState::wide_scratch_size(pair.rank), slot->work);
     pairs_.push_back(std::move(slot));
+    batches_.arrange(pairs_, crew_);
     return {static_cast<Index>(pairs_.size()) - 1};
   }
 
@@ -390,6 +393,7 @@ class Optimizer {
   std::vector<std::unique_ptr<PairSlot>> pairs_;  // null where detached
   std::vector<std::unique_ptr<DenseSlot>> dense_;
   detail::Crew<Scalar> crew_;
+  detail::PairBatches<Scalar, Rule> batches_;
   std::int64_t step_ = 0;
 };
 

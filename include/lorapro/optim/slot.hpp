@@ -215,6 +215,7 @@ struct PairSlot : Slot {
 
   Pair pair;
   State state;
+  PairSolver* solver = nullptr;  ///< what the state's measure returned, where it has one
   Buffer<Scalar> master_A, master_B;
   void* base_weight = nullptr;
   StorageType base_type = StorageType::f32;
