@@ -11,6 +11,7 @@
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
@@ -68,6 +69,7 @@ Trained train(int threads) {
 
 TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[optimizer]", lorapro::AdamWRule,
                    lorapro::LoraPro<lorapro::NoMoments>,
+                   lorapro::LoraPro<lorapro::FactoredMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<float>>,
                    lorapro::LoraPro<lorapro::FullMoments<bfloat16>>) {
   const auto one = train<TestType>(1);

@@ -208,7 +208,71 @@ inline RealMatrix adam(Moments& moments, const RealMatrix& g, const lorapro::Opt
   return out;
 }
 
-enum class Kind { sgd, adamw, lora_pro_sgd, lora_pro_efficient, lora_pro_full };
+/// P_B M + M P_A - P_B M P_A, undamped, with the projectors on what survives the relative cutoff.
+struct ProjectedReference {
+  RealMatrix M;
+  Real condition = 1;  ///< of the inverses that a projector holds
+};
+inline ProjectedReference tangent_projection(const Factors& f, const RealMatrix& M,
+                                             double storage_eps) {
+  ProjectedReference out;
+  const Index r = f.A.rows();
+  const auto projector = [&](const RealMatrix& rows) {  // on the span of the rows
+    const Eigenpairs e = jacobi(product(rows, transposed(rows)));
+    const Real cutoff = r * std::max(storage_eps * storage_eps, 0x1.0p-52) * e.largest;
+    RealMatrix diagonal = RealMatrix::Zero(r, r);
+    for (Index i = 0; i < r; ++i) {
+      const Real value = e.values[static_cast<std::size_t>(i)];
+      if (!(value > cutoff)) continue;
+      diagonal(i, i) = 1 / value;
+      out.condition = std::max(out.condition, e.largest / value);
+    }
+    const RealMatrix inverse = product(product(e.vectors, diagonal), transposed(e.vectors));
+    return product(product(transposed(rows), inverse), rows);
+  };
+  const RealMatrix P_B = projector(transposed(f.B)), P_A = projector(f.A);
+  const RealMatrix inside = product(P_B, M);
+  out.M = inside + product(RealMatrix(M - inside), P_A);
+  return out;
+}
+
+/// Second moments of rank one.
+struct Energies {
+  RealMatrix row, col;
+};
+
+/// D_row M D_col / (1 - beta1^t) with Adafactor's estimate of the second moment of G; `step`
+/// from 1.
+inline RealMatrix factored_direction(Energies& energies, const RealMatrix& M, const RealMatrix& G,
+                                     const lorapro::OptimizerConfig& c, std::int64_t step) {
+  const Index m = G.rows(), n = G.cols();
+  if (energies.row.size() == 0) {
+    energies.row = RealMatrix::Zero(m, 1);
+    energies.col = RealMatrix::Zero(1, n);
+  }
+  energies.row *= c.beta2;
+  energies.col *= c.beta2;
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j) {
+      energies.row(i, 0) += (1 - Real(c.beta2)) * G(i, j) * G(i, j);
+      energies.col(0, j) += (1 - Real(c.beta2)) * G(i, j) * G(i, j);
+    }
+  const Real correction = 1 - std::pow(Real(c.beta2), Real(step));
+  Real sum = 0;
+  for (Index i = 0; i < m; ++i) sum += energies.row(i, 0);
+  const Real all = std::sqrt(sum / correction / (m * n)), floor = 0x1.0p-20L * all, eps = c.eps;
+  RealMatrix H(m, n);
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j) {
+      const Real a = std::max(floor, std::sqrt(energies.row(i, 0) / correction / n));
+      const Real b = std::max(floor, std::sqrt(energies.col(0, j) / correction / m));
+      H(i, j) =
+          M(i, j) / (1 - std::pow(Real(c.beta1), Real(step))) * (all + eps) / (a + eps) / (b + eps);
+    }
+  return H;
+}
+
+enum class Kind { sgd, adamw, lora_pro_sgd, lora_pro_efficient, lora_pro_full, lora_pro_factored };
 
 /// One pair under one rule: the plain dense algorithm, m x n matrices and all.
 struct Reference {
@@ -222,7 +286,10 @@ struct Reference {
   double grad_norm = 0;     ///< what it measured
   Real condition = 1;       ///< of the last step
   Factors last_step{};      ///< what was multiplied by lr
-  RealMatrix gradient_W{};  ///< E of the last step (full moments)
+  RealMatrix gradient_W{};  ///< E of the last step (rules with a second projection)
+  RealMatrix momentum{};    ///< in the tangent space of the last step
+  Energies energies{};
+  Real momentum_condition = 1;  ///< of its projection
 
   Factors update(const Factors& f, Factors g) {
     ++step;
@@ -250,9 +317,9 @@ struct Reference {
     } else {
       const AdjustedReference d = project(g);
       last_step = {d.A, d.B};
-      if (kind == Kind::lora_pro_full) {
+      if (kind == Kind::lora_pro_full || kind == Kind::lora_pro_factored) {
         gradient_W = equivalent_gradient(f, d, scaling);
-        const RealMatrix H = adam(of_W, gradient_W, config, step);
+        const RealMatrix H = direction(f);
         const AdjustedReference back = project({Real(scaling) * product(transposed(f.B), H),
                                                 Real(scaling) * product(H, transposed(f.A))});
         last_step = {back.A, back.B};
@@ -263,6 +330,16 @@ struct Reference {
     Real decay = 1 - Real(lr) * group.weight_decay;
     if (group.decay_target == lorapro::DecayTarget::merged) decay = std::sqrt(decay);
     return {decay * f.A - Real(lr) * last_step.A, decay * f.B - Real(lr) * last_step.B};
+  }
+
+ private:
+  RealMatrix direction(const Factors& f) {
+    if (kind == Kind::lora_pro_full) return adam(of_W, gradient_W, config, step);
+    if (momentum.size() == 0) momentum = RealMatrix::Zero(f.B.rows(), f.A.cols());
+    const ProjectedReference moved = tangent_projection(f, momentum, storage_eps);
+    momentum_condition = moved.condition;
+    momentum = Real(config.beta1) * moved.M + (1 - Real(config.beta1)) * gradient_W;
+    return factored_direction(energies, momentum, gradient_W, config, step);
   }
 };
 

@@ -393,7 +393,8 @@ class Optimizer {
   std::int64_t step_ = 0;
 };
 
-/// LoRA-Pro. \tparam Moments  FullMoments<Storage>, AdapterMoments or NoMoments.
+/// LoRA-Pro. \tparam Moments  FullMoments<Storage>, FactoredMoments, SpectralMoments,
+/// AdapterMoments or NoMoments.
 template <typename Scalar, typename Moments = FullMoments<Scalar>>
 using LoraProOptimizer = Optimizer<Scalar, LoraPro<Moments>>;
 
