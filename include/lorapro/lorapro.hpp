@@ -14,6 +14,7 @@
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
 #include <lorapro/version.hpp>

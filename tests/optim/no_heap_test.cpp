@@ -126,6 +126,7 @@ TEST_CASE("a step uses no heap", "[no_heap]") {
   check_no_heap<float, lorapro::LoraPro<lorapro::NoMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::AdapterMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FactoredMoments>>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::SpectralMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<float>>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<bfloat16>>>();
   check_no_heap<double, lorapro::LoraPro<lorapro::FullMoments<double>>>();

@@ -4,6 +4,7 @@
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
 #include "support/rule_battery.hpp"
@@ -17,6 +18,7 @@ using lorapro::OptimizerConfig;
 Kind kind_of(lorapro::LoraPro<lorapro::NoMoments>) { return Kind::lora_pro_sgd; }
 Kind kind_of(lorapro::LoraPro<lorapro::FullMoments<double>>) { return Kind::lora_pro_full; }
 Kind kind_of(lorapro::LoraPro<lorapro::FactoredMoments>) { return Kind::lora_pro_factored; }
+Kind kind_of(lorapro::LoraPro<lorapro::SpectralMoments>) { return Kind::lora_pro_spectral; }
 
 struct Moves {
   double first;   ///< ||A_1 - A_0|| / ||A_0||
@@ -49,7 +51,8 @@ Moves moves_of_A(double lr, double damping, Gauge gauge) {
 TEMPLATE_TEST_CASE("after B = 0 the move of A shrinks with the rate only if damped",
                    "[optimizer][trap]", lorapro::LoraPro<lorapro::NoMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<double>>,
-                   lorapro::LoraPro<lorapro::FactoredMoments>) {
+                   lorapro::LoraPro<lorapro::FactoredMoments>,
+                   lorapro::LoraPro<lorapro::SpectralMoments>) {
   for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
     CAPTURE(static_cast<int>(gauge));
     for (const double lr : {1e-2, 1e-3, 1e-4}) {
@@ -81,7 +84,8 @@ TEST_CASE("the efficient rule moves A by the rate after B = 0", "[optimizer]") {
 TEMPLATE_TEST_CASE("the first step from B = 0 is the one of B alone", "[optimizer][trap]",
                    lorapro::LoraPro<lorapro::NoMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<double>>,
-                   lorapro::LoraPro<lorapro::FactoredMoments>) {
+                   lorapro::LoraPro<lorapro::FactoredMoments>,
+                   lorapro::LoraPro<lorapro::SpectralMoments>) {
   // dB = gB (s^2 Q + lambda)^-1 for every gauge, and no division by the zero of B^T B.
   for (const double damping : {0.0, 0.1})
     for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {

@@ -12,6 +12,7 @@
 #include <vector>     // std::vector
 
 #include "support/catch.hpp"
+#include "support/reference.hpp"
 
 namespace rule_battery {
 
@@ -272,7 +273,34 @@ inline RealMatrix factored_direction(Energies& energies, const RealMatrix& M, co
   return H;
 }
 
-enum class Kind { sgd, adamw, lora_pro_sgd, lora_pro_efficient, lora_pro_full, lora_pro_factored };
+/// U V^T of the singular values above 1e-5 of the largest, times 0.2 sqrt(max(m, n)).
+struct OrthogonalReference {
+  RealMatrix H;
+  Real condition = 1;  ///< largest over smallest singular value that is kept
+};
+inline OrthogonalReference orthogonal_factor(const RealMatrix& N) {
+  const reference::Svd svd = reference::svd(N);
+  OrthogonalReference out{RealMatrix::Zero(N.rows(), N.cols()), 1};
+  for (std::size_t k = 0; k < svd.values.size(); ++k) {
+    const Real value = svd.values[k];
+    if (!(value > 1e-5L * svd.largest())) continue;
+    const auto column = static_cast<Index>(k);
+    out.condition = std::max(out.condition, svd.largest() / value);
+    out.H += product(RealMatrix(svd.U.col(column)), transposed(RealMatrix(svd.V.col(column))));
+  }
+  out.H *= 0.2L * std::sqrt(Real(std::max(N.rows(), N.cols())));
+  return out;
+}
+
+enum class Kind {
+  sgd,
+  adamw,
+  lora_pro_sgd,
+  lora_pro_efficient,
+  lora_pro_full,
+  lora_pro_factored,
+  lora_pro_spectral
+};
 
 /// One pair under one rule: the plain dense algorithm, m x n matrices and all.
 struct Reference {
@@ -289,7 +317,7 @@ struct Reference {
   RealMatrix gradient_W{};  ///< E of the last step (rules with a second projection)
   RealMatrix momentum{};    ///< in the tangent space of the last step
   Energies energies{};
-  Real momentum_condition = 1;  ///< of its projection
+  Real momentum_condition = 1;  ///< of its projection, and of its orthogonal factor
 
   Factors update(const Factors& f, Factors g) {
     ++step;
@@ -317,7 +345,7 @@ struct Reference {
     } else {
       const AdjustedReference d = project(g);
       last_step = {d.A, d.B};
-      if (kind == Kind::lora_pro_full || kind == Kind::lora_pro_factored) {
+      if (kind != Kind::lora_pro_sgd && kind != Kind::lora_pro_efficient) {
         gradient_W = equivalent_gradient(f, d, scaling);
         const RealMatrix H = direction(f);
         const AdjustedReference back = project({Real(scaling) * product(transposed(f.B), H),
@@ -339,7 +367,12 @@ struct Reference {
     const ProjectedReference moved = tangent_projection(f, momentum, storage_eps);
     momentum_condition = moved.condition;
     momentum = Real(config.beta1) * moved.M + (1 - Real(config.beta1)) * gradient_W;
-    return factored_direction(energies, momentum, gradient_W, config, step);
+    if (kind == Kind::lora_pro_factored)
+      return factored_direction(energies, momentum, gradient_W, config, step);
+    const OrthogonalReference orthogonal =
+        orthogonal_factor(Real(config.beta1) * momentum + (1 - Real(config.beta1)) * gradient_W);
+    momentum_condition *= orthogonal.condition * orthogonal.condition;
+    return orthogonal.H;
   }
 };
 

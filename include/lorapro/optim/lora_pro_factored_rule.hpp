@@ -89,22 +89,22 @@ struct LoraPro<FactoredMoments> {
                             (1 - config.beta2) * solver.equivalent_squared_norm(s, scratch);
       const Normalisation normalisation(pair, config, context.step, energy);
       team.parallel(2, [&](Index which, const Scratch<Scalar>& own) {
-        accumulate(tangent.side(pair, which, shared), which, config, normalisation, own);
+        accumulate(tangent.side(pair, which, shared), config, normalisation, own);
       });
 
       tangent.momentum.raise(solver.spectra(), scratch);
       tangent.image.compute(tangent.momentum.coefficients(), tangent.products_A(),
                             tangent.products_B(), s * normalisation.direction_scale, scratch);
       tangent.image.cross(tangent.products_A(), solver.cross_A(), solver.cross_B());
-      tangent.set_image(pair, tangent.momentum.coefficients().conditioning());
+      tangent.set_image(pair, tangent.image, tangent.momentum.coefficients().conditioning());
       tangent.descend(
           pair, context, team, shared,
-          [&](const Side& side, Index which, const PanelLayout& layout, Index panel,
+          [&](const Side& side, const PanelLayout& layout, Index panel,
               const Panel<const Scalar>& f, const Scratch<Scalar>& own, const Panel<Scalar>& h) {
             Scalar* const rest = own.scalars + 4 * panel_size(layout.rank());
             const auto moment = read_panel(side.moment, layout, panel, rest);
             side.image->apply(layout, panel, f, moment, h, own.wide);
-            weigh(side, which, normalisation, layout, panel, h, own.wide);
+            weigh(side, normalisation, layout, panel, h, own.wide);
           });
       tangent.transport(pair, team, shared);
     }
@@ -164,7 +164,7 @@ struct LoraPro<FactoredMoments> {
     }
 
     /// Steps 2 and 3 of one side, and the products that 4 needs.
-    void accumulate(const Side& side, Index which, const OptimizerConfig& config,
+    void accumulate(const Side& side, const OptimizerConfig& config,
                     const Normalisation& normalisation, const Scratch<Scalar>& scratch) {
       const PanelLayout layout(side.model);
       const Index r = layout.rank(), size = panel_size(r), stride = layout.stride();
@@ -172,7 +172,7 @@ struct LoraPro<FactoredMoments> {
       Scalar* const sums = panels + kOwnPanels * size;
       Wide* const wide = scratch.wide;
       Wide* const weights = wide + Tangent::wide_scratch_size(r);
-      Scalar* const averages = energies(which).data();
+      Scalar* const averages = energies(side.which).data();
       const auto beta2 = static_cast<Scalar>(config.beta2);
       const auto rest2 = static_cast<Scalar>(1 - config.beta2);
       for (Wide* const out : {side.moment_cross, side.moment_products, side.factor_products})
@@ -185,7 +185,7 @@ struct LoraPro<FactoredMoments> {
         const auto moment = detail::average_panel(config.beta1, layout, panel, part, side.moment,
                                                   panels + 3 * size);
 
-        if (which == 0) {
+        if (side.which == 0) {
           energy_.apply_A(layout, panel, f, g, sums, part.data, wide);
         } else {
           energy_.apply_B(layout, panel, f, g, sums, part.data, wide);
@@ -211,9 +211,9 @@ struct LoraPro<FactoredMoments> {
       detail::mirror(r, side.factor_products);
     }
 
-    void weigh(const Side& side, Index which, const Normalisation& normalisation,
-               const PanelLayout& layout, Index panel, const Panel<Scalar>& h, Wide* weights) {
-      const Scalar* const average = energies(which).data() + panel * kPanelWidth;
+    void weigh(const Side& side, const Normalisation& normalisation, const PanelLayout& layout,
+               Index panel, const Panel<Scalar>& h, Wide* weights) {
+      const Scalar* const average = energies(side.which).data() + panel * kPanelWidth;
       for (Index j = 0; j < layout.width(panel); ++j)
         weights[j] = normalisation.weight(static_cast<double>(average[j]), side.other_length);
       detail::scale_positions(layout, panel, weights, h);

@@ -22,6 +22,7 @@ Panel<const Scalar> average_panel(double beta, const PanelLayout& layout, Index 
   return {out.data, out.stride};
 }
 
+/// A panel in another scalar.
 template <typename From, typename To>
 void convert_panel(const PanelLayout& layout, Index panel, const Panel<const From>& from,
                    const Panel<To>& to) {
@@ -50,12 +51,13 @@ struct TangentSide {
   FactorView model, master, grad;
   FactorView moment;  ///< exp_avg_A or exp_avg_B^T
   FactorView before;  ///< the factor as it was before the step
-  FactorCombination<Scalar>* image;
-  const FactorCombination<Scalar>* step;
-  Wide* moment_cross;     ///< the momentum with the factor
-  Wide* moment_products;  ///< with a frame
-  Wide* factor_products;  ///< the factor with that frame
-  Index other_length;     ///< of the other factor
+  const FactorCombination<Scalar>* image = nullptr;
+  const FactorCombination<Scalar>* step = nullptr;
+  Wide* moment_cross = nullptr;     ///< the momentum with the factor
+  Wide* moment_products = nullptr;  ///< with a frame
+  Wide* factor_products = nullptr;  ///< the factor with that frame
+  Index other_length = 0;           ///< of the other factor
+  Index which = 0;                  ///< 0 for A, 1 for B
 };
 
 /// What the rules with a tangent momentum share: its state, the accumulation of E, the step along
@@ -105,7 +107,8 @@ class TangentStep {
               momentum.cross_A(),
               products_.data(),
               products_.data() + size,
-              m};
+              m,
+              0};
     return {pair.model.lora_B,
             pair.master_B,
             pair.model.grad_B,
@@ -116,7 +119,8 @@ class TangentStep {
             momentum.cross_B(),
             products_.data() + 2 * size,
             products_.data() + 3 * size,
-            n};
+            n,
+            1};
   }
 
   /// \name The products of a side's momentum and factor with the side's frame
@@ -134,7 +138,7 @@ class TangentStep {
     const PairSolver& products = solver;
     image.compute(solver.coefficients(), {products.cross_A(), products.gram_A()},
                   {products.cross_B(), products.gram_B()}, pair.model.scaling, team.own().wide);
-    set_image(pair, solver.coefficients().conditioning());
+    set_image(pair, image, solver.coefficients().conditioning());
   }
 
   /// Whether the momentum of this norm can be raised in the wide scalar.
@@ -153,12 +157,15 @@ class TangentStep {
            std::numeric_limits<double>::max() / 16;
   }
 
-  /// Takes the image for panels. Its coefficients hold as many inverses as frames of the same side
-  /// that cancel them, and rounding them costs no more than rounding what they act on.
-  void set_image(const Pair& pair, double conditioning) {
-    // prepare has bounded what they give.
-    (void)image_A_.set(image.on_grad_A(), image.on_A(), conditioning, pair.model.lora_A);
-    (void)image_B_.set(image.on_grad_B(), image.on_B(), conditioning, pair.model.lora_B);
+  /// Takes the coefficients of what the factors see, of on_grad_A() and so on, for panels.
+  template <typename Coefficients>
+  void set_image(const Pair& pair, const Coefficients& c, double conditioning) {
+    // Where Scalar is too narrow for them, the wide scalar is not.
+    const double wide = std::numeric_limits<double>::max();
+    if (!image_A_.set(c.on_grad_A(), c.on_A(), conditioning, pair.model.lora_A))
+      (void)image_A_.set(c.on_grad_A(), c.on_A(), wide, pair.model.lora_A);
+    if (!image_B_.set(c.on_grad_B(), c.on_B(), conditioning, pair.model.lora_B))
+      (void)image_B_.set(c.on_grad_B(), c.on_B(), wide, pair.model.lora_B);
   }
 
   /// Projects the direction, whose cross products are in the solver, and steps along it.
@@ -182,7 +189,7 @@ class TangentStep {
             const auto f = read_panel(side.model, layout, panel, panels + size);
             write_panel<Scalar>(f, side.before, layout, panel);
             const Panel<Scalar> h{panels + 2 * size, layout.stride()};
-            direction(side, which, layout, panel, f, scratch, h);
+            direction(side, layout, panel, f, scratch, h);
             const Panel<Scalar> d{panels + 3 * size, layout.stride()};
             side.step->apply(layout, panel, f, Panel<const Scalar>{h.data, h.stride}, d,
                              scratch.wide);
@@ -200,7 +207,9 @@ class TangentStep {
                      side.factor_products, scratch.wide);
     });
     image.compute(momentum.coefficients(), products_A(), products_B(), 1.0, team.own().wide);
-    set_image(pair, 1.0);
+    // The coefficients hold as many inverses as frames of the same side that cancel them: rounding
+    // them costs no more than rounding what they act on.
+    set_image(pair, image, 1.0);
     for (Index which = 0; which < 2; ++which) {
       const Side side = this->side(pair, which, shared);
       const PanelLayout layout(side.model);
