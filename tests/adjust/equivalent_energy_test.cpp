@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/adjust/equivalent_energy.hpp>
 
+#include <lorapro/adjust/tangent_momentum.hpp>
+
 #include <vector>  // std::vector
 
 #include "support/random.hpp"
@@ -43,7 +45,10 @@ double deviation(const RealMatrix& real_A, const RealMatrix& real_B, const RealM
   image.compute(c, {products.cross_A(), products.gram_A()}, {products.cross_B(), products.gram_B()},
                 s, scratch.data());
   lorapro::EquivalentEnergy<Scalar> energy(r);
-  energy.compute(pair, solver, image, scratch.data());
+  energy.compute(pair, solver, scratch.data());
+  lorapro::FactorCombination<Scalar> seen_A(r), seen_B(r);
+  REQUIRE(seen_A.set(image.on_grad_A(), image.on_A(), 1, pair.lora_A));
+  REQUIRE(seen_B.set(image.on_grad_B(), image.on_B(), 1, pair.lora_B));
 
   const auto square = [&](const Wide* data) {
     return reference::real(Eigen::Map<const lorapro::RowMatrix<double>>(data, r, r));
@@ -54,7 +59,7 @@ double deviation(const RealMatrix& real_A, const RealMatrix& real_B, const RealM
                                    product(square(c.on_B()), transposed(exact_B)));
   const RealMatrix E = Real(s) * (product(exact_B, dA) + product(dB, exact_A));
 
-  std::vector<Scalar> panels(static_cast<std::size_t>(3 * lorapro::panel_size(r)));
+  std::vector<Scalar> panels(static_cast<std::size_t>(4 * lorapro::panel_size(r)));
   Scalar energies[lorapro::kPanelWidth];
   Real worst = 0, largest = 0;
   const auto compare = [&](bool columns) {
@@ -65,10 +70,13 @@ double deviation(const RealMatrix& real_A, const RealMatrix& real_B, const RealM
       const auto f = read_panel(factor, layout, panel, panels.data());
       const auto g = read_panel(grad, layout, panel, panels.data() + lorapro::panel_size(r));
       Scalar* const part = panels.data() + 2 * lorapro::panel_size(r);
+      const lorapro::Panel<Scalar> seen{panels.data() + 3 * lorapro::panel_size(r),
+                                        layout.stride()};
+      (columns ? seen_A : seen_B).apply(layout, panel, f, g, seen, scratch.data());
       if (columns) {
-        energy.apply_A(layout, panel, f, g, energies, part, scratch.data());
+        energy.apply_A(layout, panel, f, {seen.data, seen.stride}, energies, part);
       } else {
-        energy.apply_B(layout, panel, f, g, energies, part, scratch.data());
+        energy.apply_B(layout, panel, f, {seen.data, seen.stride}, energies, part);
       }
       for (Index k = 0; k < layout.width(panel); ++k) {
         const Index at = panel * lorapro::kPanelWidth + k;

@@ -25,7 +25,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// A row or column whose root mean square is below kFloor c is normalised as if it were kFloor c:
 /// what is stored of M there is rounding noise. State (m + n) r + m + n. Factors that somebody else
 /// changes between two steps no longer fit the momentum (TangentMomentum).
-/// \cost per pair 35 r^2 (m + n) + 200 r^3 flops; no heap.
+/// \cost per pair 34 r^2 (m + n) + 200 r^3 flops; no heap.
 /// \ref the first moment, its transport and the projections are the library's; the rank-one second
 ///      moment is that of Shazeer & Stern, arXiv:1804.04235v1, section 3.
 template <>
@@ -84,7 +84,7 @@ struct LoraPro<FactoredMoments> {
       const double s = pair.model.scaling;
 
       tangent.image_of_gradient(pair, context, team);
-      energy_.compute(pair.model, solver, tangent.image, scratch);
+      energy_.compute(pair.model, solver, scratch);
       const double energy = config.beta2 * energy_before_ +
                             (1 - config.beta2) * solver.equivalent_squared_norm(s, scratch);
       const Normalisation normalisation(pair, config, context.step, energy);
@@ -133,10 +133,17 @@ struct LoraPro<FactoredMoments> {
         direction_scale =
             1 / ((all + eps) * (1 - std::pow(config.beta1, static_cast<double>(step))));
       }
-      /// \param length  of the row or column.
-      double weight(double energy, Index length) const {
-        const double mean = energy / correction / static_cast<double>(length);
-        return (all + eps) / (std::max(std::sqrt(mean), kFloor * all) + eps);
+      /// \param length        of the rows or columns.
+      /// \param[out] weights  whole packets, up to kPanelWidth elements.
+      void weights(const Scalar* energies, Index count, Index length, Wide* weights) const {
+        using P = detail::Packets<Wide>;
+        const Wide least = kFloor * kFloor * all * all;
+        const Wide scale = 1 / (correction * static_cast<double>(length));
+        for (Index j = 0; j < count; ++j)
+          weights[j] = std::max(least, static_cast<Wide>(energies[j]) * scale);
+        for (Index j = 0; j < count; j += P::kSize)
+          P::store(weights + j,
+                   detail::normalize(P::set(all + eps), P::load(weights + j), P::set(eps)));
       }
     };
 
@@ -185,37 +192,35 @@ struct LoraPro<FactoredMoments> {
         const auto moment = detail::average_panel(config.beta1, layout, panel, part, side.moment,
                                                   panels + 3 * size);
 
+        const Panel<const Scalar> seen{part.data, stride};
         if (side.which == 0) {
-          energy_.apply_A(layout, panel, f, g, sums, part.data, wide);
+          energy_.apply_A(layout, panel, f, seen, sums, panels + 4 * size);
         } else {
-          energy_.apply_B(layout, panel, f, g, sums, part.data, wide);
+          energy_.apply_B(layout, panel, f, seen, sums, panels + 4 * size);
         }
         Scalar* const average = averages + panel * kPanelWidth;
-        for (Index j = 0; j < layout.width(panel); ++j) {
+        for (Index j = 0; j < layout.width(panel); ++j)
           average[j] = beta2 * average[j] + rest2 * sums[j];
-          weights[j] =
-              std::sqrt(normalisation.weight(static_cast<double>(average[j]), side.other_length));
-        }
+        normalisation.weights(average, layout.width(panel), side.other_length, weights);
 
-        // Half of the weight on either side of a product keeps the Gram matrix symmetric.
-        const Panel<Wide> wide_f{wide, stride}, wide_moment{wide + size, stride};
+        const Panel<Wide> wide_f{wide, stride}, wide_moment{wide + size, stride},
+            weighted{wide + 2 * size, stride};
         detail::convert_panel(layout, panel, f, wide_f);
         detail::convert_panel(layout, panel, moment, wide_moment);
-        const Panel<const Wide> left{wide_moment.data, stride}, right{wide_f.data, stride};
+        detail::convert_panel(layout, panel, f, weighted);
+        detail::scale_positions(layout, panel, weights, weighted);
+        const Panel<const Wide> left{wide_moment.data, stride}, right{wide_f.data, stride},
+            frame{weighted.data, stride};
         detail::add_products(layout, panel, left, right, side.moment_cross);
-        detail::scale_positions(layout, panel, weights, wide_f);
-        detail::scale_positions(layout, panel, weights, wide_moment);
-        detail::add_gram(layout, panel, right, side.factor_products);
-        detail::add_products(layout, panel, left, right, side.moment_products);
+        detail::add_products(layout, panel, left, frame, side.moment_products);
+        detail::add_products(layout, panel, right, frame, side.factor_products);
       }
-      detail::mirror(r, side.factor_products);
     }
 
     void weigh(const Side& side, const Normalisation& normalisation, const PanelLayout& layout,
                Index panel, const Panel<Scalar>& h, Wide* weights) {
       const Scalar* const average = energies(side.which).data() + panel * kPanelWidth;
-      for (Index j = 0; j < layout.width(panel); ++j)
-        weights[j] = normalisation.weight(static_cast<double>(average[j]), side.other_length);
+      normalisation.weights(average, layout.width(panel), side.other_length, weights);
       detail::scale_positions(layout, panel, weights, h);
     }
 

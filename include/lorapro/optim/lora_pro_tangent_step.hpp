@@ -26,8 +26,12 @@ Panel<const Scalar> average_panel(double beta, const PanelLayout& layout, Index 
 template <typename From, typename To>
 void convert_panel(const PanelLayout& layout, Index panel, const Panel<const From>& from,
                    const Panel<To>& to) {
-  for (Index i = 0; i < layout.rows(panel); ++i)
-    for (Index k = 0; k < layout.row_length(panel); ++k)
+  const Index length = layout.row_length(panel);
+  const bool whole = length == from.stride && length == to.stride;
+  const Index rows = whole ? 1 : layout.rows(panel);
+  const Index count = whole ? layout.rows(panel) * length : length;
+  for (Index i = 0; i < rows; ++i)
+    for (Index k = 0; k < count; ++k)
       to.data[i * to.stride + k] = static_cast<To>(from.data[i * from.stride + k]);
 }
 
