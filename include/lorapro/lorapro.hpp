@@ -15,6 +15,7 @@
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/muon_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
 #include <lorapro/version.hpp>

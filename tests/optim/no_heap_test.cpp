@@ -123,6 +123,7 @@ void check_no_heap() {
 TEST_CASE("a step uses no heap", "[no_heap]") {
   check_no_heap<float, lorapro::SgdRule>();
   check_no_heap<float, lorapro::AdamWRule>();
+  check_no_heap<float, lorapro::MuonRule>();
   check_no_heap<float, lorapro::LoraPro<lorapro::NoMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::AdapterMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FactoredMoments>>();

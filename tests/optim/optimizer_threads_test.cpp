@@ -5,6 +5,7 @@
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/muon_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
 #include <memory>  // std::unique_ptr
@@ -69,7 +70,7 @@ Trained train(int threads) {
 }
 
 TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[optimizer]", lorapro::AdamWRule,
-                   lorapro::LoraPro<lorapro::NoMoments>,
+                   lorapro::MuonRule, lorapro::LoraPro<lorapro::NoMoments>,
                    lorapro::LoraPro<lorapro::FactoredMoments>,
                    lorapro::LoraPro<lorapro::SpectralMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<float>>,

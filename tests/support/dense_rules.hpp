@@ -295,6 +295,7 @@ inline OrthogonalReference orthogonal_factor(const RealMatrix& N) {
 enum class Kind {
   sgd,
   adamw,
+  muon,
   lora_pro_sgd,
   lora_pro_efficient,
   lora_pro_full,
@@ -322,7 +323,7 @@ struct Reference {
   Factors update(const Factors& f, Factors g) {
     ++step;
     const lorapro::GroupConfig& group = config.group;
-    const bool pro = kind != Kind::sgd && kind != Kind::adamw;
+    const bool pro = kind != Kind::sgd && kind != Kind::adamw && kind != Kind::muon;
     const double lr = group.lr * config.schedule.factor(step);
     const auto project = [&](const Factors& gradient) {
       AdjustedReference d = adjust(f, gradient, scaling, config.damping, config.gauge, storage_eps);
@@ -340,7 +341,10 @@ struct Reference {
       g.A *= clip;
       g.B *= clip;
     }
-    if (!pro) {
+    if (kind == Kind::muon) {
+      momentum_condition = 1;
+      last_step = {muon(of_A, g.A), muon(of_B, g.B)};
+    } else if (!pro) {
       last_step = g;
     } else {
       const AdjustedReference d = project(g);
@@ -361,6 +365,15 @@ struct Reference {
   }
 
  private:
+  RealMatrix muon(Moments& moments, const RealMatrix& g) {
+    const Real b1 = config.beta1;
+    if (moments.exp_avg.size() == 0) moments.exp_avg = RealMatrix::Zero(g.rows(), g.cols());
+    moments.exp_avg = b1 * moments.exp_avg + (1 - b1) * g;
+    const OrthogonalReference out = orthogonal_factor(b1 * moments.exp_avg + (1 - b1) * g);
+    momentum_condition = std::max(momentum_condition, out.condition * out.condition);
+    return out.H;
+  }
+
   RealMatrix direction(const Factors& f) {
     if (kind == Kind::lora_pro_full) return adam(of_W, gradient_W, config, step);
     if (momentum.size() == 0) momentum = RealMatrix::Zero(f.B.rows(), f.A.cols());
