@@ -65,7 +65,11 @@ const std::map<std::string, examples::LearningRates> kLearningRates{
       {Method::lora_pro_sgd, {1.0}},
       {Method::lora_pro_efficient, {5.6e-3}},
       {Method::lora_pro_full, {5.6e-3}},
-      {Method::full_adamw, {3e-3}}}},
+      {Method::lora_pro_factored, {1e-2}},
+      {Method::lora_pro_spectral, {3e-2}},
+      {Method::lora_muon, {1e-2}},
+      {Method::full_adamw, {3e-3}},
+      {Method::full_muon, {1e-2}}}},
     {"digits",
      {{Method::lora_adamw, {1e-2}},
       {Method::lora_sgd, {1.8e-1}},
@@ -73,7 +77,11 @@ const std::map<std::string, examples::LearningRates> kLearningRates{
       {Method::lora_pro_sgd, {3e-1}},
       {Method::lora_pro_efficient, {5.6e-3}},
       {Method::lora_pro_full, {1e-2}},
-      {Method::full_adamw, {5.6e-3}}}},
+      {Method::lora_pro_factored, {1e-2}},
+      {Method::lora_pro_spectral, {3e-2}},
+      {Method::lora_muon, {1e-2}},
+      {Method::full_adamw, {5.6e-3}},
+      {Method::full_muon, {1e-2}}}},
 };
 
 // By the first command, each at all eight rates. The efficient variant needs a large one, since an
@@ -198,9 +206,10 @@ void train(MultilayerPerceptron<Layer>& model, const LabelledImages& images, int
 }
 
 template <typename Optimizer>
-void attach_weight(Optimizer& optimizer, DenseLayer& layer, lorapro::GroupId group) {
+void attach_weight(Optimizer& optimizer, DenseLayer& layer, lorapro::GroupId group,
+                   lorapro::Index cols = 0) {
   optimizer.attach(lorapro::DenseView<float>{layer.weight().data(), layer.grad_weight().data(),
-                                             layer.weight().size()},
+                                             layer.weight().size(), cols},
                    group);
 }
 
@@ -277,7 +286,8 @@ void attach_hidden(Optimizer& optimizer, Adapter& layer) {
 }
 template <typename Optimizer>
 void attach_hidden(Optimizer& optimizer, DenseLayer& layer) {
-  attach_weight(optimizer, layer, {});
+  // As a matrix, which the head, that new classes start anew, is not to the rules.
+  attach_weight(optimizer, layer, {}, layer.weight().cols());
 }
 
 std::int64_t trained_parameters(const Adapter& layer) {

@@ -58,7 +58,11 @@ const examples::LearningRates kLearningRates{{Method::lora_adamw, {1e-2}},
                                              {Method::lora_pro_sgd, {1.0}},
                                              {Method::lora_pro_efficient, {1.8e-2}},
                                              {Method::lora_pro_full, {1.8e-2}},
-                                             {Method::full_adamw, {3e-3}}};
+                                             {Method::lora_pro_factored, {1.8e-2}},
+                                             {Method::lora_pro_spectral, {1e-2}},
+                                             {Method::lora_muon, {5e-3}},
+                                             {Method::full_adamw, {3e-3}},
+                                             {Method::full_muon, {5e-3}}};
 
 struct Options : examples::GptOptions {
   // Of the pretraining; only --smoke changes them.
