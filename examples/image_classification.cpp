@@ -358,6 +358,8 @@ examples::Run run_method(const PretrainedLayers& base, const Problem& problem,
   for (std::size_t i = 0; i < base.weights.size(); ++i) {
     model.add_hidden(base.weights[i], base.biases[i]);
   }
+  if (request.method == Method::full_muon)
+    return fine_tune<lorapro::MuonRule>(model, problem, options, request, engine, bar);
   return fine_tune<lorapro::AdamWRule>(model, problem, options, request, engine, bar);
 }
 
