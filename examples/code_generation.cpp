@@ -45,7 +45,9 @@ const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {1e-2}},         {Method::lora_sgd, {3e-1}},
     {Method::rslora_adamw, {5.6e-3}},     {Method::lora_pro_sgd, {1.0}},
     {Method::lora_pro_efficient, {1e-2}}, {Method::lora_pro_full, {1e-2}},
-    {Method::full_adamw, {3e-3}}};
+    {Method::lora_pro_factored, {1e-2}},  {Method::lora_pro_spectral, {1e-2}},
+    {Method::lora_muon, {5e-3}},          {Method::full_adamw, {3e-3}},
+    {Method::full_muon, {5e-3}}};
 
 struct Code {
   std::string training, validation, test;

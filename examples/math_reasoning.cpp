@@ -45,7 +45,8 @@ using examples::nn::LabelledTokens;
 using lorapro::Index;
 using Gpt = examples::nn::Gpt<float>;
 
-// Those of the four default methods and rslora_adamw: the best on validation problems, two seeds, of
+// Those of the four default methods and rslora_adamw: the best on validation problems, two seeds,
+// of
 //   math_reasoning --validation --seeds 2
 //     --lr lora_adamw=5.6e-3:1e-2:1.8e-2:3e-2,rslora_adamw=3e-3:5.6e-3,
 //          lora_pro_efficient=3e-3:5.6e-3:1e-2:1.8e-2:3e-2,
@@ -57,7 +58,11 @@ const examples::LearningRates kLearningRates{{Method::lora_adamw, {1e-2}},
                                              {Method::lora_pro_sgd, {1.0}},
                                              {Method::lora_pro_efficient, {1.8e-2}},
                                              {Method::lora_pro_full, {3e-2}},
-                                             {Method::full_adamw, {5.6e-3}}};
+                                             {Method::lora_pro_factored, {3e-2}},
+                                             {Method::lora_pro_spectral, {1e-2}},
+                                             {Method::lora_muon, {5e-3}},
+                                             {Method::full_adamw, {5.6e-3}},
+                                             {Method::full_muon, {5e-3}}};
 
 struct Options : examples::GptOptions {
   // Of the pretraining; only --smoke changes them.

@@ -3,6 +3,7 @@
 #pragma once
 #include <lorapro/lorapro.hpp>
 #include <cstddef>
+#include <set>
 #include <string>
 #include <type_traits>
 
@@ -46,7 +47,10 @@ template <typename Optimizer, typename Model, typename Chooses>
 Index attach_to(Optimizer& optimizer, Model& model, lorapro::GroupId group,
                 const Chooses& chooses) {
   Index count = 0;
+  // Rules that tell matrices from vectors see those of linear layers; tables and heads are vectors.
+  std::set<const void*> matrices;
   for_each_linear(model, [&](const std::string& name, auto& linear) {
+    if (name != "head") matrices.insert(linear.weight().value.data());
     auto& adapter = linear.adapter();
     if (!adapter || !chooses(name)) return;
     optimizer.attach(*adapter, group, name);
@@ -55,8 +59,9 @@ Index attach_to(Optimizer& optimizer, Model& model, lorapro::GroupId group,
   for_each_parameter(model, [&](const std::string& name, auto& parameter) {
     if (parameter.frozen() || !chooses(name)) return;
     using Scalar = typename std::decay_t<decltype(parameter.value)>::Scalar;
+    const Index cols = matrices.count(parameter.value.data()) > 0 ? parameter.value.cols() : 0;
     optimizer.attach(lorapro::DenseView<Scalar>{parameter.value.data(), parameter.grad.data(),
-                                                parameter.value.size()},
+                                                parameter.value.size(), cols},
                      group, name);
     count += parameter.value.size();
   });

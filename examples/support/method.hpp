@@ -18,14 +18,18 @@ enum class Method {
   lora_pro_sgd,
   lora_pro_efficient,
   lora_pro_full,
+  lora_pro_factored,
+  lora_pro_spectral,
+  lora_muon,
   full_adamw,
+  full_muon,
 };
 
 struct MethodInfo {
   Method method;
   std::string_view name;
   bool trains_adapters;    // or else the whole matrices
-  bool uses_adamw;         // or else plain gradient descent
+  bool uses_adamw;         // for dense vectors and heads, or else plain gradient descent
   std::string_view color;  // in every picture the same one; readable by the colour-blind
 };
 
@@ -36,7 +40,11 @@ inline constexpr std::array kMethods{
     MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", true, false, "#CC79A7"},
     MethodInfo{Method::lora_pro_efficient, "lora_pro_efficient", true, true, "#E69F00"},
     MethodInfo{Method::lora_pro_full, "lora_pro_full", true, true, "#D55E00"},
+    MethodInfo{Method::lora_pro_factored, "lora_pro_factored", true, true, "#7A4900"},
+    MethodInfo{Method::lora_pro_spectral, "lora_pro_spectral", true, true, "#882255"},
+    MethodInfo{Method::lora_muon, "lora_muon", true, true, "#B8A000"},
     MethodInfo{Method::full_adamw, "full_adamw", false, true, "#000000"},
+    MethodInfo{Method::full_muon, "full_muon", false, true, "#777777"},
 };
 
 inline const MethodInfo& info(Method method) {
@@ -62,6 +70,12 @@ inline std::string method_names() {
   return names;
 }
 
+/// Whether the steps of matrices are orthogonalised: a momentum that forgets more slowly suits.
+inline bool is_spectral(Method method) {
+  return method == Method::lora_pro_spectral || method == Method::lora_muon ||
+         method == Method::full_muon;
+}
+
 /// Hands a type to a generic lambda.
 template <typename Rule>
 struct RuleTag {
@@ -84,6 +98,13 @@ auto with_rule(Method method, Function&& function) {
       return function(RuleTag<lorapro::LoraPro<lorapro::AdapterMoments>>{});
     case Method::lora_pro_full:
       return function(RuleTag<lorapro::LoraPro<lorapro::FullMoments<float>>>{});
+    case Method::lora_pro_factored:
+      return function(RuleTag<lorapro::LoraPro<lorapro::FactoredMoments>>{});
+    case Method::lora_pro_spectral:
+      return function(RuleTag<lorapro::LoraPro<lorapro::SpectralMoments>>{});
+    case Method::lora_muon:
+    case Method::full_muon:
+      return function(RuleTag<lorapro::MuonRule>{});
   }
   throw std::logic_error("a method is missing in with_rule");
 }

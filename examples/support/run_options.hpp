@@ -77,6 +77,7 @@ struct RunOptions {
     config.group.lr = learning_rate;
     config.group.weight_decay = weight_decay;
     config.damping = damping(method);
+    if (is_spectral(method)) config.beta1 = 0.95;
     config.gauge = gauge;
     config.schedule = lorapro::LrSchedule::linear(steps / 10, steps);
     config.threads = threads;

@@ -11,8 +11,11 @@
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/muon_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
 #include <lorapro/version.hpp>

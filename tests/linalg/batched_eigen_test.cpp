@@ -158,6 +158,20 @@ TEST_CASE("batched_eigen: a matrix of rank one does not end in the noise of its 
   }
 }
 
+TEST_CASE("batched_eigen takes few large eigenvalues among rounding noise",
+          "[batched_eigen][trap]") {
+  LORAPRO_TEST_RANDOM(random, 75);
+  for (const Index size : {20, 32, 66})
+    for (const Index rank : {1, 4}) {
+      CAPTURE(size, rank);
+      std::vector<Matrix> matrices;
+      for (const double noise : {1e-13, 1e-14, 1e-15, 1e-16})
+        matrices.emplace_back(random_semidefinite(random, size, rank) +
+                              noise * random_symmetric(random, size));
+      check(matrices);
+    }
+}
+
 TEST_CASE("batched_eigen at the ends of the range of double", "[batched_eigen]") {
   LORAPRO_TEST_RANDOM(random, 72);
   for (const Index size : {1, 2, 5, 12}) {

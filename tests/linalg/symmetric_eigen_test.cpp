@@ -148,6 +148,18 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("symmetric_eigen takes few large eigenvalues among rounding noise",
+          "[symmetric_eigen][trap]") {
+  LORAPRO_TEST_RANDOM(random, 4);
+  for (const double noise : {1e-13, 1e-14, 1e-15, 1e-16})
+    for (const Index rank : {1, 4}) {
+      CAPTURE(noise, rank);
+      const RealMatrix half = random.matrix(66, rank), rest = random.matrix(66, 66, noise);
+      const RealMatrix S = product(half, transposed(half)) + rest + transposed(rest);
+      check(reference::rounded<double>(S));
+    }
+}
+
 TEST_CASE("symmetric_eigen refuses what is not finite", "[symmetric_eigen]") {
   using Limits = std::numeric_limits<double>;
   for (const double bad : {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity()})

@@ -123,8 +123,11 @@ void check_no_heap() {
 TEST_CASE("a step uses no heap", "[no_heap]") {
   check_no_heap<float, lorapro::SgdRule>();
   check_no_heap<float, lorapro::AdamWRule>();
+  check_no_heap<float, lorapro::MuonRule>();
   check_no_heap<float, lorapro::LoraPro<lorapro::NoMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::AdapterMoments>>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::FactoredMoments>>();
+  check_no_heap<float, lorapro::LoraPro<lorapro::SpectralMoments>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<float>>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<bfloat16>>>();
   check_no_heap<double, lorapro::LoraPro<lorapro::FullMoments<double>>>();

@@ -1,8 +1,10 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
 #include "support/rule_battery.hpp"
@@ -12,6 +14,11 @@ namespace {
 using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
+
+Kind kind_of(lorapro::LoraPro<lorapro::NoMoments>) { return Kind::lora_pro_sgd; }
+Kind kind_of(lorapro::LoraPro<lorapro::FullMoments<double>>) { return Kind::lora_pro_full; }
+Kind kind_of(lorapro::LoraPro<lorapro::FactoredMoments>) { return Kind::lora_pro_factored; }
+Kind kind_of(lorapro::LoraPro<lorapro::SpectralMoments>) { return Kind::lora_pro_spectral; }
 
 struct Moves {
   double first;   ///< ||A_1 - A_0|| / ||A_0||
@@ -43,7 +50,9 @@ Moves moves_of_A(double lr, double damping, Gauge gauge) {
 
 TEMPLATE_TEST_CASE("after B = 0 the move of A shrinks with the rate only if damped",
                    "[optimizer][trap]", lorapro::LoraPro<lorapro::NoMoments>,
-                   lorapro::LoraPro<lorapro::FullMoments<double>>) {
+                   lorapro::LoraPro<lorapro::FullMoments<double>>,
+                   lorapro::LoraPro<lorapro::FactoredMoments>,
+                   lorapro::LoraPro<lorapro::SpectralMoments>) {
   for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
     CAPTURE(static_cast<int>(gauge));
     for (const double lr : {1e-2, 1e-3, 1e-4}) {
@@ -74,7 +83,9 @@ TEST_CASE("the efficient rule moves A by the rate after B = 0", "[optimizer]") {
 
 TEMPLATE_TEST_CASE("the first step from B = 0 is the one of B alone", "[optimizer][trap]",
                    lorapro::LoraPro<lorapro::NoMoments>,
-                   lorapro::LoraPro<lorapro::FullMoments<double>>) {
+                   lorapro::LoraPro<lorapro::FullMoments<double>>,
+                   lorapro::LoraPro<lorapro::FactoredMoments>,
+                   lorapro::LoraPro<lorapro::SpectralMoments>) {
   // dB = gB (s^2 Q + lambda)^-1 for every gauge, and no division by the zero of B^T B.
   for (const double damping : {0.0, 0.1})
     for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
@@ -86,8 +97,7 @@ TEMPLATE_TEST_CASE("the first step from B = 0 is the one of B alone", "[optimize
       lorapro::Optimizer<double, TestType> optimizer(config);
       const auto id = optimizer.attach(pair.view());
       pair.backpropagate(random_matrix(12, 20, 4));
-      const bool full = !std::is_same_v<TestType, lorapro::LoraPro<lorapro::NoMoments>>;
-      Reference reference{full ? Kind::lora_pro_full : Kind::lora_pro_sgd, config, 2.0, 0x1.0p-52};
+      Reference reference{kind_of(TestType{}), config, 2.0, 0x1.0p-52};
       const Factors expected = reference.update(pair.factors(), pair.gradients());
       const auto report = optimizer.step();
       CHECK(report.updated == 1);

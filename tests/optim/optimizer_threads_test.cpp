@@ -1,8 +1,11 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/muon_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
 #include <memory>  // std::unique_ptr
@@ -67,7 +70,9 @@ Trained train(int threads) {
 }
 
 TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[optimizer]", lorapro::AdamWRule,
-                   lorapro::LoraPro<lorapro::NoMoments>,
+                   lorapro::MuonRule, lorapro::LoraPro<lorapro::NoMoments>,
+                   lorapro::LoraPro<lorapro::FactoredMoments>,
+                   lorapro::LoraPro<lorapro::SpectralMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<float>>,
                    lorapro::LoraPro<lorapro::FullMoments<bfloat16>>) {
   const auto one = train<TestType>(1);

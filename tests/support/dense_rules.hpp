@@ -12,6 +12,7 @@
 #include <vector>     // std::vector
 
 #include "support/catch.hpp"
+#include "support/reference.hpp"
 
 namespace rule_battery {
 
@@ -208,7 +209,99 @@ inline RealMatrix adam(Moments& moments, const RealMatrix& g, const lorapro::Opt
   return out;
 }
 
-enum class Kind { sgd, adamw, lora_pro_sgd, lora_pro_efficient, lora_pro_full };
+/// P_B M + M P_A - P_B M P_A, undamped, with the projectors on what survives the relative cutoff.
+struct ProjectedReference {
+  RealMatrix M;
+  Real condition = 1;  ///< of the inverses that a projector holds
+};
+inline ProjectedReference tangent_projection(const Factors& f, const RealMatrix& M,
+                                             double storage_eps) {
+  ProjectedReference out;
+  const Index r = f.A.rows();
+  const auto projector = [&](const RealMatrix& rows) {  // on the span of the rows
+    const Eigenpairs e = jacobi(product(rows, transposed(rows)));
+    const Real cutoff = r * std::max(storage_eps * storage_eps, 0x1.0p-52) * e.largest;
+    RealMatrix diagonal = RealMatrix::Zero(r, r);
+    for (Index i = 0; i < r; ++i) {
+      const Real value = e.values[static_cast<std::size_t>(i)];
+      if (!(value > cutoff)) continue;
+      diagonal(i, i) = 1 / value;
+      out.condition = std::max(out.condition, e.largest / value);
+    }
+    const RealMatrix inverse = product(product(e.vectors, diagonal), transposed(e.vectors));
+    return product(product(transposed(rows), inverse), rows);
+  };
+  const RealMatrix P_B = projector(transposed(f.B)), P_A = projector(f.A);
+  const RealMatrix inside = product(P_B, M);
+  out.M = inside + product(RealMatrix(M - inside), P_A);
+  return out;
+}
+
+/// Second moments of rank one.
+struct Energies {
+  RealMatrix row, col;
+};
+
+/// D_row M D_col / (1 - beta1^t) with Adafactor's estimate of the second moment of G; `step`
+/// from 1.
+inline RealMatrix factored_direction(Energies& energies, const RealMatrix& M, const RealMatrix& G,
+                                     const lorapro::OptimizerConfig& c, std::int64_t step) {
+  const Index m = G.rows(), n = G.cols();
+  if (energies.row.size() == 0) {
+    energies.row = RealMatrix::Zero(m, 1);
+    energies.col = RealMatrix::Zero(1, n);
+  }
+  energies.row *= c.beta2;
+  energies.col *= c.beta2;
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j) {
+      energies.row(i, 0) += (1 - Real(c.beta2)) * G(i, j) * G(i, j);
+      energies.col(0, j) += (1 - Real(c.beta2)) * G(i, j) * G(i, j);
+    }
+  const Real correction = 1 - std::pow(Real(c.beta2), Real(step));
+  Real sum = 0;
+  for (Index i = 0; i < m; ++i) sum += energies.row(i, 0);
+  const Real all = std::sqrt(sum / correction / (m * n)), floor = 0x1.0p-20L * all, eps = c.eps;
+  RealMatrix H(m, n);
+  for (Index i = 0; i < m; ++i)
+    for (Index j = 0; j < n; ++j) {
+      const Real a = std::max(floor, std::sqrt(energies.row(i, 0) / correction / n));
+      const Real b = std::max(floor, std::sqrt(energies.col(0, j) / correction / m));
+      H(i, j) =
+          M(i, j) / (1 - std::pow(Real(c.beta1), Real(step))) * (all + eps) / (a + eps) / (b + eps);
+    }
+  return H;
+}
+
+/// U V^T of the singular values above 1e-5 of the largest, times 0.2 sqrt(max(m, n)).
+struct OrthogonalReference {
+  RealMatrix H;
+  Real condition = 1;  ///< largest over smallest singular value that is kept
+};
+inline OrthogonalReference orthogonal_factor(const RealMatrix& N) {
+  const reference::Svd svd = reference::svd(N);
+  OrthogonalReference out{RealMatrix::Zero(N.rows(), N.cols()), 1};
+  for (std::size_t k = 0; k < svd.values.size(); ++k) {
+    const Real value = svd.values[k];
+    if (!(value > 1e-5L * svd.largest())) continue;
+    const auto column = static_cast<Index>(k);
+    out.condition = std::max(out.condition, svd.largest() / value);
+    out.H += product(RealMatrix(svd.U.col(column)), transposed(RealMatrix(svd.V.col(column))));
+  }
+  out.H *= 0.2L * std::sqrt(Real(std::max(N.rows(), N.cols())));
+  return out;
+}
+
+enum class Kind {
+  sgd,
+  adamw,
+  muon,
+  lora_pro_sgd,
+  lora_pro_efficient,
+  lora_pro_full,
+  lora_pro_factored,
+  lora_pro_spectral
+};
 
 /// One pair under one rule: the plain dense algorithm, m x n matrices and all.
 struct Reference {
@@ -222,12 +315,15 @@ struct Reference {
   double grad_norm = 0;     ///< what it measured
   Real condition = 1;       ///< of the last step
   Factors last_step{};      ///< what was multiplied by lr
-  RealMatrix gradient_W{};  ///< E of the last step (full moments)
+  RealMatrix gradient_W{};  ///< E of the last step (rules with a second projection)
+  RealMatrix momentum{};    ///< in the tangent space of the last step
+  Energies energies{};
+  Real momentum_condition = 1;  ///< of its projection, and of its orthogonal factor
 
   Factors update(const Factors& f, Factors g) {
     ++step;
     const lorapro::GroupConfig& group = config.group;
-    const bool pro = kind != Kind::sgd && kind != Kind::adamw;
+    const bool pro = kind != Kind::sgd && kind != Kind::adamw && kind != Kind::muon;
     const double lr = group.lr * config.schedule.factor(step);
     const auto project = [&](const Factors& gradient) {
       AdjustedReference d = adjust(f, gradient, scaling, config.damping, config.gauge, storage_eps);
@@ -245,14 +341,17 @@ struct Reference {
       g.A *= clip;
       g.B *= clip;
     }
-    if (!pro) {
+    if (kind == Kind::muon) {
+      momentum_condition = 1;
+      last_step = {muon(of_A, g.A), muon(of_B, g.B)};
+    } else if (!pro) {
       last_step = g;
     } else {
       const AdjustedReference d = project(g);
       last_step = {d.A, d.B};
-      if (kind == Kind::lora_pro_full) {
+      if (kind != Kind::lora_pro_sgd && kind != Kind::lora_pro_efficient) {
         gradient_W = equivalent_gradient(f, d, scaling);
-        const RealMatrix H = adam(of_W, gradient_W, config, step);
+        const RealMatrix H = direction(f);
         const AdjustedReference back = project({Real(scaling) * product(transposed(f.B), H),
                                                 Real(scaling) * product(H, transposed(f.A))});
         last_step = {back.A, back.B};
@@ -263,6 +362,30 @@ struct Reference {
     Real decay = 1 - Real(lr) * group.weight_decay;
     if (group.decay_target == lorapro::DecayTarget::merged) decay = std::sqrt(decay);
     return {decay * f.A - Real(lr) * last_step.A, decay * f.B - Real(lr) * last_step.B};
+  }
+
+ private:
+  RealMatrix muon(Moments& moments, const RealMatrix& g) {
+    const Real b1 = config.beta1;
+    if (moments.exp_avg.size() == 0) moments.exp_avg = RealMatrix::Zero(g.rows(), g.cols());
+    moments.exp_avg = b1 * moments.exp_avg + (1 - b1) * g;
+    const OrthogonalReference out = orthogonal_factor(b1 * moments.exp_avg + (1 - b1) * g);
+    momentum_condition = std::max(momentum_condition, out.condition * out.condition);
+    return out.H;
+  }
+
+  RealMatrix direction(const Factors& f) {
+    if (kind == Kind::lora_pro_full) return adam(of_W, gradient_W, config, step);
+    if (momentum.size() == 0) momentum = RealMatrix::Zero(f.B.rows(), f.A.cols());
+    const ProjectedReference moved = tangent_projection(f, momentum, storage_eps);
+    momentum_condition = moved.condition;
+    momentum = Real(config.beta1) * moved.M + (1 - Real(config.beta1)) * gradient_W;
+    if (kind == Kind::lora_pro_factored)
+      return factored_direction(energies, momentum, gradient_W, config, step);
+    const OrthogonalReference orthogonal =
+        orthogonal_factor(Real(config.beta1) * momentum + (1 - Real(config.beta1)) * gradient_W);
+    momentum_condition *= orthogonal.condition * orthogonal.condition;
+    return orthogonal.H;
   }
 };
 

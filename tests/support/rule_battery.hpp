@@ -161,7 +161,8 @@ void follow_reference(Kind kind, const Case& c, const lorapro::OptimizerConfig& 
     REQUIRE(report.updated == 1);
     const Real lr = config.group.lr * config.schedule.factor(t);
     const auto tolerance = [&](const RealMatrix& value, const RealMatrix& step) {
-      const Real amplified = lr * max_abs(step) * reference.condition * c.rank * (1 + adam_gain);
+      const Real condition = std::max(reference.condition, reference.momentum_condition);
+      const Real amplified = lr * max_abs(step) * condition * c.rank * (1 + adam_gain);
       return 64 * Real(kEps) * (max_abs(value) + amplified);
     };
     CHECK(max_abs(pair.factors().A - expected.A) <= tolerance(before.A, reference.last_step.A));

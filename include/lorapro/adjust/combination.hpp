@@ -33,6 +33,29 @@ class FactorCombination {
   }
   /// @}
 
+  /// The same for coefficients of any origin, (rank, rank) each.
+  /// \param conditioning  the products run in the wide scalar if it is above about 100.
+  [[nodiscard]] bool set(const Wide* on_grad, const Wide* on_factor, double conditioning,
+                         const FactorView& factor) {
+    constexpr double kWellConditioned = 101;  // (1 + rho) / rho of rho = 0.01
+    in_wide_ = !std::is_same_v<Scalar, Wide> && conditioning > kWellConditioned;
+    // Position-major panels are multiplied from the right, so by the transposes.
+    const bool transpose = PanelLayout(factor).position_major();
+    const Index size = rank_ * rank_;
+    bool finite = true;
+    for (Index i = 0; i < rank_; ++i)
+      for (Index k = 0; k < rank_; ++k) {
+        const Index from = i * rank_ + k, to = transpose ? k * rank_ + i : from;
+        wide_[to] = on_grad[from];
+        wide_[size + to] = on_factor[from];
+        rounded_[to] = static_cast<Scalar>(on_grad[from]);
+        rounded_[size + to] = static_cast<Scalar>(on_factor[from]);
+        finite = finite && is_finite(static_cast<double>(rounded_[to])) &&
+                 is_finite(static_cast<double>(rounded_[size + to]));
+      }
+    return finite;
+  }
+
   /// \param factor, grad  panels of the layout.
   /// \param[out] out      a panel of the layout; must not be one of them.
   /// \param scratch       scratch_size(rank) elements.
@@ -53,27 +76,6 @@ class FactorCombination {
   }
 
  private:
-  /// Position-major panels are multiplied from the right, so by the transposes.
-  bool set(const Wide* on_grad, const Wide* on_factor, double conditioning,
-           const FactorView& factor) {
-    constexpr double kWellConditioned = 101;  // (1 + rho) / rho of rho = 0.01
-    in_wide_ = !std::is_same_v<Scalar, Wide> && conditioning > kWellConditioned;
-    const bool transpose = PanelLayout(factor).position_major();
-    const Index size = rank_ * rank_;
-    bool finite = true;
-    for (Index i = 0; i < rank_; ++i)
-      for (Index k = 0; k < rank_; ++k) {
-        const Index from = i * rank_ + k, to = transpose ? k * rank_ + i : from;
-        wide_[to] = on_grad[from];
-        wide_[size + to] = on_factor[from];
-        rounded_[to] = static_cast<Scalar>(on_grad[from]);
-        rounded_[size + to] = static_cast<Scalar>(on_factor[from]);
-        finite = finite && is_finite(static_cast<double>(rounded_[to])) &&
-                 is_finite(static_cast<double>(rounded_[size + to]));
-      }
-    return finite;
-  }
-
   template <typename T>
   void combine(const T* coefficients, const PanelLayout& layout, Index panel,
                const Panel<const T>& factor, const Panel<const T>& grad,

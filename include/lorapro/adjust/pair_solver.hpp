@@ -156,6 +156,14 @@ class PairSolver {
   Wide* cross_A() { return products_.data() + 2 * rank() * rank(); }  ///< grad_A A^T
   Wide* cross_B() { return products_.data() + 3 * rank() * rank(); }  ///< grad_B^T B
 
+  const Wide* cross_A() const { return products_.data() + 2 * rank() * rank(); }
+  const Wide* cross_B() const { return products_.data() + 3 * rank() * rank(); }
+  const Wide* gram_A() const { return products_.data(); }                    ///< A A^T
+  const Wide* gram_B() const { return products_.data() + rank() * rank(); }  ///< B^T B
+  /// grad_A grad_A^T and grad_B^T grad_B. \pre solve(..., with_norm = true).
+  const Wide* grad_gram_A() const { return products_.data() + 4 * rank() * rank(); }
+  const Wide* grad_gram_B() const { return products_.data() + 5 * rank() * rank(); }
+
   /// ||A||_F or ||B||_F from the eigenvalues of its Gram matrix.
   double factor_norm(const Spectrum& spectrum) const {
     double sum = 0;

@@ -80,6 +80,9 @@ struct DenseView {
   T* value = nullptr;  ///< contiguous
   T* grad = nullptr;   ///< contiguous; written by zero_grad only
   Index size = 0;
+  /// Columns of a row-major matrix (size / cols, cols), for rules that tell matrices from vectors;
+  /// 0: just a vector.
+  Index cols = 0;
 };
 
 namespace detail {

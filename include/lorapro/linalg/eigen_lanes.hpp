@@ -271,11 +271,16 @@ class EigenLanes {
     using Eigen::internal::psub;
     const Packet zero = set(0), one = set(1), two = set(2), max_sweeps = set(60);
     const Packet end = set(static_cast<Wide>(size_ - 1));
-    Packet good = one, sweeps = zero;
+    Packet good = one, sweeps = zero, noise = zero;
+    for (Index i = 0; i < size_ * kLanes; i += kLanes)
+      noise = Eigen::internal::pmax(noise, padd(Eigen::internal::pabs(load(diagonal_ + i)),
+                                                Eigen::internal::pabs(load(off_diagonal_ + i))));
+    noise = pmul(noise, set(std::numeric_limits<Wide>::epsilon()));
+    const Packet local_sweeps = set(kLocalIterations), negligible = set(kNegligible);
     Block block{zero, zero, zero, zero, zero, zero};
     for (Index first = 0;;) {
       const Packet old = block.l;
-      find_blocks(first, block);
+      find_blocks(first, select(less(sweeps, local_sweeps), negligible, noise), block);
       sweeps = select(equal(old, block.l), padd(sweeps, one), one);
       const Mask stuck = both(less(max_sweeps, sweeps), less(block.l, end));
       good = select(stuck, zero, good);
@@ -334,16 +339,17 @@ class EigenLanes {
   };
 
   /// Moves each l over entries that are negligible, and m to the end of the block that begins
-  /// there; l = size - 1 where there is none. \param first  the smallest l.
-  void find_blocks(Index first, Block& block) const {
+  /// there; l = size - 1 where there is none. \param first  the smallest l. \param floor  what
+  /// counts as zero.
+  void find_blocks(Index first, const Packet& floor, Block& block) const {
     using Eigen::internal::pabs;
-    const Packet eps = set(std::numeric_limits<Wide>::epsilon()), negligible = set(kNegligible);
+    const Packet eps = set(std::numeric_limits<Wide>::epsilon());
     Packet l = block.l, m = l, diagonal = load(diagonal_ + first * kLanes);
     for (Index j = first; j + 1 < size_; ++j) {
       const Packet next = load(diagonal_ + (j + 1) * kLanes);
       const Packet off_diagonal = load(off_diagonal_ + j * kLanes);
       const Packet place = set(static_cast<Wide>(j)), place_next = set(static_cast<Wide>(j + 1));
-      const Packet bound = fma(eps, Eigen::internal::padd(pabs(diagonal), pabs(next)), negligible);
+      const Packet bound = fma(eps, Eigen::internal::padd(pabs(diagonal), pabs(next)), floor);
       const Mask coupled = less(bound, pabs(off_diagonal));
       const Mask apart = less_equal(pabs(off_diagonal), bound);
       const Mask at_m = equal(m, place), at_l = equal(l, place);

@@ -91,8 +91,12 @@ Panel<const Scalar> read_panel(const FactorView& factor, const PanelLayout& layo
     using T = decltype(zero);
     const T* const source = detail::address<T>(factor, layout, panel);
     const Index row_stride = layout.row_stride(factor), step = layout.element_stride(factor);
-    const Index length = layout.row_length(panel);
-    for (Index i = 0; i < layout.rows(panel); ++i) {
+    // Consecutive rows count as one: short ones would cost more than their elements.
+    const bool whole =
+        step == 1 && row_stride == layout.row_length(panel) && layout.stride() == row_stride;
+    const Index rows = whole ? 1 : layout.rows(panel);
+    const Index length = layout.row_length(panel) * (whole ? layout.rows(panel) : 1);
+    for (Index i = 0; i < rows; ++i) {
       const T* const row = source + i * row_stride;
       Scalar* const out = scratch + i * layout.stride();
       if (step == 1) {
@@ -122,9 +126,20 @@ void write_panel(const Panel<const Scalar>& values, const FactorView& factor,
     T* const target = detail::address<T>(factor, layout, panel);
     if (static_cast<const void*>(target) == static_cast<const void*>(values.data)) return;
     const Index row_stride = layout.row_stride(factor), step = layout.element_stride(factor);
-    for (Index i = 0; i < layout.rows(panel); ++i)
-      for (Index k = 0; k < layout.row_length(panel); ++k)
-        target[i * row_stride + k * step] = static_cast<T>(values.data[i * values.stride + k]);
+    // Consecutive rows count as one: short ones would cost more than their elements.
+    const bool whole =
+        step == 1 && row_stride == layout.row_length(panel) && values.stride == row_stride;
+    const Index rows = whole ? 1 : layout.rows(panel);
+    const Index length = layout.row_length(panel) * (whole ? layout.rows(panel) : 1);
+    for (Index i = 0; i < rows; ++i) {
+      const Scalar* const row = values.data + i * values.stride;
+      T* const out = target + i * row_stride;
+      if (step == 1) {
+        for (Index k = 0; k < length; ++k) out[k] = static_cast<T>(row[k]);
+      } else {
+        for (Index k = 0; k < length; ++k) out[k * step] = static_cast<T>(row[k]);
+      }
+    }
   });
 }
 

@@ -109,18 +109,25 @@ inline void tridiagonalize(Wide* matrix, Index size, Wide* vectors, Wide* diagon
   }
 }
 
+/// Few large eigenvalues among rounding noise keep feeding noise of their own size to neighbours
+/// that are smaller: what has not settled against these by then is settled against the largest.
+inline constexpr int kLocalIterations = 30;
+
 /// Implicit QL with Wilkinson's shift on a tridiagonal matrix; the rotations act on the rows of
 /// `vectors`. Returns false if an eigenvalue does not settle (never seen; only bad input can).
 inline bool tridiagonal_ql(Wide* diagonal, Wide* off_diagonal, Index size, Wide* vectors) {
   constexpr int kMaxIterations = 60;
   const Wide eps = std::numeric_limits<Wide>::epsilon();
   off_diagonal[size - 1] = 0;
+  Wide noise = 0;
+  for (Index i = 0; i < size; ++i)
+    noise = std::max(noise, eps * (std::abs(diagonal[i]) + std::abs(off_diagonal[i])));
   for (Index l = 0; l < size; ++l) {
     for (int iteration = 0;; ++iteration) {
+      const Wide floor = iteration < kLocalIterations ? kNegligible : noise;
       Index m = l;
-      while (m + 1 < size &&
-             std::abs(off_diagonal[m]) >
-                 eps * (std::abs(diagonal[m]) + std::abs(diagonal[m + 1])) + kNegligible)
+      while (m + 1 < size && std::abs(off_diagonal[m]) >
+                                 eps * (std::abs(diagonal[m]) + std::abs(diagonal[m + 1])) + floor)
         ++m;
       if (m == l) break;
       if (iteration == kMaxIterations) return false;

@@ -64,8 +64,9 @@ struct LoraPro<FullMoments<Storage>> {
       Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);
       if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
-      if (!(equivalent_bound(pair) < std::sqrt(max) / 2) ||
-          !(second_step_bound(pair, context) < max))
+      const detail::SecondStepBound bound(adjusted.solver, pair.model.scaling);
+      if (!(bound.equivalent(adjusted.solver) < std::sqrt(max) / 2) ||
+          !(second_step_bound(pair, context, bound) < max))
         result.report.status = AdjustStatus::overflow;
       return result;
     }
@@ -116,44 +117,25 @@ struct LoraPro<FullMoments<Storage>> {
     using Buffers = FullMomentsBuffers<Scalar>;
     using Tile = TileShape<Scalar>;
 
-    /// Upper bound of ||E||_F, so of every element.
-    double equivalent_bound(const Pair& pair) const {
-      return std::abs(pair.model.scaling) *
-             (norm_B() * adjusted.solver.bound_A() + norm_A() * adjusted.solver.bound_B());
-    }
-
     /// Upper bound of the norms of the second adjusted gradient and of what the update holds in
-    /// Scalar on the way: coefficients, s dA, s dB and the products with the direction. Adam's
-    /// direction is bounded by (1 - beta1) / sqrt(1 - beta2) / (1 - beta1 / sqrt(beta2)) while
-    /// beta1 < sqrt(beta2) (Cauchy and Schwarz on the two averages, bias corrections included).
-    double second_step_bound(const Pair& pair, const StepContext& context) const {
+    /// Scalar on the way: coefficients, s dA, s dB and the products with the direction.
+    double second_step_bound(const Pair& pair, const StepContext& context,
+                             const detail::SecondStepBound& bound) const {
       const OptimizerConfig& config = *context.config;
-      const double ratio =
-          config.beta1 == 0 ? 0 : config.beta1 / std::sqrt(std::max(config.beta2, 1e-300));
-      const double element = ratio < 1 ? 1 / std::sqrt(1 - config.beta2) / (1 - ratio) : 1e12;
-      const double direction = element * std::sqrt(static_cast<double>(pair.out_features) *
-                                                   static_cast<double>(pair.in_features));
-      const Spectrum& p = adjusted.solver.spectra().gram_B();
-      const Spectrum& q = adjusted.solver.spectra().gram_A();
-      const double s = std::abs(pair.model.scaling),
-                   lambda = adjusted.solver.coefficients().lambda();
-      const double t = largest_inverse(p, s, lambda), u = largest_inverse(q, s, lambda);
-      // ||on_A|| <= s^2 ||hA A^T|| t min(t, u), and so on; twice it covers every gauge.
-      const double core = s * s * s * norm_A() * norm_B() * direction;
-      const double on_A = 2 * core * t * std::min(t, u) + core * t * u;
-      const double on_B = 2 * core * u * std::min(t, u) + core * t * u;
-      const double step = std::max(t * s * norm_B() * direction + on_A * std::max(1.0, norm_A()),
-                                   u * s * norm_A() * direction + on_B * std::max(1.0, norm_B()));
+      const double direction =
+          detail::adam_direction_bound(config) *
+          std::sqrt(static_cast<double>(pair.out_features) * static_cast<double>(pair.in_features));
       // The direction and the coefficients share direction_scale in a way of their own.
       const double scale =
           FullMomentsConstants<Scalar>(config.beta1, config.beta2, config.eps, context.step)
               .direction_scale;
-      const double scaling = std::max(1.0, s);
-      return std::max({2 * std::max(1.0, context.lr) * step,
-                       scaling * std::max(1.0, scale) * std::max(t, u),
-                       std::max(norm_A(), norm_B()) * direction * std::max(1.0, 1 / scale),
-                       scaling * std::max(adjusted.solver.bound_A(), adjusted.solver.bound_B()),
-                       scaling * largest_coefficient()});
+      const double scaling = std::max(1.0, std::abs(pair.model.scaling));
+      return std::max(
+          {2 * std::max(1.0, context.lr) * bound.step(direction),
+           scaling * std::max(1.0, scale) * bound.inverse(),
+           std::max(bound.norm_A(), bound.norm_B()) * direction * std::max(1.0, 1 / scale),
+           scaling * std::max(adjusted.solver.bound_A(), adjusted.solver.bound_B()),
+           scaling * largest_coefficient()});
     }
 
     double largest_coefficient() const {
@@ -163,23 +145,6 @@ struct LoraPro<FullMoments<Storage>> {
         for (Index k = 0; k < adjusted.solver.rank() * adjusted.solver.rank(); ++k)
           largest = std::max(largest, std::abs(matrix[k]));
       return largest;
-    }
-
-    double largest_inverse(const Spectrum& spectrum, double s, double lambda) const {
-      double smallest = 0;
-      for (Index i = 0; i < adjusted.solver.rank(); ++i) {
-        const double denominator = s * s * spectrum.values[i] + lambda;
-        if (denominator > s * s * spectrum.cutoff && (smallest == 0 || denominator < smallest))
-          smallest = denominator;
-      }
-      return smallest == 0 ? 0 : 1 / smallest;
-    }
-
-    double norm_A() const {
-      return adjusted.solver.factor_norm(adjusted.solver.spectra().gram_A());
-    }
-    double norm_B() const {
-      return adjusted.solver.factor_norm(adjusted.solver.spectra().gram_B());
     }
 
     /// Packs a factor f and its step, s (1 - beta1) (on_grad g + on_factor f), into tiles of

@@ -14,6 +14,11 @@ struct AdapterMoments {};  ///< AdamW on the adjusted gradients: the paper's eff
 /// \tparam Storage  float, double or bfloat16.
 template <typename Storage = float>
 struct FullMoments {};
+/// Adam on the equivalent gradient with a momentum that moves along with the factors and a second
+/// moment of rank one: state (m + n) r + m + n.
+struct FactoredMoments {};
+/// The orthogonal factor of the momentum of the equivalent gradient: state (m + n) r.
+struct SpectralMoments {};
 /// @}
 
 /// LoRA-Pro with the given moments: the rule of LoraProOptimizer. One header per specialisation.

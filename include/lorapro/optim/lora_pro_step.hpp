@@ -27,11 +27,13 @@ struct AdjustedPair {
 };
 
 /// Measures the pair, up to its spectra: for PairState::measure.
+/// \param with_grams  whether the Gram matrices of the gradients are needed besides.
 template <typename Scalar>
 PairSolver& measure_adjusted(const Pair& pair, const StepContext& context,
-                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
+                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
+                             bool with_grams = false) {
   PairSolver& solver = adjusted.solver;
-  const bool with_norm = context.clip_norm == ClipNorm::equivalent_gradient;
+  const bool with_norm = with_grams || context.clip_norm == ClipNorm::equivalent_gradient;
   team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
     if (side == 0) {
       solver.measure_A(pair.model, with_norm, scratch.wide);
@@ -60,7 +62,6 @@ template <typename Scalar>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
   PairSolver& solver = adjusted.solver;
-  const bool with_norm = context.clip_norm == ClipNorm::equivalent_gradient;
   if (solver.spectra().problem_A().status == EigenProblem::Status::none)
     measure_adjusted(pair, context, adjusted, team);
   decompose_pending(solver.spectra(), team);
@@ -76,9 +77,65 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
     result.report.status = AdjustStatus::overflow;
     return result;
   }
-  if (with_norm) result.squared_norm = solver.equivalent_squared_norm(pair.model.scaling, scratch);
+  if (context.clip_norm == ClipNorm::equivalent_gradient)
+    result.squared_norm = solver.equivalent_squared_norm(pair.model.scaling, scratch);
   if (context.clip_norm == ClipNorm::adapter) result.squared_norm = solver.adapter_squared_norm();
   return result;
+}
+
+/// Bounds of a second step of rules that normalise E to a direction H and project it again, from
+/// what prepare knows.
+class SecondStepBound {
+ public:
+  SecondStepBound(const PairSolver& solver, double scaling)
+      : s_(std::abs(scaling)),
+        norm_A_(solver.factor_norm(solver.spectra().gram_A())),
+        norm_B_(solver.factor_norm(solver.spectra().gram_B())),
+        inverse_P_(largest_inverse(solver.spectra().gram_B(), solver, s_ * s_)),
+        inverse_Q_(largest_inverse(solver.spectra().gram_A(), solver, s_ * s_)) {}
+
+  double norm_A() const { return norm_A_; }
+  double norm_B() const { return norm_B_; }
+  /// Largest of (s^2 l + lambda)^-1 on either side.
+  double inverse() const { return std::max(inverse_P_, inverse_Q_); }
+
+  /// Upper bound of ||E||_F, so of every element.
+  double equivalent(const PairSolver& solver) const {
+    return s_ * (norm_B_ * solver.bound_A() + norm_A_ * solver.bound_B());
+  }
+
+  /// Upper bound of the norms of the adjusted (s B^T H, s H A^T) and of its parts.
+  /// \param direction  of ||H||_F.
+  double step(double direction) const {
+    const double t = inverse_P_, u = inverse_Q_;
+    // ||on_A|| <= s^2 ||hA A^T|| t min(t, u), and so on; twice it covers every gauge.
+    const double core = s_ * s_ * s_ * norm_A_ * norm_B_ * direction;
+    const double on_A = 2 * core * t * std::min(t, u) + core * t * u;
+    const double on_B = 2 * core * u * std::min(t, u) + core * t * u;
+    return std::max(t * s_ * norm_B_ * direction + on_A * std::max(1.0, norm_A_),
+                    u * s_ * norm_A_ * direction + on_B * std::max(1.0, norm_B_));
+  }
+
+ private:
+  static double largest_inverse(const Spectrum& spectrum, const PairSolver& solver, double s2) {
+    double smallest = 0;
+    for (Index i = 0; i < solver.rank(); ++i) {
+      const double denominator = s2 * spectrum.values[i] + solver.coefficients().lambda();
+      if (denominator > s2 * spectrum.cutoff && (smallest == 0 || denominator < smallest))
+        smallest = denominator;
+    }
+    return smallest == 0 ? 0 : 1 / smallest;
+  }
+
+  double s_, norm_A_, norm_B_, inverse_P_, inverse_Q_;
+};
+
+/// Upper bound of Adam's direction, (1 - beta1) / sqrt(1 - beta2) / (1 - beta1 / sqrt(beta2)) while
+/// beta1 < sqrt(beta2) (Cauchy and Schwarz on the two averages, bias corrections included).
+inline double adam_direction_bound(const OptimizerConfig& config) {
+  const double ratio =
+      config.beta1 == 0 ? 0 : config.beta1 / std::sqrt(std::max(config.beta2, 1e-300));
+  return ratio < 1 ? 1 / std::sqrt(1 - config.beta2) / (1 - ratio) : 1e12;
 }
 
 /// One factor's update by its adjusted gradient: f(panel, layout, d, value, scratch) applies the

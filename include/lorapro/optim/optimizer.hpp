@@ -41,7 +41,8 @@ struct DenseId {
 /// from then on. step() uses no heap. Not thread-safe: one optimizer, one thread at a time.
 ///
 /// \tparam Scalar  float or double: the scalar of the update.
-/// \tparam Rule    AdamWRule, SgdRule, LoraPro<Moments>, or a type of your own (rule.hpp).
+/// \tparam Rule    AdamWRule, SgdRule, MuonRule, LoraPro<Moments>, or a type of your own
+/// (rule.hpp).
 template <typename Scalar, typename Rule>
 class Optimizer {
   static_assert(is_compute_scalar_v<Scalar>, "Optimizer: Scalar must be float or double");
@@ -122,8 +123,10 @@ class Optimizer {
     return attach(detail::view_of(layer), std::move(detached));
   }
 
-  /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without.
-  /// \throws ShapeError (null, size below 1, overlap), ConfigError (a name that is taken).
+  /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without;
+  /// Muon for MuonRule where the view says that it is a matrix.
+  /// \throws ShapeError (null, size below 1, columns that do not divide it, overlap), ConfigError
+  /// (a name that is taken).
   template <typename T>
   DenseId attach(const DenseView<T>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>,
@@ -397,7 +400,8 @@ class Optimizer {
   std::int64_t step_ = 0;
 };
 
-/// LoRA-Pro. \tparam Moments  FullMoments<Storage>, AdapterMoments or NoMoments.
+/// LoRA-Pro. \tparam Moments  FullMoments<Storage>, FactoredMoments, SpectralMoments,
+/// AdapterMoments or NoMoments.
 template <typename Scalar, typename Moments = FullMoments<Scalar>>
 using LoraProOptimizer = Optimizer<Scalar, LoraPro<Moments>>;
 

@@ -40,7 +40,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///     // Updates moments and parameters; called only where prepare said ok or rank_deficient.
 ///     void update(const Pair&, const StepContext&, const Team<Scalar>&);
 ///   };
-///   // The same for a DenseView, constructed from its size, without shared scratch and work.
+///   // The same for a DenseView, constructed from its size or from a Dense (for its rows and
+///   // columns), without shared scratch and work.
 ///   template <typename Scalar>
 ///   struct DenseState;
 /// };
@@ -66,6 +67,8 @@ struct Dense {
   FactorView value;
   FactorView grad;
   FactorView master;
+  Index rows = 0;  ///< of the matrix that the caller described; 0 for a vector
+  Index cols = 0;
 };
 
 /// What is the same for every element of one parameter in one step.
@@ -190,9 +193,13 @@ void adamw_panel(const AdamConstants<Scalar>& constants, const PanelLayout& layo
 template <typename Scalar>
 void descend_panel(double keep, double rate, const PanelLayout& layout, Index panel,
                    const Panel<const Scalar>& step, const Panel<Scalar>& value) {
-  for (Index i = 0; i < layout.rows(panel); ++i)
+  const Index length = layout.row_length(panel);
+  const bool whole = length == step.stride && length == value.stride;
+  const Index rows = whole ? 1 : layout.rows(panel);
+  const Index count = whole ? layout.rows(panel) * length : length;
+  for (Index i = 0; i < rows; ++i)
     descend_row(static_cast<Scalar>(keep), static_cast<Scalar>(rate), step.data + i * step.stride,
-                value.data + i * value.stride, layout.row_length(panel));
+                value.data + i * value.stride, count);
 }
 
 /// View of a state buffer that has the logical shape of lora_A or lora_B, rank first.

@@ -59,11 +59,15 @@ Pair pair_of(const LoraView<T, Base>& view) {
   return pair;
 }
 
-/// The caller's parameter as rules see it. \throws ShapeError (null, size below 1, overlap).
+/// The caller's parameter as rules see it.
+/// \throws ShapeError (null, size below 1, columns that do not divide it, overlap).
 template <typename T>
 Dense dense_of(const DenseView<T>& view) {
   if (view.size < 1)
     throw ShapeError("size: expected a number >= 1, got " + std::to_string(view.size));
+  if (view.cols < 0 || (view.cols > 0 && view.size % view.cols != 0))
+    throw ShapeError("cols: expected 0 or a divisor of size " + std::to_string(view.size) +
+                     ", got " + std::to_string(view.cols));
   const MatrixView<T> value{view.value, 1, view.size, view.size, 1};
   const MatrixView<T> grad{view.grad, 1, view.size, view.size, 1};
   check_view("value", value, 1, view.size);
@@ -74,7 +78,8 @@ Dense dense_of(const DenseView<T>& view) {
   const auto in_rows = [&](T* data) {
     return FactorView{data, storage_type<T>(), row, view.size / row, 1, row};
   };
-  return {in_rows(view.value), in_rows(view.grad), FactorView{}};
+  return {in_rows(view.value), in_rows(view.grad), FactorView{},
+          view.cols > 0 ? view.size / view.cols : 0, view.cols};
 }
 
 /// Calls f(offset in a, offset in b) for every element of two views of one shape, in the order of
@@ -227,6 +232,16 @@ struct PairSlot : Slot {
   }
 };
 
+/// The rule's state of a dense parameter, from its shape where the rule asks for it.
+template <typename State>
+State dense_state_of(const Dense& dense) {
+  if constexpr (std::is_constructible_v<State, const Dense&>) {
+    return State(dense);
+  } else {
+    return State(dense.value.rank * dense.value.length);
+  }
+}
+
 /// An attached parameter without factors.
 template <typename Scalar, typename Rule>
 struct DenseSlot : Slot {
@@ -235,7 +250,7 @@ struct DenseSlot : Slot {
   /// \throws as dense_of.
   template <typename T>
   DenseSlot(const DenseView<T>& view, const std::string& name_)
-      : dense(dense_of(view)), state(view.size) {
+      : dense(dense_of(view)), state(dense_state_of<State>(dense)) {
     name = name_;
     parameters[0] = range_of(view.value, view.size);
     gradients[0] = range_of(view.grad, view.size);
