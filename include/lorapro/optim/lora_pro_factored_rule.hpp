@@ -60,7 +60,7 @@ struct LoraPro<FactoredMoments> {
     }
 
     PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, tangent.adjusted, team);
+      return detail::measure_adjusted(pair, context, tangent.adjusted, team, true);
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {

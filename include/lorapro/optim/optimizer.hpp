@@ -12,19 +12,6 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// \name Handles, valid for the optimizer that gave them
-/// @{
-struct GroupId {
-  Index index = 0;  ///< 0 is the default group
-};
-struct PairId {
-  Index index = 0;
-};
-struct DenseId {
-  Index index = 0;
-};
-/// @}
-
 /// The one optimizer: LoRA pairs and dense parameters in, one update rule, everything that rules
 /// share (groups, schedule, clipping, masters, counters, checks, threads) done here once.
 ///

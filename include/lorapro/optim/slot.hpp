@@ -9,6 +9,19 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
+/// \name Handles, valid for the optimizer that gave them
+/// @{
+struct GroupId {
+  Index index = 0;  ///< 0 is the default group
+};
+struct PairId {
+  Index index = 0;
+};
+struct DenseId {
+  Index index = 0;
+};
+/// @}
+
 namespace detail {
 
 /// A layer's adapter, with W0 where it is the layer's own.
