@@ -167,12 +167,7 @@ double accuracy_on(Vit& vit, const LabelledImages& images, Index count) {
   std::vector<int> predictions;
   for (Index first = 0; first < count; first += kChunk) {
     const auto chunk = examples::slice(images, first, std::min(kChunk, count - first));
-    const auto& logits = vit.forward(chunk.pixels);
-    for (Index i = 0; i < logits.rows(); ++i) {
-      Index best = 0;
-      logits.row(i).maxCoeff(&best);
-      predictions.push_back(static_cast<int>(best));
-    }
+    examples::append_predictions(vit.forward(chunk.pixels), predictions);
   }
   return examples::accuracy(predictions, {images.labels.begin(), images.labels.begin() + count});
 }

@@ -96,12 +96,8 @@ std::vector<int> predict(nn::SentenceClassifier<float>& model, const Examples& e
   std::vector<int> predictions;
   for (Index first = 0; first < count; first += kChunk) {
     const auto begin = examples.sentences.begin() + first;
-    const Matrix& logits = model.forward({begin, begin + std::min(kChunk, count - first)});
-    for (Index i = 0; i < logits.rows(); ++i) {
-      Index best = 0;
-      logits.row(i).maxCoeff(&best);
-      predictions.push_back(static_cast<int>(best));
-    }
+    examples::append_predictions(model.forward({begin, begin + std::min(kChunk, count - first)}),
+                                 predictions);
   }
   return predictions;
 }

@@ -7,6 +7,16 @@
 
 namespace examples {
 
+/// Appends the class with the largest logit of each row.
+template <typename Matrix>
+void append_predictions(const Matrix& logits, std::vector<int>& predictions) {
+  for (decltype(logits.rows()) i = 0; i < logits.rows(); ++i) {
+    decltype(logits.rows()) best = 0;
+    logits.row(i).maxCoeff(&best);
+    predictions.push_back(static_cast<int>(best));
+  }
+}
+
 /// The share of predictions that are the label. Classes are counted from 0.
 inline double accuracy(const std::vector<int>& predictions, const std::vector<int>& labels) {
   std::size_t correct = 0;

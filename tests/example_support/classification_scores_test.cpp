@@ -6,7 +6,17 @@
 
 #include "support/catch.hpp"
 
+#include <Eigen/Core>
+
 namespace {
+
+TEST_CASE("the predictions are the largest logits of the rows", "[classification_scores]") {
+  Eigen::MatrixXf logits(2, 3);
+  logits << 1, 3, 2, -1, -3, -2;
+  std::vector<int> predictions{7};
+  examples::append_predictions(logits, predictions);
+  CHECK(predictions == std::vector<int>{7, 1, 0});
+}
 
 TEST_CASE("accuracy is the share of hits", "[scores]") {
   CHECK(examples::accuracy({0, 1, 2, 2}, {0, 1, 1, 2}) == 0.75);

@@ -15,20 +15,7 @@ using Rule = lorapro::LoraPro<lorapro::FactoredMoments>;
 constexpr Kind kKind = Kind::lora_pro_factored;
 
 TEST_CASE("LoraPro factored follows its reference", "[lora_pro_factored_rule][trap]") {
-  OptimizerConfig config;
-  config.group.lr = 0.05;
-  config.group.weight_decay = 0.5;
-  config.eps = 1e-2;
-  for (const double damping : {0.0, 0.1})
-    for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
-      config.damping = damping;
-      config.gauge = gauge;
-      for (const Case& c : ragged_cases()) {
-        follow_reference<Rule, float>(kKind, c, config, 3);
-        follow_reference<Rule, double>(kKind, c, config, 3);
-      }
-      follow_reference<Rule, double>(kKind, {20, 12, 4, 2.0, 0.0}, config, 4);
-    }
+  follow_reference_in_all_gauges<Rule>(kKind, {});
 }
 
 TEST_CASE("LoraPro factored stays with its reference for fifty steps",

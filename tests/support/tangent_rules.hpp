@@ -17,6 +17,26 @@ inline PairBuffers<double> start_of(const Case& c) {
   return pair;
 }
 
+/// Every step against the reference, from its own state: shapes with ragged ends, all gauges,
+/// damped or not, from B = 0 and from random factors.
+template <typename Rule>
+void follow_reference_in_all_gauges(Kind kind, lorapro::OptimizerConfig config) {
+  using lorapro::Gauge;
+  config.group.lr = 0.05;
+  config.group.weight_decay = 0.5;
+  config.eps = 1e-2;
+  for (const double damping : {0.0, 0.1})
+    for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
+      config.damping = damping;
+      config.gauge = gauge;
+      for (const Case& c : ragged_cases()) {
+        follow_reference<Rule, float>(kind, c, config, 3);
+        follow_reference<Rule, double>(kind, c, config, 3);
+      }
+      follow_reference<Rule, double>(kind, {20, 12, 4, 2.0, 0.0}, config, 4);
+    }
+}
+
 /// Runs the rule and its reference freely, so that what one step gets wrong is in all later ones.
 /// \return the largest deviation of s B A at the end, relative to its largest element.
 template <typename Rule>

@@ -80,10 +80,12 @@ struct LoraPro<SpectralMoments> {
       });
 
       tangent.momentum.raise(solver.spectra(), team.own().wide);
-      // The products are finite: prepare has bounded them.
-      (void)direction_.compute(solver.spectra(), sides[0].factor_products, sides[0].moment_products,
-                               sides[1].factor_products, sides[1].moment_products,
-                               pair.model.scaling * scale(pair));
+      // The products are finite, since prepare has bounded them. Without a direction nothing moves,
+      // and the momentum is already what these factors see of it.
+      if (!direction_.compute(solver.spectra(), sides[0].factor_products, sides[0].moment_products,
+                              sides[1].factor_products, sides[1].moment_products,
+                              pair.model.scaling * scale(pair)))
+        return;
       direction_.cross(solver.cross_A(), solver.cross_B());
       tangent.set_image(pair, direction_, direction_.conditioning());
       tangent.descend(

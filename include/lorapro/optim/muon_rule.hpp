@@ -257,8 +257,12 @@ struct MuonRule {
         detail::add_gram(layout, panel, Panel<const Wide>{wide.data, wide.stride}, gram);
       }
       detail::mirror(r, gram);
-      // The products are finite: prepare has bounded the gradients.
-      (void)symmetric_eigen(gram, r, values, vectors, values + r);
+      // The products are finite, since prepare has bounded the gradients. Without eigenvalues there
+      // is no direction.
+      if (!symmetric_eigen(gram, r, values, vectors, values + r)) {
+        std::fill(values, values + r, 0.0);
+        std::fill(vectors, vectors + r * r, 0.0);
+      }
       const Wide largest = *std::max_element(values, values + r);
       const double scale = detail::muon_scale(r, model.length);
       for (Index i = 0; i < r; ++i) {
