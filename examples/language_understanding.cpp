@@ -156,6 +156,8 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
   run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
   run.trainable_parameters += examples::attach_head(optimizer, model.head(), request.method);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+  if (options.measure_steps)
+    recorder.watch(step_measurements(model.encoder(), options, request.method));
 
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 4, 1);
   train(

@@ -91,6 +91,14 @@ class Linear {
     accumulate(x, grad_y);
   }
 
+  /// While watched, backward also accumulates the gradient of the weight behind an adapter, which
+  /// nothing but a measurement needs; switching sets it to zero.
+  void watch_weight_gradient(bool on) {
+    watched_ = Matrix::Zero(on ? out_features() : 0, on ? in_features() : 0);
+  }
+  /// Of the whole weight: the watched one, or what trains it where there is no adapter.
+  const Matrix& weight_gradient() const { return adapter_ ? watched_ : weight_.grad; }
+
   template <typename Visitor>
   void for_each_parameter(const std::string& name, const Visitor& visit) {
     visit(name + ".weight", weight_);
@@ -104,6 +112,7 @@ class Linear {
     if (adapter_) {
       add_weight_gradient(Scalar(1), back_, x, adapter_->grad_A());
       add_weight_gradient(scaling(), grad_y, hidden_, adapter_->grad_B());
+      if (watched_.size() > 0) add_weight_gradient(Scalar(1), grad_y, x, watched_);
     } else if (!weight_.frozen()) {
       add_weight_gradient(Scalar(1), grad_y, x, weight_.grad);
     }
@@ -117,8 +126,9 @@ class Linear {
   Parameter<Scalar> weight_;  // (out, in)
   Parameter<Scalar> bias_;    // (1, out), or (0, out)
   std::optional<Adapter> adapter_;
-  Matrix hidden_;  // x A^T
-  Matrix back_;    // s grad_y B
+  Matrix watched_;  // grad_y^T x, while watched
+  Matrix hidden_;   // x A^T
+  Matrix back_;     // s grad_y B
 };
 
 }  // namespace examples::nn

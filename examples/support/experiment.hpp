@@ -36,6 +36,8 @@ inline nlohmann::json recorded_options(const RunOptions& options, Method method)
           {"rslora", options.lora_config(method, 0, 0).use_rslora},
           {"damping", options.damping(method)},
           {"gauge", gauge_name(options.gauge)},
+          {"init", init_name(options.init)},
+          {"loraplus_lr_ratio", options.lr_ratio(method)},
           {"weight_decay", options.weight_decay},
           {"epochs", options.epochs},
           {"train_size", options.train_size},
@@ -60,7 +62,7 @@ inline void run_experiment(const Task& task, const std::string& title, const Run
       for (int seed = 0; seed < options.seeds; ++seed) {
         requests.push_back({method,
                             {std::string(info(method).name), learning_rate,
-                             static_cast<std::uint64_t>(seed), recorded}});
+                             options.first_seed + static_cast<std::uint64_t>(seed), recorded}});
       }
     }
   }

@@ -126,6 +126,7 @@ Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& op
   Run& run = recorder.run();
   run.trainable_parameters = attach_to(optimizer, gpt);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+  if (options.measure_steps) recorder.watch(step_measurements(gpt, options, request.method));
 
   const std::int64_t steps_per_metric = std::max<std::int64_t>(steps / 5, 1);
   run.metric_curve.emplace_back(0, task.quick_metric(gpt));

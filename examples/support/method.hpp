@@ -15,6 +15,7 @@ enum class Method {
   lora_adamw,
   lora_sgd,
   rslora_adamw,
+  loraplus_adamw,
   lora_pro_sgd,
   lora_pro_efficient,
   lora_pro_full,
@@ -37,6 +38,7 @@ inline constexpr std::array kMethods{
     MethodInfo{Method::lora_adamw, "lora_adamw", true, true, "#0072B2"},
     MethodInfo{Method::lora_sgd, "lora_sgd", true, false, "#56B4E9"},
     MethodInfo{Method::rslora_adamw, "rslora_adamw", true, true, "#009E73"},
+    MethodInfo{Method::loraplus_adamw, "loraplus_adamw", true, true, "#7FCDBB"},
     MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", true, false, "#CC79A7"},
     MethodInfo{Method::lora_pro_efficient, "lora_pro_efficient", true, true, "#E69F00"},
     MethodInfo{Method::lora_pro_full, "lora_pro_full", true, true, "#D55E00"},
@@ -76,6 +78,9 @@ inline bool is_spectral(Method method) {
          method == Method::full_muon;
 }
 
+/// Whether the gradients of A and B are adjusted.
+inline bool is_lora_pro(Method method) { return info(method).name.substr(0, 9) == "lora_pro_"; }
+
 /// Hands a type to a generic lambda.
 template <typename Rule>
 struct RuleTag {
@@ -88,6 +93,7 @@ auto with_rule(Method method, Function&& function) {
   switch (method) {
     case Method::lora_adamw:
     case Method::rslora_adamw:
+    case Method::loraplus_adamw:
     case Method::full_adamw:
       return function(RuleTag<lorapro::AdamWRule>{});
     case Method::lora_sgd:

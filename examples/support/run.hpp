@@ -38,6 +38,7 @@ struct Run {
   double seconds = 0.0;  // the whole run
   Curve loss_curve;      // training loss
   Curve metric_curve;
+  std::map<std::string, Curve> step_curves;  // what StepMeasurements saw, by name
 };
 
 namespace detail {
@@ -71,7 +72,8 @@ inline nlohmann::ordered_json to_json(const Run& run, const std::string& metric)
           {"seconds", run.seconds},
           {"options", run.key.options},
           {"curve", run.loss_curve},
-          {metric + "_curve", run.metric_curve}};
+          {metric + "_curve", run.metric_curve},
+          {"step_curves", run.step_curves}};
 }
 
 /// \throws nlohmann::json::exception if `json` is not what to_json writes.
@@ -91,6 +93,11 @@ inline Run run_from_json(const nlohmann::json& json, const std::string& metric) 
   run.seconds = json.at("seconds");
   run.loss_curve = detail::curve_from_json(json.at("curve"));
   run.metric_curve = detail::curve_from_json(json.at(metric + "_curve"));
+  if (json.contains("step_curves")) {
+    for (const auto& [name, curve] : json.at("step_curves").items()) {
+      run.step_curves[name] = detail::curve_from_json(curve);
+    }
+  }
   return run;
 }
 

@@ -40,14 +40,18 @@ struct RunOptions {
   bool use_rslora = false;
   std::map<Method, double> dampings;  // of the lora_pro methods
   lorapro::Gauge gauge = lorapro::Gauge::sylvester;
+  lorapro::LoraInit init = lorapro::LoraInit::kaiming_uniform;
+  std::optional<double> loraplus_lr_ratio;  // of all methods that train adapters
   double weight_decay = 0.0;
   int epochs = 1;
   lorapro::Index train_size = 1000;
   int seeds = 3;
+  std::uint64_t first_seed = 0;
   int threads = 1;
   std::filesystem::path output;
   std::filesystem::path cache;
   bool fresh = false;
+  bool measure_steps = false;
 
   /// "one seed", "mean of 3 seeds"
   std::string seeds_text() const {
@@ -60,12 +64,18 @@ struct RunOptions {
     return found == dampings.end() ? lorapro::OptimizerConfig().damping : found->second;
   }
 
+  /// The rate of B over that of A: 16 for LoRA+, as in its paper, if nothing else was said.
+  double lr_ratio(Method method) const {
+    return loraplus_lr_ratio.value_or(method == Method::loraplus_adamw ? 16.0 : 1.0);
+  }
+
   /// Of the adapter of layer number `layer` in the run with this seed.
   lorapro::LoraConfig lora_config(Method method, std::uint64_t seed, std::size_t layer) const {
     lorapro::LoraConfig config;
     config.rank = rank;
     config.lora_alpha = lora_alpha;
     config.use_rslora = use_rslora || method == Method::rslora_adamw;
+    config.init = init;
     config.seed = seed * 1000 + layer;
     return config;
   }
@@ -76,6 +86,7 @@ struct RunOptions {
     lorapro::OptimizerConfig config;
     config.group.lr = learning_rate;
     config.group.weight_decay = weight_decay;
+    config.group.loraplus_lr_ratio = lr_ratio(method);
     config.damping = damping(method);
     if (is_spectral(method)) config.beta1 = 0.95;
     config.gauge = gauge;
@@ -102,6 +113,25 @@ inline lorapro::Gauge parse_gauge(const std::string& name) {
     if (known_name == name) return gauge;
   }
   throw UsageError("--gauge", "'" + name + "' is not sylvester, balanced or zero");
+}
+
+inline constexpr std::array<std::pair<std::string_view, lorapro::LoraInit>, 3> kInitNames{
+    {{"kaiming_uniform", lorapro::LoraInit::kaiming_uniform},
+     {"gaussian", lorapro::LoraInit::gaussian},
+     {"orthogonal", lorapro::LoraInit::orthogonal}}};
+
+inline std::string init_name(lorapro::LoraInit init) {
+  for (const auto& [name, value] : kInitNames) {
+    if (value == init) return std::string(name);
+  }
+  throw std::logic_error("an initialisation is missing in kInitNames");
+}
+
+inline lorapro::LoraInit parse_init(const std::string& name) {
+  for (const auto& [known_name, init] : kInitNames) {
+    if (known_name == name) return init;
+  }
+  throw UsageError("--init", "'" + name + "' is not kaiming_uniform, gaussian or orthogonal");
 }
 
 inline Method parse_method(const std::string& option, const std::string& name) {
@@ -190,6 +220,14 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
          "Gauge of the lora_pro methods")
       ->type_name("sylvester|balanced|zero")
       ->default_str(gauge_name(options.gauge));
+  app.add_option_function<std::string>(
+         "--init", [&](const std::string& name) { options.init = parse_init(name); },
+         "What adapters start from")
+      ->type_name("kaiming_uniform|gaussian|orthogonal")
+      ->default_str(init_name(options.init));
+  app.add_option("--loraplus-lr-ratio", options.loraplus_lr_ratio,
+                 "Learning rate of lora_B over that of lora_A [default: 16 for loraplus_adamw, 1]")
+      ->check(in_range(1e-6, 1e6));
   app.add_option("--weight-decay", options.weight_decay, "Decoupled weight decay")
       ->check(in_range(0, 1e3))
       ->capture_default_str();
@@ -199,8 +237,11 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--train-size", options.train_size, "Number of training examples")
       ->check(in_range(1, 1e9))
       ->capture_default_str();
-  app.add_option("--seeds", options.seeds, "Runs of each method, with seeds 0, 1, ...")
+  app.add_option("--seeds", options.seeds, "Runs of each method, with different seeds")
       ->check(in_range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--first-seed", options.first_seed, "Seed of the first run; the next count on")
+      ->check(in_range(0, 1e9))
       ->capture_default_str();
   app.add_option("--threads", options.threads, "Threads; 0 for all cores")
       ->check(in_range(0, 1024))
@@ -211,6 +252,8 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--cache", options.cache, "Folder for data and pretrained weights")
       ->type_name("DIR")
       ->capture_default_str();
+  app.add_flag("--measure-steps", options.measure_steps,
+               "Record how far the steps are from the full gradient, at a few of them");
   app.add_flag("--fresh", options.fresh, "Do again the runs that DIR/results.json holds already");
 }
 

@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <fmt/format.h>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "progress_bar.hpp"
 #include "run.hpp"
+#include "step_measurements.hpp"
 
 namespace examples {
 
@@ -25,13 +27,22 @@ class RunRecorder {
 
   Run& run() { return run_; }
 
+  /// Has some steps measured. To be called before the first one.
+  void watch(StepMeasurements measurements) {
+    measurements_.emplace(std::move(measurements));
+    measurements_->watch();
+  }
+
   /// One step of the optimizer, timed, by gradients that are zeroed then.
   template <typename Optimizer>
   void update(Optimizer& optimizer) {
+    const bool measured = measurements_ && this->measured();
+    if (measured) measurements_->before_step();
     const auto before = Clock::now();
     const auto report = optimizer.step();
     in_optimizer_ += Clock::now() - before;
     skipped_ += report.skipped_non_finite;
+    if (measured) measurements_->after_step(step_ + 1, run_.step_curves);
     optimizer.zero_grad();
   }
 
@@ -49,6 +60,7 @@ class RunRecorder {
     if (step_ > steps_ - steps_per_epoch_) {
       run_.final_loss += loss / static_cast<double>(steps_per_epoch_);
     }
+    if (measurements_ && measured()) measurements_->watch();
     return step_;
   }
 
@@ -70,10 +82,14 @@ class RunRecorder {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// Whether the step under way is one of the about eight that are measured.
+  bool measured() const { return step_ % std::max<std::int64_t>(steps_ / 8, 1) == 0; }
+
   Run run_;
   std::int64_t steps_;
   std::int64_t steps_per_epoch_;
   ProgressBar& bar_;
+  std::optional<StepMeasurements> measurements_;
   std::int64_t step_ = 0;
   std::int64_t skipped_ = 0;
   double loss_since_point_ = 0.0;

@@ -24,6 +24,7 @@ TEST_CASE("the default options are valid and documented", "[optimizer_config]") 
   const OptimizerConfig config;
   CHECK_NOTHROW(config.validate());
   CHECK(config.group.lr == 1e-3);
+  CHECK(config.group.loraplus_lr_ratio == 1);
   CHECK(config.group.weight_decay == 0);
   CHECK(config.group.clip_norm == lorapro::ClipNorm::none);
   CHECK(config.group.decay_target == lorapro::DecayTarget::adapter);
@@ -39,6 +40,8 @@ TEST_CASE("each option has one precise message", "[optimizer_config]") {
         "lr: expected a finite number >= 0, got -1.000000");
   CHECK(message_of([](OptimizerConfig& c) { c.group.lr = kInf; }) ==
         "lr: expected a finite number >= 0, got inf");
+  CHECK(message_of([](OptimizerConfig& c) { c.group.loraplus_lr_ratio = 0; }) ==
+        "loraplus_lr_ratio: expected a finite number > 0, got 0.000000");
   CHECK(message_of([](OptimizerConfig& c) { c.group.weight_decay = -0.5; }) ==
         "weight_decay: expected a finite number >= 0, got -0.500000");
   CHECK(message_of([](OptimizerConfig& c) { c.group.max_grad_norm = 0; }) ==
@@ -58,6 +61,7 @@ TEST_CASE("each option has one precise message", "[optimizer_config]") {
 TEST_CASE("NaN is refused in every option", "[optimizer_config]") {
   static constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
   CHECK(message_of([](OptimizerConfig& c) { c.group.lr = kNan; }) != "");
+  CHECK(message_of([](OptimizerConfig& c) { c.group.loraplus_lr_ratio = kNan; }) != "");
   CHECK(message_of([](OptimizerConfig& c) { c.group.weight_decay = kNan; }) != "");
   CHECK(message_of([](OptimizerConfig& c) { c.group.max_grad_norm = kNan; }) != "");
   CHECK(message_of([](OptimizerConfig& c) { c.beta1 = kNan; }) != "");

@@ -359,9 +359,10 @@ struct Reference {
     }
     if (kind == Kind::adamw || kind == Kind::lora_pro_efficient)
       last_step = {adam(of_A, last_step.A, config, step), adam(of_B, last_step.B, config, step)};
-    Real decay = 1 - Real(lr) * group.weight_decay;
-    if (group.decay_target == lorapro::DecayTarget::merged) decay = std::sqrt(decay);
-    return {decay * f.A - Real(lr) * last_step.A, decay * f.B - Real(lr) * last_step.B};
+    const Real lr_B = Real(lr) * group.loraplus_lr_ratio;
+    Real decay = 1 - Real(lr) * group.weight_decay, decay_B = 1 - lr_B * group.weight_decay;
+    if (group.decay_target == lorapro::DecayTarget::merged) decay = decay_B = std::sqrt(decay);
+    return {decay * f.A - Real(lr) * last_step.A, decay_B * f.B - lr_B * last_step.B};
   }
 
  private:

@@ -159,7 +159,8 @@ void follow_reference(Kind kind, const Case& c, const lorapro::OptimizerConfig& 
     const Factors expected = reference.update(before, pair.gradients());
     const lorapro::StepReport report = optimizer.step();
     REQUIRE(report.updated == 1);
-    const Real lr = config.group.lr * config.schedule.factor(t);
+    const Real lr =
+        config.group.lr * config.schedule.factor(t) * std::max(1.0, config.group.loraplus_lr_ratio);
     const auto tolerance = [&](const RealMatrix& value, const RealMatrix& step) {
       const Real condition = std::max(reference.condition, reference.momentum_condition);
       const Real amplified = lr * max_abs(step) * condition * c.rank * (1 + adam_gain);

@@ -52,8 +52,8 @@ struct AdamWRule {
                            team);
       detail::adamw_update(pair.model.lora_B, pair.master_B, pair.model.grad_B,
                            detail::state_of_B(exp_avg_B, rank_, pair.out_features),
-                           detail::state_of_B(exp_avg_sq_B, rank_, pair.out_features), context,
-                           team);
+                           detail::state_of_B(exp_avg_sq_B, rank_, pair.out_features),
+                           context.of_B(), team);
     }
 
     Buffer<Scalar> exp_avg_A, exp_avg_B, exp_avg_sq_A, exp_avg_sq_B;

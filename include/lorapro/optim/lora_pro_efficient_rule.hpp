@@ -56,8 +56,10 @@ struct LoraPro<AdapterMoments> {
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       adjusted.solver.coefficients().scale(context.clip);
       (void)adjusted.combine(pair);
-      const auto constants = adam_constants<Scalar>(context, 1.0);
-      const auto adamw = [&](const FactorView& exp_avg, const FactorView& exp_avg_sq) {
+      const auto constants_A = adam_constants<Scalar>(context, 1.0);
+      const auto constants_B = adam_constants<Scalar>(context.of_B(), 1.0);
+      const auto adamw = [](const AdamConstants<Scalar>& constants, const FactorView& exp_avg,
+                            const FactorView& exp_avg_sq) {
         return [&constants, exp_avg, exp_avg_sq](
                    Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
                    const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
@@ -68,12 +70,12 @@ struct LoraPro<AdapterMoments> {
       const Index r = pair.rank;
       detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A,
                               adjusted.combination_A, team,
-                              adamw(detail::state_of_A(exp_avg_A, r, pair.in_features),
+                              adamw(constants_A, detail::state_of_A(exp_avg_A, r, pair.in_features),
                                     detail::state_of_A(exp_avg_sq_A, r, pair.in_features)));
-      detail::update_adjusted(pair.model.lora_B, pair.master_B, pair.model.grad_B,
-                              adjusted.combination_B, team,
-                              adamw(detail::state_of_B(exp_avg_B, r, pair.out_features),
-                                    detail::state_of_B(exp_avg_sq_B, r, pair.out_features)));
+      detail::update_adjusted(
+          pair.model.lora_B, pair.master_B, pair.model.grad_B, adjusted.combination_B, team,
+          adamw(constants_B, detail::state_of_B(exp_avg_B, r, pair.out_features),
+                detail::state_of_B(exp_avg_sq_B, r, pair.out_features)));
     }
 
     detail::AdjustedPair<Scalar> adjusted;

@@ -162,7 +162,7 @@ struct LoraPro<FactoredMoments> {
       // only shortens M.
       const double adam = detail::adam_direction_bound(config);
       const double direction = adam * std::sqrt(m * n) / (kFloor * kFloor);
-      const double step = std::max(1.0, context.lr) * bound.step(direction);
+      const double step = std::max(1.0, context.largest_lr()) * bound.step(direction);
       const double momentum = adam * std::sqrt(energy_before_ * config.beta2 +
                                                (1 - config.beta2) * gradient * gradient);
       const double factors = std::max(bound.norm_A(), bound.norm_B());

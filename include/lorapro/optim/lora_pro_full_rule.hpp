@@ -106,7 +106,7 @@ struct LoraPro<FullMoments<Storage>> {
       apply_step(pair.model.lora_A, pair.master_A, adjusted.combination_A, buffers.back_A,
                  Tile::kCols, context, team);
       apply_step(pair.model.lora_B, pair.master_B, adjusted.combination_B, buffers.back_B,
-                 Tile::kRows, context, team);
+                 Tile::kRows, context.of_B(), team);
     }
 
     detail::AdjustedPair<Scalar> adjusted;
@@ -131,7 +131,7 @@ struct LoraPro<FullMoments<Storage>> {
               .direction_scale;
       const double scaling = std::max(1.0, std::abs(pair.model.scaling));
       return std::max(
-          {2 * std::max(1.0, context.lr) * bound.step(direction),
+          {2 * std::max(1.0, context.largest_lr()) * bound.step(direction),
            scaling * std::max(1.0, scale) * bound.inverse(),
            std::max(bound.norm_A(), bound.norm_B()) * direction * std::max(1.0, 1 / scale),
            scaling * std::max(adjusted.solver.bound_A(), adjusted.solver.bound_B()),

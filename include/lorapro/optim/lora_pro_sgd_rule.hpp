@@ -30,21 +30,24 @@ struct LoraPro<NoMoments> {
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::prepare_adjusted<Scalar>(pair, context, detail::step_limit<Scalar>(context.lr),
-                                              adjusted, team);
+      return detail::prepare_adjusted<Scalar>(
+          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team);
     }
 
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       adjusted.solver.coefficients().scale(context.clip);
       (void)adjusted.combine(pair);
-      const auto descend = [&](Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
-                               const Panel<Scalar>& value, const Scratch<Scalar>&) {
-        detail::descend_panel(context.decay, context.lr, layout, panel, d, value);
+      const auto descend = [](const StepContext& side) {
+        return [&side](Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
+                       const Panel<Scalar>& value, const Scratch<Scalar>&) {
+          detail::descend_panel(side.decay, side.lr, layout, panel, d, value);
+        };
       };
+      const StepContext context_B = context.of_B();
       detail::update_adjusted(pair.model.lora_A, pair.master_A, pair.model.grad_A,
-                              adjusted.combination_A, team, descend);
+                              adjusted.combination_A, team, descend(context));
       detail::update_adjusted(pair.model.lora_B, pair.master_B, pair.model.grad_B,
-                              adjusted.combination_B, team, descend);
+                              adjusted.combination_B, team, descend(context_B));
     }
 
     detail::AdjustedPair<Scalar> adjusted;

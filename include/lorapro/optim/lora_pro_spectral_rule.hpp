@@ -58,7 +58,7 @@ struct LoraPro<SpectralMoments> {
       const double root = std::sqrt(max) / 2;
       const detail::SecondStepBound bound(solver, pair.model.scaling);
       const double direction = scale(pair) * std::sqrt(2.0 * static_cast<double>(pair.rank));
-      const double step = std::max(1.0, context.lr) * bound.step(direction);
+      const double step = std::max(1.0, context.largest_lr()) * bound.step(direction);
       const double factors = std::max(bound.norm_A(), bound.norm_B());
       const double s = std::max(1.0, std::abs(pair.model.scaling));
       if (!(bound.equivalent(solver) < root) || !(factors + step < root) ||

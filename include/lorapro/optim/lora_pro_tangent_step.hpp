@@ -184,6 +184,7 @@ class TangentStep {
     (void)adjusted.combine(pair);
     for (Index which = 0; which < 2; ++which) {
       const Side side = this->side(pair, which, shared);
+      const StepContext own = which == 0 ? context : context.of_B();
       const PanelLayout layout(side.model);
       const Index size = panel_size(pair.rank);
       update_parameter(
@@ -197,8 +198,8 @@ class TangentStep {
             const Panel<Scalar> d{panels + 3 * size, layout.stride()};
             side.step->apply(layout, panel, f, Panel<const Scalar>{h.data, h.stride}, d,
                              scratch.wide);
-            descend_panel(context.decay, context.lr, layout, panel,
-                          Panel<const Scalar>{d.data, d.stride}, value);
+            descend_panel(own.decay, own.lr, layout, panel, Panel<const Scalar>{d.data, d.stride},
+                          value);
           });
     }
   }

@@ -216,7 +216,7 @@ struct MuonRule {
         }
       });
       descend(pair.model.lora_A, pair.master_A, nesterov[0], combination_A_, context, team);
-      descend(pair.model.lora_B, pair.master_B, nesterov[1], combination_B_, context, team);
+      descend(pair.model.lora_B, pair.master_B, nesterov[1], combination_B_, context.of_B(), team);
     }
 
     Buffer<Scalar> exp_avg_A, exp_avg_B;

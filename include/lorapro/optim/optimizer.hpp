@@ -152,7 +152,8 @@ class Optimizer {
     report.step = step_ + 1;
     report.lr_factor = config_.schedule.factor(report.step);
     for (const Group& group : groups_) {
-      const double decay = group.config.lr * report.lr_factor * group.config.weight_decay;
+      const double decay = group.config.lr * report.lr_factor * group.config.weight_decay *
+                           std::max(1.0, group.config.loraplus_lr_ratio);
       checks::config(decay <= 1, "weight_decay", "lr * weight_decay <= 1", decay);
     }
     const double grad_scale = 1 / (scale.loss_scale * static_cast<double>(scale.accumulated));
@@ -338,9 +339,12 @@ class Optimizer {
     StepContext context;
     context.config = &config_;
     context.lr = group.lr * lr_factor;
+    context.lr_B = context.lr * group.loraplus_lr_ratio;
     context.decay = 1 - context.lr * group.weight_decay;
+    context.decay_B = 1 - context.lr_B * group.weight_decay;
+    // Of W as a whole: the ratio of the rates has no part in it.
     if (group.decay_target == DecayTarget::merged && index < static_cast<Index>(pairs_.size()))
-      context.decay = std::sqrt(context.decay);
+      context.decay = context.decay_B = std::sqrt(context.decay);
     context.grad_scale = grad_scale;
     context.step = slot.step + 1;
     context.rounding_key =

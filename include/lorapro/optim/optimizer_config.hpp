@@ -27,6 +27,10 @@ struct GroupConfig {
   /// Base learning rate eta, multiplied by the schedule; >= 0. For full moments it has the units of
   /// full fine-tuning.
   double lr = 1e-3;
+  /// Learning rate of lora_B over that of lora_A, which has lr (LoRA+, which takes about 16 for
+  /// AdamW: Hayou et al., arXiv:2402.12354v1); > 0. Dense parameters have lr. With any other ratio
+  /// than 1 a LoRA-Pro step is no longer a step along the equivalent gradient.
+  double loraplus_lr_ratio = 1.0;
   /// lambda: decay per step is lr weight_decay, decoupled from the gradient; >= 0.
   double weight_decay = 0.0;
   DecayTarget decay_target = DecayTarget::adapter;
@@ -40,6 +44,8 @@ struct GroupConfig {
   /// \throws ConfigError that names the field, what was expected and what came.
   void validate() const {
     checks::config(lr >= 0 && is_finite(lr), "lr", "a finite number >= 0", lr);
+    checks::config(loraplus_lr_ratio > 0 && is_finite(loraplus_lr_ratio), "loraplus_lr_ratio",
+                   "a finite number > 0", loraplus_lr_ratio);
     checks::config(weight_decay >= 0 && is_finite(weight_decay), "weight_decay",
                    "a finite number >= 0", weight_decay);
     checks::config(max_grad_norm > 0 && is_finite(max_grad_norm), "max_grad_norm",

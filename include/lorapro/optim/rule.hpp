@@ -8,7 +8,8 @@
 #include <lorapro/optim/optimizer_config.hpp>
 #include <lorapro/optim/state.hpp>
 
-#include <string>  // std::string
+#include <algorithm>  // std::max
+#include <string>     // std::string
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -74,13 +75,24 @@ struct Dense {
 /// What is the same for every element of one parameter in one step.
 struct StepContext {
   const OptimizerConfig* config = nullptr;
-  double lr = 0;          ///< with the schedule's factor
-  double decay = 1;       ///< factor of A and B (or of the dense parameter) before the update
+  double lr = 0;          ///< with the schedule's factor; of A, or of the dense parameter
+  double lr_B = 0;        ///< the same of B
+  double decay = 1;       ///< factor of A (or of the dense parameter) before the update
+  double decay_B = 1;     ///< the same of B
   double grad_scale = 1;  ///< 1 / (loss scale x accumulated batches)
   double clip = 1;        ///< factor of the gradient from clipping; 1 during prepare
   std::int64_t step = 1;  ///< of this parameter, from 1
   std::uint64_t rounding_key = 0;
   ClipNorm clip_norm = ClipNorm::none;
+
+  /// With B's rate and decay where a single factor's are read.
+  StepContext of_B() const {
+    StepContext context = *this;
+    context.lr = lr_B;
+    context.decay = decay_B;
+    return context;
+  }
+  double largest_lr() const { return std::max(lr, lr_B); }
 };
 
 /// AdamW's constants of a parameter. \param grad_scale of the gradient that the moments see.

@@ -21,14 +21,14 @@ struct SgdRule {
     static Index wide_scratch_size(Index rank) { return panel_size(rank); }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::prepare_elements({pair.model.lora_A, pair.model.lora_B},
-                                      {pair.model.grad_A, pair.model.grad_B},
-                                      detail::step_limit<Scalar>(context.lr), context, team);
+      return detail::prepare_elements(
+          {pair.model.lora_A, pair.model.lora_B}, {pair.model.grad_A, pair.model.grad_B},
+          detail::step_limit<Scalar>(context.largest_lr()), context, team);
     }
 
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       detail::sgd_update(pair.model.lora_A, pair.master_A, pair.model.grad_A, context, team);
-      detail::sgd_update(pair.model.lora_B, pair.master_B, pair.model.grad_B, context, team);
+      detail::sgd_update(pair.model.lora_B, pair.master_B, pair.model.grad_B, context.of_B(), team);
     }
   };
 
