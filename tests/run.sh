@@ -34,6 +34,7 @@ if $all; then
   require "clang-format" command:clang-format clang-format
   require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
   require "Doxygen" command:doxygen doxygen
+  require "Python" command:python3 python3
 fi
 if $cross; then
   require "g++ for AArch64" command:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu

@@ -34,6 +34,14 @@ TEST_CASE("the default options are valid and documented", "[optimizer_config]") 
   CHECK(config.adjust_options().gauge == config.gauge);
 }
 
+TEST_CASE("the published algorithm is one call away", "[optimizer_config]") {
+  const OptimizerConfig config = OptimizerConfig::paper_exact();
+  CHECK_NOTHROW(config.validate());
+  CHECK(config.damping == 0);
+  CHECK(config.gauge == lorapro::Gauge::sylvester);
+  CHECK(config.group.decay_target == lorapro::DecayTarget::adapter);
+}
+
 TEST_CASE("each option has one precise message", "[optimizer_config]") {
   static constexpr double kInf = std::numeric_limits<double>::infinity();
   CHECK(message_of([](OptimizerConfig& c) { c.group.lr = -1; }) ==

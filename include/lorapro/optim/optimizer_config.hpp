@@ -70,6 +70,18 @@ struct OptimizerConfig {
 
   AdjustOptions adjust_options() const { return {damping, gauge}; }
 
+  /// The algorithm as published, without what this library adds to it: the exact projection, the
+  /// gauge of theorem 2.3. With LoraPro<FullMoments<T>> it is the paper's AdamW, with
+  /// LoraPro<AdapterMoments> its memory-efficient variant, with LoraPro<NoMoments> its algorithm 1.
+  /// From B = 0 its second step moves A by O(1) whatever the learning rate: see damping.
+  /// \ref arXiv:2407.18242v3, theorems 2.1 and 2.3, algorithms 1 and 2.
+  static OptimizerConfig paper_exact() {
+    OptimizerConfig config;
+    config.damping = 0;
+    config.gauge = Gauge::sylvester;
+    return config;
+  }
+
   /// \throws ConfigError that names the field, what was expected and what came.
   void validate() const {
     group.validate();

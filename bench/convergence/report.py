@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+# SPDX-FileCopyrightText: 2026 the lorapro authors
+# SPDX-License-Identifier: MIT
+"""Makes the report of the comparison from results.jsonl: one HTML file with tables and curves,
+which needs nothing else to be read, and the tables alone as Markdown."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import math
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from cells import COMPARISON, Contender, Plan, Results, report_cells, search, tuned_rates
+
+HERE = Path(__file__).resolve().parent
+BASELINE, CEILING = "lora_adamw", "full_adamw"
+
+
+class Sample:
+    """Values of the same contender with different seeds; a run that diverged is None."""
+
+    def __init__(self, values: dict[int, float | None]):
+        self.values = values
+
+    @property
+    def finite(self) -> list[float]:
+        return [value for value in self.values.values() if value is not None]
+
+    @property
+    def diverged(self) -> int:
+        return len(self.values) - len(self.finite)
+
+    def mean(self) -> float:
+        return statistics.fmean(self.finite) if self.finite else math.nan
+
+    def standard_error(self) -> float:
+        if len(self.finite) < 2:
+            return math.nan
+        return statistics.stdev(self.finite) / math.sqrt(len(self.finite))
+
+    def minus(self, other: Sample) -> Sample:
+        """Seed by seed, which takes out what the seeds share: data, order, initial values."""
+        return Sample({seed: value - other.values[seed] for seed, value in self.values.items()
+                       if value is not None and other.values.get(seed) is not None})
+
+
+class Table:
+    def __init__(self, title: str, columns: list[str], note: str = ""):
+        self.title, self.columns, self.note = title, columns, note
+        self.rows: list[list[str]] = []
+
+    def markdown(self) -> str:
+        lines = [f"**{self.title}**", "", "| " + " | ".join(self.columns) + " |",
+                 "|" + "---|" * len(self.columns)]
+        lines += ["| " + " | ".join(row) + " |" for row in self.rows]
+        return "\n".join(lines) + ("\n\n" + self.note if self.note else "") + "\n"
+
+    def html(self) -> str:
+        def row(cells: list[str], tag: str) -> str:
+            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        body = "".join(row(cells, "td") for cells in self.rows)
+        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
+        return (f"<h3>{html.escape(self.title)}</h3><table><thead>{row(self.columns, 'th')}"
+                f"</thead><tbody>{body}</tbody></table>{note}")
+
+
+class Report:
+    def __init__(self, plan: Plan, results: Results):
+        self.plan, self.results = plan, results
+
+    def scale(self, task: str) -> float:
+        return 100.0 if self.plan.tasks[task]["percent"] else 1.0
+
+    def digits(self, task: str) -> int:
+        return 2 if self.plan.tasks[task]["percent"] else 4
+
+    def label(self, contender: Contender) -> str:
+        label = self.plan.methods[contender.method]["label"]
+        return f"{label}, {contender.variant}" if contender.variant else label
+
+    def sample(self, contender: Contender, rate: int) -> Sample:
+        """Of the report runs with this rate that are there."""
+        cells = [c for c in report_cells(self.plan, contender, rate) if c in self.results]
+        values = {}
+        for cell in cells:
+            value = self.results.by_cell[cell]["value"]
+            values[cell.seed] = None if value is None else value * self.scale(cell.task)
+        return Sample(values)
+
+    def mean_of(self, contender: Contender, rate: int, field: str) -> float:
+        cells = [c for c in report_cells(self.plan, contender, rate) if c in self.results]
+        values = [self.results.by_cell[c][field] for c in cells]
+        return statistics.fmean(values) if values else math.nan
+
+    def mean_curve_value(self, contender: Contender, rate: int, name: str) -> float:
+        """Mean over the measured steps and the seeds."""
+        cells = [c for c in report_cells(self.plan, contender, rate) if c in self.results]
+        values = [value for c in cells
+                  for _, value in self.results.by_cell[c]["step_curves"].get(name, [])
+                  if value is not None]
+        return statistics.fmean(values) if values else math.nan
+
+    def tuned_rate(self, contender: Contender) -> int | None:
+        return search(self.plan, self.results, contender)[1]
+
+    def contenders_of(self, task: str) -> list[Contender]:
+        return [c for c in self.plan.contenders([task]) if c.variant == COMPARISON]
+
+    def number(self, value: float, digits: int, sign: bool = False) -> str:
+        if math.isnan(value):
+            return "-"
+        return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+    def pair(self, sample: Sample, digits: int, sign: bool = False) -> str:
+        """mean +- standard error"""
+        if not sample.finite:
+            return "diverged" if sample.values else "-"
+        text = self.number(sample.mean(), digits, sign)
+        if len(sample.finite) > 1:
+            text += f" ± {self.number(sample.standard_error(), digits)}"
+        return text + (f" ({sample.diverged} diverged)" if sample.diverged else "")
+
+    def gap_closed(self, sample: Sample, low: Sample, high: Sample) -> str:
+        gap = high.mean() - low.mean()
+        if math.isnan(gap) or gap == 0 or not sample.finite:
+            return "-"
+        return f"{100 * (sample.mean() - low.mean()) / gap:.0f} %"
+
+    def comparison(self, task: str, rates: dict[Contender, int | None], title: str) -> Table:
+        digits = self.digits(task)
+        unit = " %" if self.plan.tasks[task]["percent"] else ""
+        metric = self.plan.tasks[task]["metric"] + unit
+        table = Table(title, ["method", "learning rate", metric, "against LoRA", "gap closed",
+                              "distance", "second order", "alignment", "state", "optimizer",
+                              "run"])
+        samples = {c: self.sample(c, rate) if rate is not None else Sample({})
+                   for c, rate in rates.items()}
+        by_method = {c.method: sample for c, sample in samples.items()}
+        for c, rate in rates.items():
+            sample = samples[c]
+            if rate is None or not sample.values:
+                continue
+            difference = sample.minus(by_method[BASELINE])
+            state = self.mean_of(c, rate, "state_bytes")
+            table.rows.append([
+                self.label(c), f"{self.plan.rate_value(rate):g}", self.pair(sample, digits),
+                "" if c.method == BASELINE else self.pair(difference, digits, True),
+                "" if c.method in (BASELINE, CEILING) else self.gap_closed(
+                    sample, by_method[BASELINE], by_method[CEILING]),
+                self.number(self.mean_curve_value(c, rate, "gradient_distance"), 2),
+                self.number(self.mean_curve_value(c, rate, "second_order_share"), 3),
+                self.number(self.mean_curve_value(c, rate, "alignment"), 2),
+                f"{state / 1e6:.2f} MB" if state < 1e8 else f"{state / 1e6:.0f} MB",
+                f"{self.mean_of(c, rate, 'optimizer_ms_per_step'):.2f} ms",
+                f"{self.mean_of(c, rate, 'seconds'):.1f} s"])
+        return table
+
+    def tuned_table(self, task: str) -> Table:
+        rates = {c: self.tuned_rate(c) for c in self.contenders_of(task)}
+        return self.comparison(task, rates, "Each at its own best learning rate")
+
+    def shared_table(self, task: str) -> Table:
+        rate = self.plan.rate_place(self.plan.tasks[task]["shared_rate"])
+        return self.comparison(task, {c: rate for c in self.contenders_of(task)},
+                               f"All at one learning rate of {self.plan.rate_value(rate):g}")
+
+    def tuning_table(self, task: str) -> Table:
+        contenders = self.contenders_of(task)
+        scores = {c: tuned_rates(self.plan, self.results, c) for c in contenders}
+        rates = sorted({rate for found in scores.values() for rate in found})
+        table = Table("The search for the learning rates, on validation data",
+                      ["method", *(f"{self.plan.rate_value(rate):g}" for rate in rates)])
+        for c in contenders:
+            if scores[c]:
+                table.rows.append([self.label(c)] + [
+                    self.score_text(task, scores[c][rate]) if rate in scores[c] else ""
+                    for rate in rates])
+        return table
+
+    def score_text(self, task: str, score: float) -> str:
+        if score == -math.inf:
+            return "diverged"
+        value = score if self.plan.tasks[task]["higher_is_better"] else -score
+        return f"{value * self.scale(task):.{self.digits(task)}f}"
+
+    def study_table(self, study: dict) -> Table:
+        columns = [(task, method) for task in study["tasks"] for method in study["methods"]]
+        table = Table(study["question"],
+                      ["", *(f"{task}: {self.plan.methods[method]['label']}"
+                             for task, method in columns)],
+                      "Validation data, mean over the tuning seeds at each one's best learning "
+                      "rate, which is in brackets.")
+        for variant in [COMPARISON, *study["variants"]]:
+            row = [variant or "as in the comparison"]
+            for task, method in columns:
+                contender = Contender(task, method, variant,
+                                      tuple(study["variants"].get(variant, ())))
+                scores = tuned_rates(self.plan, self.results, contender)
+                if scores:
+                    best = max(scores, key=lambda rate: scores[rate])
+                    row.append(f"{self.score_text(task, scores[best])} "
+                               f"({self.plan.rate_value(best):g})")
+                else:
+                    row.append("-")
+            table.rows.append(row)
+        return table
+
+    def mean_curve(self, contender: Contender, rate: int, name: str) -> list[tuple[int, float]]:
+        sums: dict[int, list[float]] = {}
+        for cell in report_cells(self.plan, contender, rate):
+            if cell not in self.results:
+                continue
+            result = self.results.by_cell[cell]
+            curve = result["curve"] if name == "loss" else result["step_curves"].get(name, [])
+            for step, value in curve:
+                if value is not None:
+                    sums.setdefault(step, []).append(value)
+        return [(step, statistics.fmean(values)) for step, values in sorted(sums.items())]
+
+    def curves(self, task: str, name: str, y_label: str) -> str:
+        series = []
+        for c in self.contenders_of(task):
+            rate = self.tuned_rate(c)
+            curve = self.mean_curve(c, rate, name) if rate is not None else []
+            if curve and not (name == "gradient_distance" and c.method.startswith("full")):
+                series.append((self.label(c), self.plan.methods[c.method]["color"], curve))
+        return picture(series, "step", y_label, False)
+
+    def rate_curves(self, task: str) -> str:
+        series = []
+        for c in self.contenders_of(task):
+            scores = tuned_rates(self.plan, self.results, c)
+            sign = 1 if self.plan.tasks[task]["higher_is_better"] else -1
+            curve = [(self.plan.rate_value(rate), sign * score * self.scale(task))
+                     for rate, score in sorted(scores.items()) if score > -math.inf]
+            if curve:
+                series.append((self.label(c), self.plan.methods[c.method]["color"], curve))
+        return picture(series, "learning rate", self.plan.tasks[task]["metric"], True)
+
+    def core_hours(self) -> float:
+        return sum(result["seconds"] for result in self.results.by_cell.values()) / 3600
+
+    def tasks(self) -> list[str]:
+        there = {cell.task for cell in self.results.by_cell}
+        return [task for task in self.plan.tasks if task in there]
+
+    def studies(self) -> list[dict]:
+        there = {(cell.task, cell.variant) for cell in self.results.by_cell}
+        return [study for study in self.plan.studies
+                if any((task, variant) in there for task in study["tasks"]
+                       for variant in study["variants"])]
+
+    LEGEND = (
+        "Mean ± standard error over fresh seeds, on test data; differences are taken seed by seed. "
+        "Gap closed: of that between LoRA and full fine-tuning, both with AdamW. Distance: sine of "
+        "the angle between the equivalent gradient and the full one, mean over eight steps. "
+        "Second order: ||s dB dA|| / ||s (B dA + dB A)|| of the steps taken. Alignment: cosine of "
+        "the angle between the change of W and minus the gradient of the batch. Optimizer: "
+        "milliseconds per step; it and the seconds per run are from a shared machine.")
+
+    def markdown(self) -> str:
+        parts = [self.LEGEND + "\n"]
+        for task in self.tasks():
+            parts.append(f"### {self.plan.tasks[task]['title']}\n")
+            parts += [table.markdown() for table in (self.tuned_table(task),
+                                                     self.shared_table(task)) if table.rows]
+        parts += [self.study_table(study).markdown() for study in self.studies()]
+        return "\n".join(parts)
+
+    def html(self) -> str:
+        body = ["<h1>LoRA, LoRA-Pro and full fine-tuning</h1>", f"<p>{html.escape(self.LEGEND)}</p>",
+                f"<p>{len(self.results.by_cell)} runs, {self.core_hours():.1f} core-hours.</p>"]
+        for task in self.tasks():
+            body.append(f"<h2>{html.escape(self.plan.tasks[task]['title'])}</h2>")
+            body += [table.html() for table in (self.tuned_table(task), self.shared_table(task))
+                     if table.rows]
+            for heading, drawn in (
+                    ("Training loss at the best learning rates", self.curves(task, "loss", "loss")),
+                    ("Distance of the equivalent gradient from the full one",
+                     self.curves(task, "gradient_distance", "distance")),
+                    ("Validation against the learning rate", self.rate_curves(task))):
+                if drawn:
+                    body.append(f"<h3>{heading}</h3>{drawn}")
+            body.append(self.tuning_table(task).html())
+        if self.studies():
+            body.append("<h2>Options</h2>")
+            body += [self.study_table(study).html() for study in self.studies()]
+        return PAGE.format(body="\n".join(body))
+
+
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>LoRA, LoRA-Pro and full fine-tuning</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 72em; padding: 0 1em; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }}
+th, td {{ border-bottom: 1px solid #ccc; padding: 0.3em 0.6em; text-align: left; }}
+img {{ max-width: 100%; }}
+</style></head><body>
+{body}
+</body></html>
+"""
+
+
+def picture(series: list[tuple[str, str, list]], x_label: str, y_label: str, log_x: bool) -> str:
+    """An <img> with an SVG that gnuplot draws, inside the page; nothing where there is no data."""
+    if not series:
+        return ""
+    script = ["set terminal svg size 900,420 font 'sans-serif,13' background 'white'",
+              "set key outside right top", "set grid lc rgb '#dddddd'",
+              f"set xlabel '{x_label}'", f"set ylabel '{y_label}'"]
+    if log_x:
+        script.append("set logscale x")
+    for i, (_, _, curve) in enumerate(series):
+        script += [f"$d{i} << EOD", *(f"{x} {y}" for x, y in curve), "EOD"]
+    script.append("plot " + ", ".join(
+        f"$d{i} using 1:2 with linespoints lw 2 pt 7 ps 0.4 lc rgb '{color}' title \"{label}\""
+        for i, (label, color, _) in enumerate(series)))
+    drawn = subprocess.run(["gnuplot"], input="\n".join(script) + "\n", capture_output=True,
+                           text=True, check=False)
+    if drawn.returncode != 0 or not drawn.stdout:
+        raise SystemExit(f"gnuplot: {drawn.stderr.strip() or 'no picture'}")
+    data = base64.b64encode(drawn.stdout.encode()).decode()
+    return f'<img alt="{html.escape(y_label)} against {html.escape(x_label)}" ' \
+           f'src="data:image/svg+xml;base64,{data}">'
+
+
+def write(path: Path, text: str) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, default=HERE / "plan.json")
+    parser.add_argument("--results", type=Path, default=HERE / "results.jsonl")
+    parser.add_argument("--html", type=Path, default=HERE / "report.html")
+    parser.add_argument("--markdown", type=Path, default=HERE / "report.md")
+    options = parser.parse_args(arguments)
+    plan = Plan(options.plan)
+    results = Results(plan, options.results)
+    if not results.by_cell:
+        parser.error(f"--results: {options.results} has no results")
+    report = Report(plan, results)
+    write(options.html, report.html())
+    write(options.markdown, report.markdown())
+    print(f"written: {options.html}, {options.markdown}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
