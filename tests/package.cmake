@@ -64,6 +64,8 @@ find_program(LORAPRO_BASH bash)
 mark_as_advanced(LORAPRO_BASH)
 if(LORAPRO_BASH)
   lorapro_add_check(package "setup" ${LORAPRO_BASH} ${CMAKE_CURRENT_SOURCE_DIR}/setup_test.sh)
+  lorapro_add_check(consumer "README diff" ${LORAPRO_BASH}
+                    ${CMAKE_CURRENT_SOURCE_DIR}/readme_diff.sh)
 endif()
 
 # The format is clang-format 14's; other versions differ in details.

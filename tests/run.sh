@@ -35,6 +35,7 @@ if $all; then
   require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
   require "Doxygen" command:doxygen doxygen
   require "Python" command:python3 python3
+  require "Armadillo" header:armadillo libarmadillo-dev
 fi
 if $cross; then
   require "g++ for AArch64" command:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu

@@ -56,6 +56,23 @@ TEST_CASE("a view of what is const is const", "[view]") {
   CHECK(make_view(view).data == matrix.data());
 }
 
+TEST_CASE("column_major_view shows what Eigen's default order holds", "[view]") {
+  Eigen::MatrixXd A = Eigen::MatrixXd::Random(2, 5), B = Eigen::MatrixXd::Random(4, 2);
+  Eigen::MatrixXd grad_A = Eigen::MatrixXd::Random(2, 5), grad_B = Eigen::MatrixXd::Random(4, 2);
+  const auto view =
+      lorapro::column_major_view(A.data(), B.data(), grad_A.data(), grad_B.data(), 4, 5, 2, 0.5);
+  const auto same = [](const MatrixView<double>& seen, Eigen::MatrixXd& matrix) {
+    REQUIRE((seen.rows == matrix.rows() && seen.cols == matrix.cols()));
+    for (Index i = 0; i < seen.rows; ++i)
+      for (Index j = 0; j < seen.cols; ++j) CHECK(&seen(i, j) == &matrix(i, j));
+  };
+  same(view.lora_A, A);
+  same(view.lora_B, B);
+  same(view.grad_A, grad_A);
+  same(view.grad_B, grad_B);
+  CHECK(view.scaling == 0.5);
+}
+
 TEST_CASE("row_major_view lays out the four buffers of a pair", "[view]") {
   constexpr Index kOut = 4, kIn = 5, kRank = 2;
   float A[kRank * kIn], B[kOut * kRank], grad_A[kRank * kIn], grad_B[kOut * kRank];

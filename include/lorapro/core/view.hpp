@@ -74,6 +74,18 @@ LoraView<T> row_major_view(T* lora_A, T* lora_B, T* grad_A, T* grad_B, Index out
           scaling};
 }
 
+/// The same for column-major buffers, the layout of Armadillo, mlpack and Eigen's default: A, B and
+/// their gradients in that order each.
+template <typename T>
+LoraView<T> column_major_view(T* lora_A, T* lora_B, T* grad_A, T* grad_B, Index out_features,
+                              Index in_features, Index rank, double scaling) {
+  return {{lora_A, rank, in_features, 1, rank},
+          {lora_B, out_features, rank, 1, out_features},
+          {grad_A, rank, in_features, 1, rank},
+          {grad_B, out_features, rank, 1, out_features},
+          scaling};
+}
+
 /// A parameter without factors (head, norm, bias, or a matrix under full fine-tuning).
 template <typename T>
 struct DenseView {
