@@ -265,6 +265,9 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
   run.trainable_parameters = examples::nn::attach_to(optimizer, vit, {}, is_in_blocks);
   run.trainable_parameters += examples::attach_head(optimizer, vit.head(), request.method);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+  if (options.align_init && examples::info(request.method).trains_adapters) {
+    recorder.align(examples::GradientAlignedInit(examples::nn::trained_linears(vit)));
+  }
   if (options.measure_steps) recorder.watch(step_measurements(vit, options, request.method));
 
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 10, 1);

@@ -156,6 +156,9 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
   run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
   run.trainable_parameters += examples::attach_head(optimizer, model.head(), request.method);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+  if (options.align_init && examples::info(request.method).trains_adapters) {
+    recorder.align(examples::GradientAlignedInit(nn::trained_linears(model.encoder())));
+  }
   if (options.measure_steps)
     recorder.watch(step_measurements(model.encoder(), options, request.method));
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "linear.hpp"
 #include "parameters.hpp"
@@ -22,6 +23,16 @@ void for_each_linear(Model& model, const Visitor& visit) {
       visit(name, layer);
     }
   });
+}
+
+/// The linear layers that are trained: their adapters, or their weights as a whole.
+template <typename Model>
+std::vector<Linear<float>*> trained_linears(Model& model) {
+  std::vector<Linear<float>*> layers;
+  for_each_linear(model, [&](const std::string&, Linear<float>& linear) {
+    if (linear.adapter() || !linear.weight().frozen()) layers.push_back(&linear);
+  });
+  return layers;
 }
 
 /// Freezes the model and puts adapters on its linear layers.

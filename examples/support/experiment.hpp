@@ -37,6 +37,7 @@ inline nlohmann::json recorded_options(const RunOptions& options, Method method)
           {"damping", options.damping(method)},
           {"gauge", gauge_name(options.gauge)},
           {"init", init_name(options.init)},
+          {"align_init", options.align_init},
           {"loraplus_lr_ratio", options.lr_ratio(method)},
           {"weight_decay", options.weight_decay},
           {"epochs", options.epochs},

@@ -126,6 +126,9 @@ Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& op
   Run& run = recorder.run();
   run.trainable_parameters = attach_to(optimizer, gpt);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
+  if (options.align_init && info(request.method).trains_adapters) {
+    recorder.align(GradientAlignedInit(nn::trained_linears(gpt)));
+  }
   if (options.measure_steps) recorder.watch(step_measurements(gpt, options, request.method));
 
   const std::int64_t steps_per_metric = std::max<std::int64_t>(steps / 5, 1);

@@ -41,6 +41,7 @@ struct RunOptions {
   std::map<Method, double> dampings;  // of the lora_pro methods
   lorapro::Gauge gauge = lorapro::Gauge::sylvester;
   lorapro::LoraInit init = lorapro::LoraInit::kaiming_uniform;
+  bool align_init = false;                  // GradientAlignedInit
   std::optional<double> loraplus_lr_ratio;  // of all methods that train adapters
   double weight_decay = 0.0;
   int epochs = 1;
@@ -225,6 +226,8 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
          "What adapters start from")
       ->type_name("kaiming_uniform|gaussian|orthogonal")
       ->default_str(init_name(options.init));
+  app.add_flag("--align-init", options.align_init,
+               "Replace A by the leading singular vectors of the first batch's gradient");
   app.add_option("--loraplus-lr-ratio", options.loraplus_lr_ratio,
                  "Learning rate of lora_B over that of lora_A [default: 16 for loraplus_adamw, 1]")
       ->check(in_range(1e-6, 1e6));

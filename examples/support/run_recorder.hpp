@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "gradient_aligned_init.hpp"
 #include "progress_bar.hpp"
 #include "run.hpp"
 #include "step_measurements.hpp"
@@ -27,6 +28,9 @@ class RunRecorder {
 
   Run& run() { return run_; }
 
+  /// Has the adapters start from the first batch. To be called before it.
+  void align(GradientAlignedInit init) { init_.emplace(std::move(init)); }
+
   /// Has some steps measured. To be called before the first one.
   void watch(StepMeasurements measurements) {
     measurements_.emplace(std::move(measurements));
@@ -36,6 +40,10 @@ class RunRecorder {
   /// One step of the optimizer, timed, by gradients that are zeroed then.
   template <typename Optimizer>
   void update(Optimizer& optimizer) {
+    if (init_) {
+      init_->apply();
+      init_.reset();
+    }
     const bool measured = measurements_ && this->measured();
     if (measured) measurements_->before_step();
     const auto before = Clock::now();
@@ -89,6 +97,7 @@ class RunRecorder {
   std::int64_t steps_;
   std::int64_t steps_per_epoch_;
   ProgressBar& bar_;
+  std::optional<GradientAlignedInit> init_;
   std::optional<StepMeasurements> measurements_;
   std::int64_t step_ = 0;
   std::int64_t skipped_ = 0;

@@ -134,10 +134,7 @@ class StepMeasurements {
 /// Of the linear layers of `model` that `method` trains.
 template <typename Model>
 StepMeasurements step_measurements(Model& model, const RunOptions& options, Method method) {
-  std::vector<StepMeasurements::Layer*> layers;
-  nn::for_each_linear(model, [&](const std::string&, auto& linear) {
-    if (linear.adapter() || !linear.weight().frozen()) layers.push_back(&linear);
-  });
+  std::vector<StepMeasurements::Layer*> layers = nn::trained_linears(model);
   std::optional<lorapro::AdjustOptions> adjust;
   if (is_lora_pro(method)) adjust = options.optimizer_config(method, 0, 1).adjust_options();
   return {std::move(layers), adjust, options.lr_ratio(method)};

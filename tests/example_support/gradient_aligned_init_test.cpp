@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include "examples/support/gradient_aligned_init.hpp"
+
+#include "examples/support/random.hpp"
+#include <Eigen/SVD>
+
+#include "support/catch.hpp"
+
+namespace {
+
+using Layer = examples::GradientAlignedInit::Layer;
+using Matrix = Layer::Matrix;
+
+TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_aligned_init]") {
+  examples::RandomEngine engine(4);
+  const auto random = [&](Eigen::Index rows, Eigen::Index cols) -> Matrix {
+    return Matrix::NullaryExpr(rows, cols, [&] { return examples::uniform(engine, -1, 1); });
+  };
+  Layer layer(10, 14);
+  layer.randomize(engine);
+  lorapro::LoraConfig config;
+  config.rank = 3;
+  config.lora_alpha = 6;
+  layer.attach_adapter(config);
+  const Matrix x = random(20, 14), grad_y = random(20, 10);
+
+  examples::GradientAlignedInit init({&layer});
+  Matrix y;
+  layer.forward(x, y);
+  layer.backward(x, grad_y);
+  init.apply();
+
+  const auto& adapter = *layer.adapter();
+  const Matrix A = adapter.lora_A(), G = grad_y.transpose() * x;
+  CHECK((A * A.transpose() - Matrix::Identity(3, 3) / 3).norm() < 1e-5);
+  // By Eckart and Young no three directions leave less of G than its leading singular vectors.
+  const Eigen::VectorXf singular = Eigen::JacobiSVD<Eigen::MatrixXf>(G).singularValues();
+  CHECK((G - 3 * G * A.transpose() * A).norm() ==
+        Approx(singular.tail(singular.size() - 3).norm()).epsilon(1e-4));
+  CHECK(adapter.lora_B().norm() == 0);
+  CHECK(adapter.grad_A().norm() == 0);
+  CHECK((adapter.grad_B() - 2 * G * A.transpose()).norm() < 1e-4 * G.norm());
+  CHECK(layer.weight_gradient().size() == 0);
+}
+
+}  // namespace
