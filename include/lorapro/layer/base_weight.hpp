@@ -8,7 +8,9 @@
 
 #include <cmath>   // std::abs
 #include <cstdio>  // std::snprintf
+#include <limits>  // std::numeric_limits
 #include <memory>  // std::shared_ptr
+#include <string>  // std::string
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -107,7 +109,7 @@ class BaseWeight {
   static void convert(const T* from, Index count, Scalar* to) {
     Index k = 0;
     if constexpr (std::is_same_v<T, bfloat16> && std::is_same_v<Scalar, float>) {
-      // Three times as fast as Eigen's conversion where that works number by number.
+      // Eigen's conversion works number by number on some instruction sets.
       using P = detail::Packets<float>;
       for (; k + P::kSize <= count; k += P::kSize)
         P::store(to + k, detail::MomentLanes<float, bfloat16>::load(from + k));

@@ -23,7 +23,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 /// Products are split among Eigen::nbThreads() threads, which is one without OpenMP; results have
 /// the same bits for any number. W0 is converted to Scalar tile by tile inside forward and
-/// backward. Neither uses the heap once a batch of the size has passed.
+/// backward, in a workspace of 128 kB per thread (152 kB in double). Neither uses the heap once a
+/// batch of the size has passed.
 ///
 /// \tparam Scalar  float or double: activations, A, B, gradients.
 /// \tparam Base    what W0 is stored in: Scalar, bfloat16, half, or a class that quantises it,
