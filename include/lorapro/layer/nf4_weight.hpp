@@ -101,9 +101,8 @@ std::uint8_t nearest(const std::array<float, kSize>& ascending, double x) {
 ///
 /// (half the widest gap of the levels, and of the dynamic values). An entry 0 stays exactly 0.
 /// Bytes and their order are those of bitsandbytes (`quant_type` nf4, `blocksize` 64, compressed
-/// statistics), two codes a byte with the first in the upper half, apart from ties, and from blocks
-/// of zeros, whose codes are level 0 here.
-/// \ref arXiv:2305.14314v1, section 3.
+/// statistics), two codes a byte with the first in the upper half, but for rounding at ties and
+/// blocks of zeros, whose codes are level 0 here. \ref arXiv:2305.14314v1, section 3.
 class Nf4Weight {
  public:
   /// What the format is called in messages.
