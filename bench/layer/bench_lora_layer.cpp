@@ -1,6 +1,8 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
+#include <lorapro/layer/int8_weight.hpp>
 #include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/layer/nf4_weight.hpp>
 
 #include <memory>  // std::make_shared
 
@@ -12,10 +14,13 @@ namespace {
 using bench::Index;
 using Matrix = lorapro::RowMatrix<float>;
 
+template <typename Base>
 struct Fixture {
+  using Layer = lorapro::LoraLayer<float, Base>;
+
   Fixture(const bench::Shape& shape, Index batch)
       : weight(bench::random_matrix<float>(shape.out, shape.in, 0.02, 1)),
-        layer(lorapro::BaseWeight<float>::map(weight.data(), shape.out, shape.in), config(shape)),
+        layer(Layer::Weight::quantize(weight), config(shape)),
         x(bench::random_matrix<float>(batch, shape.in, 1, 2)),
         y(batch, shape.out),
         grad_y(bench::random_matrix<float>(batch, shape.out, 1e-3, 3)),
@@ -31,18 +36,18 @@ struct Fixture {
   }
 
   Matrix weight;
-  lorapro::LoraLayer<float> layer;
+  Layer layer;
   Matrix x, y, grad_y, grad_x;
 };
 
-template <typename Run>
+template <typename Base, typename Run>
 void add(const std::string& kind, const bench::Shape& shape, Index batch, double flops,
          const Run& run) {
   bench::Work work;
   work.flops = flops;
   work.least_f32 = flops;
   const auto make = [=] {
-    auto fixture = std::make_shared<Fixture>(shape, batch);
+    auto fixture = std::make_shared<Fixture<Base>>(shape, batch);
     return std::function<void()>([fixture, run] { run(*fixture); });
   };
   const std::string name = "layer/" + kind + "/" + shape.name() + "/batch" + std::to_string(batch);
@@ -50,21 +55,34 @@ void add(const std::string& kind, const bench::Shape& shape, Index batch, double
     bench::add(name, work, make, threads);
 }
 
+/// \param suffix  of the names: what W0 is stored in, nothing for float.
+template <typename Base>
+void add_layer(const std::string& suffix, const bench::Shape& shape, Index batch) {
+  const auto rows = static_cast<double>(batch);
+  const double base = 2.0 * rows * shape.elements();
+  const double adapter = 2.0 * rows * shape.adapter_elements();
+  add<Base>("forward" + suffix, shape, batch, base + adapter,
+            [](auto& f) { f.layer.forward(f.x, f.y); });
+  add<Base>("backward" + suffix, shape, batch, base + 3 * adapter, [](auto& f) {
+    f.layer.zero_grad();  // or the gradients grow
+    f.layer.backward(f.x, f.grad_y, f.grad_x);
+  });
+}
+
 const bool registered = bench::add_all([] {
   const bench::Shape shapes[] = {{768, 768, 8}, {2048, 2048, 16}};
   constexpr Index kBatch = 256;
   for (const bench::Shape& shape : shapes) {
+    add_layer<float>("", shape, kBatch);
+    add_layer<lorapro::bfloat16>("_bf16", shape, kBatch);
+    add_layer<lorapro::half>("_half", shape, kBatch);
+    add_layer<lorapro::Int8Weight>("_int8", shape, kBatch);
+    add_layer<lorapro::Nf4Weight>("_nf4", shape, kBatch);
     const double base = 2.0 * kBatch * shape.elements();
-    const double adapter = 2.0 * kBatch * shape.adapter_elements();
-    add("forward", shape, kBatch, base + adapter, [](Fixture& f) { f.layer.forward(f.x, f.y); });
-    add("base", shape, kBatch, base,
-        [](Fixture& f) { f.y.noalias() = f.x * f.weight.transpose(); });
-    add("backward", shape, kBatch, base + 3 * adapter, [](Fixture& f) {
-      f.layer.zero_grad();  // or the gradients grow
-      f.layer.backward(f.x, f.grad_y, f.grad_x);
-    });
-    add("base_backward", shape, kBatch, base,
-        [](Fixture& f) { f.grad_x.noalias() = f.grad_y * f.weight; });
+    add<float>("base", shape, kBatch, base,
+               [](auto& f) { f.y.noalias() = f.x * f.weight.transpose(); });
+    add<float>("base_backward", shape, kBatch, base,
+               [](auto& f) { f.grad_x.noalias() = f.grad_y * f.weight; });
   }
 });
 

@@ -168,10 +168,10 @@ class Run {
       return over(row, replaced(name, parts[1], "eigen"));
     if (parts[0] == "solve" && parts[1] == "batched_spectra")
       return over(row, replaced(name, "batched_", "naive_"));
-    if (parts[0] == "layer" && parts[1] == "forward")
-      return over(row, replaced(name, "forward", "base"));
-    if (parts[0] == "layer" && parts[1] == "backward")
-      return over(row, replaced(name, "backward", "base_backward"));
+    if (parts[0] == "layer" && starts_with(parts[1], "forward"))
+      return over(row, replaced(name, parts[1], "base"));
+    if (parts[0] == "layer" && starts_with(parts[1], "backward"))
+      return over(row, replaced(name, parts[1], "base_backward"));
     return over(row, replaced(name, "/" + parts[1] + "/", "/naive_" + parts[1] + "/"));
   }
 

@@ -8,7 +8,9 @@
 
 #include <lorapro/adjust/adjust_gradient.hpp>
 #include <lorapro/adjust/equivalent_gradient.hpp>
+#include <lorapro/layer/int8_weight.hpp>
 #include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/layer/nf4_weight.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-// EXPECT: BaseWeight: T must be float, double or bfloat16
+// EXPECT: BaseWeight: T must be float, double, bfloat16 or half
 #include <lorapro/lorapro.hpp>
 
 #ifdef LORAPRO_CONTROL

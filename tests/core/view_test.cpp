@@ -73,6 +73,14 @@ TEST_CASE("column_major_view shows what Eigen's default order holds", "[view]") 
   CHECK(view.scaling == 0.5);
 }
 
+TEST_CASE("a transposed view shows the same elements", "[view]") {
+  RowMatrix<float> matrix(3, 5);
+  const auto view = lorapro::transposed(make_view(matrix));
+  REQUIRE((view.rows == 5 && view.cols == 3));
+  for (Index i = 0; i < 5; ++i)
+    for (Index j = 0; j < 3; ++j) CHECK(&view(i, j) == &matrix(j, i));
+}
+
 TEST_CASE("row_major_view lays out the four buffers of a pair", "[view]") {
   constexpr Index kOut = 4, kIn = 5, kRank = 2;
   float A[kRank * kIn], B[kOut * kRank], grad_A[kRank * kIn], grad_B[kOut * kRank];

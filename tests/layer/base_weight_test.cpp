@@ -11,6 +11,7 @@ namespace {
 
 using lorapro::BaseWeight;
 using lorapro::bfloat16;
+using lorapro::half;
 using lorapro::Index;
 using lorapro::RowMatrix;
 
@@ -35,8 +36,8 @@ TEST_CASE("a writable map can be written", "[base_weight]") {
   CHECK(weight.matrix()(2, 1) == 60);
 }
 
-TEMPLATE_TEST_CASE("an owned weight is a row-major copy", "[base_weight]", float, double,
-                   bfloat16) {
+TEMPLATE_TEST_CASE("an owned weight is a row-major copy", "[base_weight]", float, double, bfloat16,
+                   half) {
   using Matrix = Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic>;
   Matrix source(3, 4);
   for (Index k = 0; k < 12; ++k) source.data()[k] = TestType(static_cast<float>(k));
@@ -62,6 +63,54 @@ TEMPLATE_TEST_CASE("an owned weight is a row-major copy", "[base_weight]", float
 TEST_CASE("a weight can be made of an expression", "[base_weight]") {
   const RowMatrix<float> ones = RowMatrix<float>::Ones(2, 2);
   CHECK(BaseWeight<float>::own(2 * ones + ones).matrix() == RowMatrix<float>::Constant(2, 2, 3));
+}
+
+TEMPLATE_TEST_CASE("a weight is rounded to nearest", "[base_weight]", float, double, bfloat16,
+                   half) {
+  RowMatrix<double> source(2, 3);
+  source << 1, -1.0009765625, 0.333, 3e-3, 0, -6e4;
+  const auto weight = BaseWeight<TestType>::quantize(source);
+  for (Index k = 0; k < 6; ++k) {
+    const double got = static_cast<double>(static_cast<float>(weight.data()[k]));
+    CHECK(std::abs(got - source.data()[k]) <=
+          std::max(lorapro::storage_epsilon<TestType>(), lorapro::storage_epsilon<float>()) / 2 *
+              std::abs(source.data()[k]));
+  }
+  CHECK(weight.bytes() == 6 * sizeof(TestType));
+  CHECK(weight.writable_data() == weight.data());
+  source(1, 0) = std::numeric_limits<double>::infinity();
+  const std::string refused =
+      "base_weight: expected finite numbers within the range of the format, got ";
+  CHECK_THROWS_WITH(BaseWeight<TestType>::quantize(source), refused + "inf at (1, 0)");
+  source(1, 0) = std::numeric_limits<double>::quiet_NaN();
+  CHECK_THROWS_AS(BaseWeight<TestType>::quantize(source), lorapro::ConfigError);
+  CHECK_THROWS_AS(BaseWeight<TestType>::quantize(RowMatrix<double>(0, 2)), lorapro::ShapeError);
+}
+
+TEST_CASE("a weight beyond its format is refused", "[base_weight]") {
+  RowMatrix<double> source = RowMatrix<double>::Constant(1, 2, 70000);
+  const std::string refused =
+      "base_weight: expected finite numbers within the range of the format, got ";
+  CHECK_THROWS_WITH(BaseWeight<half>::quantize(source), refused + "70000 at (0, 0)");
+  source << 65504, -1e39;
+  CHECK_THROWS_WITH(BaseWeight<half>::quantize(source), refused + "-1e+39 at (0, 1)");
+  CHECK_THROWS_WITH(BaseWeight<bfloat16>::quantize(source), refused + "-1e+39 at (0, 1)");
+  CHECK_THROWS_WITH(BaseWeight<float>::quantize(source), refused + "-1e+39 at (0, 1)");
+  CHECK_NOTHROW(BaseWeight<double>::quantize(source));
+}
+
+TEMPLATE_TEST_CASE("blocks of a weight are converted", "[base_weight]", float, double, bfloat16,
+                   half) {
+  RowMatrix<double> source(5, 70);
+  for (Index k = 0; k < source.size(); ++k) source.data()[k] = static_cast<double>(k % 100 - 50);
+  const auto weight = BaseWeight<TestType>::quantize(source);  // exact in every type
+  RowMatrix<float> floats = RowMatrix<float>::Constant(3, 67, 7);
+  weight.decode(1, 3, 4, 65, floats.data(), 67);
+  CHECK(floats.leftCols(65).cast<double>() == source.block(1, 4, 3, 65));
+  CHECK((floats.rightCols(2).array() == 7).all());
+  RowMatrix<double> doubles(1, 3);
+  weight.decode(4, 1, 67, 3, doubles.data(), 3);
+  CHECK(doubles == source.block(4, 67, 1, 3));
 }
 
 TEST_CASE("handles share one weight and know it", "[base_weight]") {

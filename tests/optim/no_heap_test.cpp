@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 
 /// \file
-/// No heap in a step, from the first one on. Every operator new of this executable counts, and
-/// Eigen, which calls malloc itself, is told to assert. Not inlined: the compiler may remove a pair
-/// of new and delete that it sees through.
+/// No heap in a step, from the first one on, nor in a layer. Every operator new of this executable
+/// counts, and Eigen, which calls malloc itself, is told to assert. Not inlined: the compiler may
+/// remove a pair of new and delete that it sees through.
 #include <atomic>   // std::atomic
 #include <cstddef>  // std::max_align_t
 #include <cstdlib>  // std::aligned_alloc, std::free
@@ -131,6 +131,41 @@ TEST_CASE("a step uses no heap", "[no_heap]") {
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<float>>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<bfloat16>>>();
   check_no_heap<double, lorapro::LoraPro<lorapro::FullMoments<double>>>();
+}
+
+template <typename Scalar, typename Base>
+void check_no_heap_in_layer() {
+  for (const double dropout : {0.0, 0.3}) {
+    CAPTURE(dropout);
+    lorapro::LoraConfig config;
+    config.lora_dropout = dropout;
+    using Layer = lorapro::LoraLayer<Scalar, Base>;
+    // Eigen's products would pack these on the heap.
+    const RowMatrix<Scalar> W = rounded<Scalar>(random_matrix(300, 700, 1));
+    Layer layer(Layer::Weight::quantize(W), config);
+    const RowMatrix<Scalar> x = rounded<Scalar>(random_matrix(80, 700, 2));
+    const RowMatrix<Scalar> dy = rounded<Scalar>(random_matrix(80, 300, 3));
+    RowMatrix<Scalar> y(80, 300), dx(80, 700);
+    const auto step = [&](Index rows) {
+      layer.forward(x.topRows(rows), y.topRows(rows));
+      layer.backward(x.topRows(rows), dy.topRows(rows), dx.topRows(rows));
+    };
+    step(80);
+    CHECK(allocations_of([&] {
+            step(80);
+            step(33);
+            step(80);
+          }) == 0);
+  }
+}
+
+TEST_CASE("a layer uses no heap after its first batch", "[no_heap]") {
+  check_no_heap_in_layer<float, float>();
+  check_no_heap_in_layer<float, bfloat16>();
+  check_no_heap_in_layer<float, lorapro::half>();
+  check_no_heap_in_layer<float, lorapro::Int8Weight>();
+  check_no_heap_in_layer<float, lorapro::Nf4Weight>();
+  check_no_heap_in_layer<double, lorapro::Nf4Weight>();
 }
 
 }  // namespace

@@ -50,6 +50,11 @@ MatrixView<T> make_view(MatrixView<T> view) {
   return view;
 }
 
+template <typename T>
+MatrixView<T> transposed(const MatrixView<T>& view) {
+  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+}
+
 /// One LoRA pair in buffers that somebody else owns: W = W0 + scaling lora_B lora_A.
 /// \tparam T     Scalar of the optimizer, or bfloat16 or half (the optimizer then keeps masters).
 /// \tparam Base  element type of W0.

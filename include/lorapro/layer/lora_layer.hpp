@@ -5,6 +5,7 @@
 #include <lorapro/core/random.hpp>
 #include <lorapro/layer/base_weight.hpp>
 #include <lorapro/layer/lora_init.hpp>
+#include <lorapro/layer/weight_tiles.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -20,23 +21,30 @@ LORAPRO_NAMESPACE_BEGIN
 /// optimizer stays attached. Not thread-safe; different layers are independent, also those that
 /// share one W0.
 ///
-/// \tparam Scalar      float or double: activations, A, B, gradients.
-/// \tparam BaseScalar  what W0 is stored in: Scalar, or bfloat16 (converted in row panels).
-template <typename Scalar, typename BaseScalar = Scalar>
+/// Products are split among Eigen::nbThreads() threads, which is one without OpenMP; results have
+/// the same bits for any number. W0 is converted to Scalar tile by tile inside forward and
+/// backward, in a workspace of 128 kB per thread (152 kB in double). Neither uses the heap once a
+/// batch of the size has passed.
+///
+/// \tparam Scalar  float or double: activations, A, B, gradients.
+/// \tparam Base    what W0 is stored in: Scalar, bfloat16, half, or a class that quantises it,
+///                 Int8Weight or Nf4Weight. A quantised W0 cannot be merged into.
+template <typename Scalar, typename Base = Scalar>
 class LoraLayer {
   static_assert(is_compute_scalar_v<Scalar>, "LoraLayer: Scalar must be float or double");
-  static_assert(std::is_same_v<BaseScalar, Scalar> || std::is_same_v<BaseScalar, bfloat16>,
-                "LoraLayer: BaseScalar must be Scalar or bfloat16");
+  static_assert(std::is_same_v<Base, Scalar> || std::is_same_v<Base, bfloat16> ||
+                    std::is_same_v<Base, half> || std::is_class_v<Base>,
+                "LoraLayer: Base must be Scalar, bfloat16, half or a class of weights");
 
  public:
+  using Weight = std::conditional_t<is_storage_scalar_v<Base>, BaseWeight<Base>, Base>;
   using Matrix = RowMatrix<Scalar>;
   using Map = Eigen::Map<Matrix>;
   using ConstMap = Eigen::Map<const Matrix>;
 
   /// \param bias  (out_features), mapped, frozen; or null.
   /// \throws ConfigError (a field of config).
-  LoraLayer(BaseWeight<BaseScalar> base_weight, const LoraConfig& config,
-            const Scalar* bias = nullptr)
+  LoraLayer(Weight base_weight, const LoraConfig& config, const Scalar* bias = nullptr)
       : base_weight_(std::move(base_weight)), config_(config), bias_(bias) {
     config.validate();
     const Index a = rank() * in_features(), b = out_features() * rank();
@@ -55,7 +63,8 @@ class LoraLayer {
   /// y = x W0^T + bias + s (drop(x) A^T) B^T. In training each call draws a new dropout mask.
   /// \param x       (batch, in_features), row-major (a block of rows or columns is fine).
   /// \param[out] y  (batch, out_features), row-major; overwritten; must not overlap x.
-  /// \cost 2 batch (m n + (m + n) r) flops; a temporary of (batch, r), no (m, n) one.
+  /// \cost 2 batch (m n + (m + n) r) flops, and W0 decoded once; a temporary of (batch, r), no
+  /// (m, n) one.
   /// \throws ShapeError; y is then untouched.
   template <typename X, typename Y>
   void forward(const Eigen::MatrixBase<X>& x, Y&& y) {
@@ -64,9 +73,8 @@ class LoraLayer {
     checks::shape("x", input.rows(), input.cols(), input.rows(), in_features());
     checks::shape("y", output.rows(), output.cols(), input.rows(), out_features());
     if (training_ && dropping()) ++mask_;
-    for_base_panels([&](const auto& weight, Index first) {
-      output.middleCols(first, weight.rows()).noalias() = input * weight.transpose();
-    });
+    product_.assign(read(input), TransposedWeightTiles<Scalar, Weight>(base_weight_),
+                    make_view(output), threads());
     if (bias_ != nullptr)
       output.rowwise() +=
           Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>>(bias_, out_features());
@@ -75,7 +83,7 @@ class LoraLayer {
     reserve_hidden(input.rows());
     Map h = hidden(input.rows());
     down_project(input, h);
-    output.noalias() += s * h * lora_B().transpose();
+    product_.add(s, read(h), transposed_tiles(lora_B()), make_view(output), threads());
   }
 
   /// Gradients of the last forward; call it with that forward's x (the dropout mask is drawn again
@@ -93,25 +101,18 @@ class LoraLayer {
     auto dx = batch(grad_x);
     check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
     checks::shape("grad_x", dx.rows(), dx.cols(), input.rows(), in_features());
-    bool first_panel = true;
-    for_base_panels([&](const auto& weight, Index first) {
-      if (first_panel) {
-        dx.noalias() = dy.middleCols(first, weight.rows()) * weight;
-      } else {
-        dx.noalias() += dy.middleCols(first, weight.rows()) * weight;
-      }
-      first_panel = false;
-    });
+    product_.assign(read(dy), WeightTiles<Scalar, Weight>(base_weight_), make_view(dx), threads());
     accumulate(input, dy);
     // accumulate leaves s grad_y B in the second hidden buffer.
     const Map back = hidden_gradient(input.rows());
     if (!training_ || !dropping()) {
-      dx.noalias() += back * lora_A();
+      product_.add(Scalar(1), read(back), tiles(lora_A()), make_view(dx), threads());
       return;
     }
     for_row_blocks(input.rows(), [&](Index row, Index rows) {
       Map block(block_.data(), rows, in_features());
-      block.noalias() = back.middleRows(row, rows) * lora_A();
+      product_.assign(read(back.middleRows(row, rows)), tiles(lora_A()), make_view(block),
+                      threads());
       for (Index i = 0; i < rows; ++i)
         for (Index j = 0; j < in_features(); ++j) dx(row + i, j) += block(i, j) * mask(row + i, j);
     });
@@ -136,8 +137,8 @@ class LoraLayer {
   void set_training(bool training) { training_ = training; }
 
   /// W0 += s B A; forward then uses W0 alone. Undone by unmerge to within rounding of W0's type.
-  /// \cost 2 m n r flops. \throws StateError (merged already), ConfigError (W0 is read-only or
-  /// shared).
+  /// \cost 2 m n r flops. \throws StateError (merged already), ConfigError (W0 is read-only,
+  /// shared, or quantised: merge into the original checkpoint then).
   void merge() {
     if (merged_) throw StateError("merge: expected an unmerged layer, got a merged one");
     add_to_base(scaling());
@@ -157,7 +158,9 @@ class LoraLayer {
   Index rank() const { return config_.rank; }
   double scaling() const { return config_.scaling(); }
   const LoraConfig& config() const { return config_; }
-  const BaseWeight<BaseScalar>& base_weight() const { return base_weight_; }
+  const Weight& base_weight() const { return base_weight_; }
+  /// Memory of W0.
+  std::size_t base_bytes() const { return base_weight_.bytes(); }
 
   Map lora_A() { return {lora_A_.data(), rank(), in_features()}; }
   Map lora_B() { return {lora_B_.data(), out_features(), rank()}; }
@@ -169,7 +172,7 @@ class LoraLayer {
   ConstMap grad_B() const { return {grad_B_.data(), out_features(), rank()}; }
 
  private:
-  /// Rows of a batch that are masked, or of W0 that are converted, at a time.
+  /// Rows of a batch that are masked, or of W0 that are merged into, at a time.
   static constexpr Index kBlockRows = 64;
 
   bool dropping() const { return config_.lora_dropout > 0; }
@@ -198,20 +201,23 @@ class LoraLayer {
     checks::shape("grad_y", y_rows, y_cols, x_rows, out_features());
   }
 
-  /// Calls f(W0 rows, first row): once with W0 itself, or with converted panels of it.
-  template <typename F>
-  void for_base_panels(const F& f) {
-    if constexpr (std::is_same_v<BaseScalar, Scalar>) {
-      f(base_weight_.matrix(), Index{0});
-    } else {
-      panel_.reserve(kBlockRows * in_features());
-      for_row_blocks(out_features(), [&](Index row, Index rows) {
-        Map panel(panel_.data(), rows, in_features());
-        panel = base_weight_.matrix().middleRows(row, rows).template cast<Scalar>();
-        f(panel, row);
-      });
-    }
+  static int threads() { return Eigen::nbThreads(); }
+
+  /// \name Matrices as products take them
+  /// @{
+  template <typename Derived>
+  static MatrixView<const Scalar> read(const Eigen::MatrixBase<Derived>& matrix) {
+    return make_view(matrix);
   }
+  template <typename Derived>
+  static ViewTiles<Scalar> tiles(const Eigen::MatrixBase<Derived>& matrix) {
+    return ViewTiles<Scalar>(read(matrix));
+  }
+  template <typename Derived>
+  static ViewTiles<Scalar> transposed_tiles(const Eigen::MatrixBase<Derived>& matrix) {
+    return ViewTiles<Scalar>(transposed(read(matrix)));
+  }
+  /// @}
 
   template <typename F>
   static void for_row_blocks(Index rows, const F& f) {
@@ -244,11 +250,13 @@ class LoraLayer {
   template <typename Input>
   void down_project(const Input& input, Map& h) {
     if (!training_ || !dropping()) {
-      h.noalias() = input * lora_A().transpose();
+      product_.assign(read(input), transposed_tiles(lora_A()), make_view(h), threads());
       return;
     }
     for_row_blocks(input.rows(), [&](Index row, Index rows) {
-      h.middleRows(row, rows).noalias() = dropped(input, row, rows) * lora_A().transpose();
+      auto part = h.middleRows(row, rows);
+      product_.assign(read(dropped(input, row, rows)), transposed_tiles(lora_A()), make_view(part),
+                      threads());
     });
   }
 
@@ -259,42 +267,53 @@ class LoraLayer {
     reserve_hidden(input.rows());
     Map h = hidden(input.rows());
     Map back = hidden_gradient(input.rows());
+    Map to_A = grad_A(), to_B = grad_B();
     down_project(input, h);
-    grad_B().noalias() += s * dy.transpose() * h;
-    back.noalias() = s * dy * lora_B();
+    product_.add(s, transposed(read(dy)), tiles(h), make_view(to_B), threads());
+    product_.assign(read(dy), tiles(lora_B()), make_view(back), threads());
+    back *= s;
     if (!training_ || !dropping()) {
-      grad_A().noalias() += back.transpose() * input;
+      product_.add(Scalar(1), transposed(read(back)), tiles(input), make_view(to_A), threads());
       return;
     }
     for_row_blocks(input.rows(), [&](Index row, Index rows) {
-      grad_A().noalias() += back.middleRows(row, rows).transpose() * dropped(input, row, rows);
+      product_.add(Scalar(1), transposed(read(back.middleRows(row, rows))),
+                   tiles(dropped(input, row, rows)), make_view(to_A), threads());
     });
   }
 
   void add_to_base(double s) {
-    BaseScalar* const weight = base_weight_.writable_data();
-    if (weight == nullptr)
-      throw ConfigError("base_weight: expected a writable W0 to merge into, got a read-only one");
-    if (!base_weight_.sole())
-      throw ConfigError("base_weight: expected sole ownership to merge, got a shared W0");
-    block_.reserve(kBlockRows * in_features());
-    for_row_blocks(out_features(), [&](Index row, Index rows) {
-      Map block(block_.data(), rows, in_features());
-      block.noalias() = static_cast<Scalar>(s) * lora_B().middleRows(row, rows) * lora_A();
-      for (Index k = 0; k < rows * in_features(); ++k) {
-        BaseScalar& w = weight[row * in_features() + k];
-        w = static_cast<BaseScalar>(static_cast<Scalar>(w) + block_[k]);
-      }
-    });
+    if constexpr (is_storage_scalar_v<Base>) {
+      Base* const weight = base_weight_.writable_data();
+      if (weight == nullptr)
+        throw ConfigError("base_weight: expected a writable W0 to merge into, got a read-only one");
+      if (!base_weight_.sole())
+        throw ConfigError("base_weight: expected sole ownership to merge, got a shared W0");
+      block_.reserve(kBlockRows * in_features());
+      for_row_blocks(out_features(), [&](Index row, Index rows) {
+        Map block(block_.data(), rows, in_features());
+        product_.assign(read(lora_B().middleRows(row, rows)), tiles(lora_A()), make_view(block),
+                        threads());
+        for (Index k = 0; k < rows * in_features(); ++k) {
+          Base& w = weight[row * in_features() + k];
+          w = static_cast<Base>(static_cast<Scalar>(w) + static_cast<Scalar>(s) * block_[k]);
+        }
+      });
+    } else {
+      // s B A is far below the distance of two codes: most of it would be rounded away.
+      throw ConfigError(
+          std::string("base_weight: expected a floating-point W0 to merge into, got ") +
+          Base::kFormat + "; merge into the original checkpoint instead");
+    }
   }
 
-  BaseWeight<BaseScalar> base_weight_;
+  Weight base_weight_;
   LoraConfig config_;
   const Scalar* bias_;
   Buffer<Scalar> lora_A_, lora_B_, grad_A_, grad_B_;
   Buffer<Scalar> hidden_;  // drop(x) A^T and s grad_y B of a batch
   Buffer<Scalar> block_;   // kBlockRows rows of masked input, or of s B A
-  Buffer<Scalar> panel_;   // kBlockRows converted rows of W0
+  TiledProduct<Scalar> product_;
   std::uint64_t mask_ = 0;
   bool training_ = true;
   bool merged_ = false;

@@ -17,10 +17,11 @@ namespace detail {
 
 LORAPRO_PACKET_ARGUMENTS_BEGIN
 
-/// A register tile of the product below: kRows rows, kPackets packets.
-template <Index kRows, Index kPackets, typename Packet, typename Scalar>
+/// A register tile of the product below: kRows rows, kPackets packets. ColStride is Index, or a
+/// constant 1: small tiles are bound by the steps from coefficient to coefficient.
+template <Index kRows, Index kPackets, typename Packet, typename Scalar, typename ColStride>
 LORAPRO_ALWAYS_INLINE void product_tile(const Scalar* coefficients, Index row_stride,
-                                        Index col_stride, Index depth, const Scalar* panel,
+                                        ColStride col_stride, Index depth, const Scalar* panel,
                                         Index panel_stride, Scalar* out, Index out_stride,
                                         bool accumulate) {
   constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
@@ -56,15 +57,20 @@ LORAPRO_ALWAYS_INLINE void product_tile(const Scalar* coefficients, Index row_st
 
 /// All columns of a block of kRows rows: wide register tiles, then single packets, then ever
 /// shorter ones down to scalars.
-template <Index kRows, typename Scalar>
-void product_rows(const Scalar* coefficients, Index row_stride, Index col_stride, Index depth,
+template <Index kRows, typename Scalar, typename ColStride>
+void product_rows(const Scalar* coefficients, Index row_stride, ColStride col_stride, Index depth,
                   const Scalar* panel, Index panel_stride, Index width, Scalar* out,
                   Index out_stride, bool accumulate) {
   using Full = typename Packets<Scalar>::Packet;
   using Half = typename Eigen::internal::unpacket_traits<Full>::half;
   using Quarter = typename Eigen::internal::unpacket_traits<Half>::half;
   constexpr Index kSize = Packets<Scalar>::kSize;
+#ifdef EIGEN_VECTORIZE_FMA
+  constexpr Index kWide = 3;
+#else
+  // A product that waits to be added needs a register of its own.
   constexpr Index kWide = Packets<Scalar>::kRegisters >= 32 ? 3 : 2;
+#endif
   Index j = 0;
   const auto sweep = [&](auto packet, auto packets) {
     using Packet = decltype(packet);
@@ -76,6 +82,7 @@ void product_rows(const Scalar* coefficients, Index row_stride, Index col_stride
   };
   using One = std::integral_constant<Index, 1>;
   sweep(Full{}, std::integral_constant<Index, kWide>{});
+  if constexpr (kWide > 2) sweep(Full{}, std::integral_constant<Index, 2>{});
   sweep(Full{}, One{});
   if constexpr (kSize > 2 && !std::is_same_v<Half, Full>) sweep(Half{}, One{});
   if constexpr (kSize > 4 && !std::is_same_v<Quarter, Half>) sweep(Quarter{}, One{});
@@ -131,16 +138,23 @@ void panel_product(const Scalar* coefficients, Index row_stride, Index col_strid
                    Index depth, const Scalar* panel, Index panel_stride, Index width, Scalar* out,
                    Index out_stride, bool accumulate) {
   constexpr Index kBlock = detail::Packets<Scalar>::kRegisters >= 32 ? 8 : 4;
-  Index i = 0;
-  const auto sweep = [&](auto block) {
-    constexpr Index kRows = decltype(block)::value;
-    for (; i + kRows <= rows; i += kRows)
-      detail::product_rows<kRows>(coefficients + i * row_stride, row_stride, col_stride, depth,
-                                  panel, panel_stride, width, out + i * out_stride, out_stride,
-                                  accumulate);
+  const auto all_rows = [&](auto stride) {
+    Index i = 0;
+    const auto sweep = [&](auto block) {
+      constexpr Index kRows = decltype(block)::value;
+      for (; i + kRows <= rows; i += kRows)
+        detail::product_rows<kRows>(coefficients + i * row_stride, row_stride, stride, depth, panel,
+                                    panel_stride, width, out + i * out_stride, out_stride,
+                                    accumulate);
+    };
+    sweep(std::integral_constant<Index, kBlock>{});
+    sweep(std::integral_constant<Index, 1>{});
   };
-  sweep(std::integral_constant<Index, kBlock>{});
-  sweep(std::integral_constant<Index, 1>{});
+  if (col_stride == 1) {
+    all_rows(std::integral_constant<Index, 1>{});
+  } else {
+    all_rows(col_stride);
+  }
 }
 
 /// out += L R^T, all dot products of the rows of two panels.

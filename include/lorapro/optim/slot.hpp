@@ -24,18 +24,20 @@ struct DenseId {
 
 namespace detail {
 
-/// A layer's adapter, with W0 where it is the layer's own.
+/// A layer's adapter, with W0 where it is the layer's own and not quantised.
 /// \throws StateError (merged layer).
 template <typename Scalar, typename Base>
-LoraView<Scalar, Base> view_of(LoraLayer<Scalar, Base>& layer) {
+auto view_of(LoraLayer<Scalar, Base>& layer) {
   if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
   auto A = layer.lora_A();
   auto B = layer.lora_B();
   auto grad_A = layer.grad_A();
   auto grad_B = layer.grad_B();
-  LoraView<Scalar, Base> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
-                              layer.scaling()};
-  if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
+  using Stored = std::conditional_t<is_storage_scalar_v<Base>, Base, Scalar>;
+  LoraView<Scalar, Stored> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
+                                layer.scaling()};
+  if constexpr (is_storage_scalar_v<Base>)
+    if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
   return view;
 }
 
