@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/storage.hpp>
-#include <lorapro/io/format_error.hpp>
-#include <lorapro/io/little_endian.hpp>
+#include <lorapro/io/dtype.hpp>
+#include <lorapro/io/error.hpp>
 #include <lorapro/io/utf8.hpp>
 
+#include <algorithm>    // std::find_if
 #include <array>        // std::array
 #include <functional>   // std::function
 #include <optional>     // std::optional
@@ -18,14 +18,15 @@
 #include <vector>       // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
+namespace io {
 
 /// Values of an array in the metadata of a GGUF file. The index of the alternative is the type's
 /// number in the file; arrays of arrays are not part of the format as it is read anywhere.
-using GgufArray = std::variant<
-    std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
-    std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
-    std::vector<float>, std::vector<bool>, std::vector<std::string>, std::monostate,
-    std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
+using GgufArray =
+    std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
+                 std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
+                 std::vector<float>, std::vector<bool>, std::vector<std::string>, std::monostate,
+                 std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
 
 /// A value in the metadata of a GGUF file; again the index is the type's number.
 using GgufValue = std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t,
@@ -53,7 +54,10 @@ inline constexpr std::uint32_t kGgufMaxDims = 4;
 
 /// Numbers of ggml's element types.
 inline constexpr std::array<std::pair<StorageType, std::uint32_t>, 4> kGgmlTypes{
-    {{StorageType::f32, 0}, {StorageType::f16, 1}, {StorageType::f64, 28}, {StorageType::bf16, 30}}};
+    {{StorageType::f32, 0},
+     {StorageType::f16, 1},
+     {StorageType::f64, 28},
+     {StorageType::bf16, 30}}};
 
 inline std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
   return (size + alignment - 1) / alignment * alignment;
@@ -105,9 +109,8 @@ class GgufReader {
     const GgufValue* const value = find(key);
     if (value == nullptr) fail("expected the key " + std::string(key) + ", got none");
     if (!std::holds_alternative<T>(*value))
-      fail("key " + std::string(key) + ": expected type " +
-           std::to_string(GgufValue(T{}).index()) + ", got type " +
-           std::to_string(value->index()));
+      fail("key " + std::string(key) + ": expected type " + std::to_string(GgufValue(T{}).index()) +
+           ", got type " + std::to_string(value->index()));
     return std::get<T>(*value);
   }
 
@@ -138,7 +141,8 @@ class GgufReader {
   template <typename T>
   T number(const std::string& what) {
     need(sizeof(T), what);
-    const T value = load_little_endian<T>(bytes_ + position_);
+    T value;
+    std::memcpy(&value, bytes_ + position_, sizeof value);
     position_ += sizeof(T);
     return value;
   }
@@ -288,8 +292,8 @@ class GgufReader {
     const std::uint64_t start = position_;
     for (GgufTensor& tensor : tensors_) {
       if (tensor.offset != position_ - start)
-        fail("offset of tensor " + tensor.name + ": expected " +
-             std::to_string(position_ - start) + ", got " + std::to_string(tensor.offset));
+        fail("offset of tensor " + tensor.name + ": expected " + std::to_string(position_ - start) +
+             ", got " + std::to_string(tensor.offset));
       need(tensor.bytes, "data of tensor " + tensor.name);
       tensor.data = bytes_ + position_;
       position_ += tensor.bytes;
@@ -324,4 +328,5 @@ class GgufReader {
   std::set<std::string> names_;
 };
 
+}  // namespace io
 LORAPRO_NAMESPACE_END

@@ -5,6 +5,7 @@
 #include <lorapro/io/gguf.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
+namespace io {
 
 /// Writes a GGUF file (version 3) piece by piece: the header from what was announced, then the
 /// tensors in the same order, so that one tensor is in memory at a time.
@@ -13,12 +14,14 @@ class GgufWriter {
   /// Adds a key. \throws ConfigError (empty, zero byte or bad UTF-8 in it, or there already).
   void add(const std::string& key, const GgufValue& value) {
     check_name("key", key, detail::kGgufMaxCount);
-    if (!keys_.insert(key).second)
-      throw ConfigError("key: expected a new one, got " + key + " again");
+    if (keys_.count(key) != 0) throw ConfigError("key: expected a new one, got " + key + " again");
     if (key == "general.alignment")
       throw ConfigError("key: expected one that is free, got general.alignment");
-    put_text(metadata_, key);
-    put_tagged(metadata_, value);
+    Bytes entry;
+    put_text(entry, key);
+    put_tagged(entry, value);
+    keys_.insert(key);
+    metadata_.insert(metadata_.end(), entry.begin(), entry.end());
   }
 
   /// Announces a tensor. \param ne  elements per dimension, the contiguous one first.
@@ -85,7 +88,7 @@ class GgufWriter {
   template <typename T>
   static void put(Bytes& out, T value) {
     out.resize(out.size() + sizeof(T));
-    store_little_endian(value, out.data() + out.size() - sizeof(T));
+    std::memcpy(out.data() + out.size() - sizeof(T), &value, sizeof value);
   }
 
   static void put_text(Bytes& out, const std::string& text) {
@@ -125,4 +128,5 @@ class GgufWriter {
   std::uint64_t offset_ = 0;
 };
 
+}  // namespace io
 LORAPRO_NAMESPACE_END

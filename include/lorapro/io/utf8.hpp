@@ -8,6 +8,7 @@
 #include <string_view>  // std::string_view
 
 LORAPRO_NAMESPACE_BEGIN
+namespace io {
 
 /// Whether the text is UTF-8 in its shortest form, without surrogates and up to U+10FFFF.
 /// \ref RFC 3629, section 4.
@@ -34,4 +35,5 @@ inline bool is_utf8(std::string_view text) {
   return true;
 }
 
+}  // namespace io
 LORAPRO_NAMESPACE_END
