@@ -4,8 +4,8 @@
 
 #include <limits>
 
-#include "io/gguf_bytes.hpp"
 #include "support/catch.hpp"
+#include "support/gguf_bytes.hpp"
 
 namespace {
 

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/io/gguf_writer.hpp>
 
-#include "io/gguf_bytes.hpp"
 #include "support/catch.hpp"
+#include "support/gguf_bytes.hpp"
 
 namespace {
 

@@ -68,7 +68,7 @@ TEST_CASE("random patterns match what std::regex matches", "[module_pattern]") {
   LORAPRO_TEST_RANDOM(random, 5);
   const auto pick = [&](std::size_t n) { return static_cast<std::size_t>(random.bits() % n); };
   int matched = 0;
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 6000; ++round) {
     std::string pattern, path;
     int open = 0;
     bool repeatable = false;

@@ -57,9 +57,9 @@ inline AdapterModule difference_module(const AdapterModule& trained, const Adapt
   if (trained.path != initial.path || trained.out_features != initial.out_features ||
       trained.in_features != initial.in_features || trained.rank != initial.rank ||
       trained.scaling() != initial.scaling())
-    throw ConfigError("initial: expected module " + detail::quoted(trained.path) +
+    throw ConfigError("initial: expected module " + detail::quoted_name(trained.path) +
                       " with the shapes, rank and scaling of the trained one, got " +
-                      detail::quoted(initial.path) + " with others");
+                      detail::quoted_name(initial.path) + " with others");
   AdapterModule out = trained;
   out.rank = 2 * trained.rank;
   out.lora_alpha = trained.lora_alpha * (trained.use_rslora ? std::sqrt(2.0) : 2.0);

@@ -131,17 +131,17 @@ inline Index permuted_row(Index row, Index rows, Index heads) {
 inline BaseModel BaseModel::from_document(const nlohmann::json& document, const std::string& name) {
   const auto fail = [&](const std::string& problem) { throw FormatError(name + ": " + problem); };
   const auto size = [&](const char* field, Index fallback) {
-    constexpr std::uint64_t kLargest = std::uint64_t{1} << 31;
+    constexpr std::int64_t kLargest = std::int64_t{1} << 31;
     const auto found = document.find(field);
     if (found == document.end() || found->is_null()) {
       if (fallback == 0) fail(std::string(field) + ": expected a whole number, got none");
       return fallback;
     }
-    if (!found->is_number_unsigned() || found->template get<std::uint64_t>() < 1 ||
-        found->template get<std::uint64_t>() > kLargest)
+    if (!found->is_number_integer() || found->template get<std::int64_t>() < 1 ||
+        found->template get<std::int64_t>() > kLargest)
       fail(std::string(field) + ": expected a whole number from 1 to 2^31, got " +
            found->dump(-1, ' ', true).substr(0, 120));
-    return static_cast<Index>(found->template get<std::uint64_t>());
+    return static_cast<Index>(found->template get<std::int64_t>());
   };
   const auto list = document.find("architectures");
   if (list == document.end() || !list->is_array() || list->size() != 1 || !(*list)[0].is_string())
@@ -158,7 +158,7 @@ inline BaseModel BaseModel::from_document(const nlohmann::json& document, const 
     fail(
         "architectures: expected LlamaForCausalLM, MistralForCausalLM, Qwen2ForCausalLM or "
         "Qwen3ForCausalLM, got " +
-        detail::quoted(model));
+        detail::quoted_name(model));
   }
   base.layers = size("num_hidden_layers", 0);
   base.hidden_size = size("hidden_size", 0);

@@ -6,7 +6,7 @@
 #include <lorapro/io/error.hpp>
 #include <lorapro/io/utf8.hpp>
 
-#include <algorithm>    // std::find_if
+#include <algorithm>    // std::find
 #include <array>        // std::array
 #include <functional>   // std::function
 #include <optional>     // std::optional
@@ -66,18 +66,14 @@ inline std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
 /// Elements of a tensor, or nothing where their number of bytes does not fit 63 bits.
 inline std::optional<std::uint64_t> gguf_bytes(const std::vector<std::uint64_t>& ne,
                                                StorageType type) {
+  if (std::find(ne.begin(), ne.end(), 0U) != ne.end()) return 0;
   std::uint64_t bytes = storage_bytes(type);
-  bool empty = false;
   for (const std::uint64_t n : ne) {
-    if (n == 0) {
-      empty = true;
-    } else if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / n) {
+    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / n)
       return std::nullopt;
-    } else {
-      bytes *= n;
-    }
+    bytes *= n;
   }
-  return empty ? 0 : bytes;
+  return bytes;
 }
 
 }  // namespace detail

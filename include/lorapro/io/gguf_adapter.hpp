@@ -2,11 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/io/adapter_module.hpp>
-#include <lorapro/io/atomic_file.hpp>
 #include <lorapro/io/base_model.hpp>
-#include <lorapro/io/file_reader.hpp>
 #include <lorapro/io/gguf_writer.hpp>
+#include <lorapro/io/peft_adapter.hpp>
 
 #include <map>     // std::map
 #include <memory>  // std::shared_ptr
@@ -92,7 +90,7 @@ inline void write_gguf_adapter(const std::filesystem::path& path, const AdapterM
   for (const AdapterModule& module : modules) {
     const auto target = gguf_target(base, module.path);
     if (!target)
-      throw ConfigError("module " + detail::quoted(module.path) +
+      throw ConfigError("module " + detail::quoted_name(module.path) +
                         ": expected one that llama.cpp's " + base.architecture + " has");
     checks::shape(module.path.c_str(), module.out_features, module.in_features,
                   target->out_features, target->in_features);
@@ -124,6 +122,18 @@ inline void write_gguf_adapter(const std::filesystem::path& path, const AdapterM
   AtomicFile file(path);
   writer.write([&](const std::uint8_t* bytes, std::size_t size) { file.write(bytes, size); });
   file.commit();
+}
+
+/// As above, of a PEFT adapter directory. \throws also ConfigError where it has what llama.cpp's
+/// adapters have not: whole tensors (modules_to_save, biases), or another W0 than the base model's.
+inline void write_gguf_adapter(const std::filesystem::path& path, const PeftAdapter& adapter,
+                               const BaseModel& base, StorageType type = StorageType::f32,
+                               const std::string& name = "") {
+  detail::check_pristine_base(adapter.config());
+  if (!adapter.replaced().empty())
+    throw ConfigError("adapter: expected pairs alone, got the whole tensor " +
+                      detail::quoted_name(adapter.replaced().front().name));
+  write_gguf_adapter(path, adapter.modules(), base, type, name);
 }
 
 /// An adapter in a GGUF file, checked when it is opened, except for the numbers, which are checked
@@ -165,16 +175,17 @@ class GgufAdapter {
   AdapterModules modules(const BaseModel& base) const {
     if (base.architecture != architecture_)
       reader_->fail("general.architecture: expected " + base.architecture +
-                    ", as the base model has, got " + detail::quoted(architecture_));
+                    ", as the base model has, got " + detail::quoted_name(architecture_));
     AdapterModules out;
     for (const auto& [name, halves] : pairs_) {
       const auto path = module_of_gguf(base, name);
       if (!path)
-        reader_->fail("tensor " + detail::quoted(name) + ": expected one that the base model has");
+        reader_->fail("tensor " + detail::quoted_name(name) +
+                      ": expected one that the base model has");
       const auto target = gguf_target(base, *path);
       AdapterModule found = module(name, halves, target->permuted_heads);
       if (found.out_features != target->out_features || found.in_features != target->in_features)
-        reader_->fail("tensor " + detail::quoted(name) + ": expected " +
+        reader_->fail("tensor " + detail::quoted_name(name) + ": expected " +
                       checks::shape_text(target->out_features, target->in_features) +
                       ", as the base model has, got " +
                       checks::shape_text(found.out_features, found.in_features));
@@ -215,7 +226,8 @@ class GgufAdapter {
   void expect(const char* key, const std::string& value) const {
     const auto& came = reader_->get<std::string>(key);
     if (came != value)
-      reader_->fail(std::string(key) + ": expected " + value + ", got " + detail::quoted(came));
+      reader_->fail(std::string(key) + ": expected " + value + ", got " +
+                    detail::quoted_name(came));
   }
 
   void sort_in(const GgufTensor& tensor) {
@@ -228,13 +240,14 @@ class GgufAdapter {
     } else if (suffix == ".lora_b" && !base.empty()) {
       pairs_[base].B = &tensor;
     } else {
-      reader_->fail("tensor " + detail::quoted(name) + ": expected a name in .lora_a or .lora_b");
+      reader_->fail("tensor " + detail::quoted_name(name) +
+                    ": expected a name in .lora_a or .lora_b");
     }
   }
 
   void check(const std::string& name, const Halves& halves) const {
     const auto fail = [&](const std::string& problem) {
-      reader_->fail("tensor " + detail::quoted(name) + ": " + problem);
+      reader_->fail("tensor " + detail::quoted_name(name) + ": " + problem);
     };
     if (halves.A == nullptr) fail("expected a .lora_a, got none");
     if (halves.B == nullptr) fail("expected a .lora_b, got none");
@@ -276,7 +289,7 @@ class GgufAdapter {
                                                    static_cast<std::size_t>(out.size()));
     });
     if (!detail::finite_in(StorageType::f32, out))
-      reader.fail("tensor " + detail::quoted(tensor.name) +
+      reader.fail("tensor " + detail::quoted_name(tensor.name) +
                   ": expected finite numbers, got one that is not");
     return out;
   }

@@ -36,7 +36,7 @@ Json parse_document(std::string_view text, const std::string& name) {
       case Json::parse_event_t::key: {
         const auto& key = parsed.template get_ref<const std::string&>();
         if (!keys.back().insert(key).second)
-          fail("key " + detail::quoted(key) + ": expected one entry, got two");
+          fail("key " + detail::quoted_name(key) + ": expected one entry, got two");
         if (keys.back().size() > kMostKeys) fail("expected at most 65536 keys, got more");
         break;
       }

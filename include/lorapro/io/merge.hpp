@@ -49,23 +49,24 @@ inline CheckpointFiles checkpoint_files(const std::filesystem::path& base,
     fail("expected an object of tensors and files, got something else");
   std::map<std::string, std::set<std::string>> shards;
   for (const auto& [tensor, file] : map->items()) {
-    if (!file.is_string()) fail(quoted(tensor) + ": expected the name of a file");
+    if (!file.is_string()) fail(quoted_name(tensor) + ": expected the name of a file");
     const auto& name = file.get_ref<const std::string&>();
     // An index must not lead out of its folder.
     if (name.find_first_of("/\\") != std::string::npos || name.find('\0') != std::string::npos ||
         std::filesystem::path(name).extension() != ".safetensors")
-      fail(quoted(tensor) + ": expected a .safetensors file in the same folder, got " +
-           quoted(name));
+      fail(quoted_name(tensor) + ": expected a .safetensors file in the same folder, got " +
+           quoted_name(name));
     shards[name].insert(tensor);
   }
   for (const auto& [name, tensors] : shards) {
     const SafetensorsReader shard(base / name);
     for (const TensorInfo& tensor : shard.tensors())
       if (tensors.count(tensor.name) == 0)
-        fail("expected an entry for " + quoted(tensor.name) + " of " + quoted(name) + ", got none");
+        fail("expected an entry for " + quoted_name(tensor.name) + " of " + quoted_name(name) +
+             ", got none");
     for (const std::string& tensor : tensors)
       if (shard.find(tensor) == nullptr)
-        fail(quoted(tensor) + ": expected it in " + quoted(name) + ", got none there");
+        fail(quoted_name(tensor) + ": expected it in " + quoted_name(name) + ", got none there");
     found.files.emplace_back(base / name, out / name);
   }
   found.index = index.dump(2) + "\n";
@@ -111,7 +112,7 @@ class CheckpointMerge {
     }
     const auto expect = [&](const std::string& name) {
       if (seen.count(name) == 0)
-        throw ConfigError("base: expected a tensor " + quoted(name) +
+        throw ConfigError("base: expected a tensor " + quoted_name(name) +
                           ", as the adapter has one for it, got none");
     };
     for (const auto& entry : modules_) expect(entry.first);
@@ -123,8 +124,8 @@ class CheckpointMerge {
     const auto module = modules_.find(tensor.name);
     const auto other = replaced_.find(tensor.name);
     if (module != modules_.end() && other != replaced_.end())
-      throw ConfigError("adapter: expected a pair or a whole tensor for " + quoted(tensor.name) +
-                        ", got both");
+      throw ConfigError("adapter: expected a pair or a whole tensor for " +
+                        quoted_name(tensor.name) + ", got both");
     TensorShape shape;
     if (module != modules_.end()) {
       shape = {static_cast<std::uint64_t>(module->second->out_features),
@@ -224,9 +225,7 @@ class CheckpointMerge {
       visit_storage_type(*storage_type_of(tensor.dtype), [&](auto zero) {
         using T = decltype(zero);
         for (Index k = 0; k < block.size(); ++k)
-          if (!is_finite(
-                  static_cast<double>(static_cast<T>(static_cast<float>(block.data()[k])))) &&
-              !is_finite(static_cast<double>(block.data()[k])))
+          if (!is_finite(static_cast<double>(static_cast<T>(block.data()[k]))))
             fail_tensor(base.path(), tensor.name, "expected finite merged numbers, got another");
       });
       sink.write(block.data(), count);
@@ -238,14 +237,6 @@ class CheckpointMerge {
   bool fan_in_fan_out_;
   float sign_;
 };
-
-inline void check_mergeable(const PeftConfig& config) {
-  if (config.changes_base())
-    throw ConfigError(
-        "init_lora_weights: expected an adapter that belongs to the untouched base, "
-        "got " +
-        quoted(config.init_lora_weights) + ", which starts from another W0");
-}
 
 }  // namespace detail
 
@@ -263,7 +254,7 @@ inline void check_mergeable(const PeftConfig& config) {
 /// \cost 2 m n r flops per module.
 inline MergeReport merge_adapter(const std::filesystem::path& base, const PeftAdapter& adapter,
                                  const std::filesystem::path& out) {
-  detail::check_mergeable(adapter.config());
+  detail::check_pristine_base(adapter.config());
   return detail::CheckpointMerge(adapter.modules(), adapter.replaced(),
                                  adapter.config().fan_in_fan_out, 1)
       .run(base, out);
@@ -274,10 +265,10 @@ inline MergeReport merge_adapter(const std::filesystem::path& base, const PeftAd
 /// lost.
 inline MergeReport unmerge_adapter(const std::filesystem::path& merged, const PeftAdapter& adapter,
                                    const std::filesystem::path& out) {
-  detail::check_mergeable(adapter.config());
+  detail::check_pristine_base(adapter.config());
   if (!adapter.replaced().empty())
     throw ConfigError("adapter: expected pairs alone to unmerge, got the whole tensor " +
-                      detail::quoted(adapter.replaced().front().name) +
+                      detail::quoted_name(adapter.replaced().front().name) +
                       ", whose old numbers are nowhere");
   return detail::CheckpointMerge(adapter.modules(), {}, adapter.config().fan_in_fan_out, -1)
       .run(merged, out);

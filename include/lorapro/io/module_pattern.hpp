@@ -59,8 +59,8 @@ class ModulePattern {
   static constexpr int kDeepest = 32;
 
   [[noreturn]] void fail(const std::string& expected, const std::string& came) const {
-    throw FormatError("pattern " + detail::quoted(pattern_) + ": expected " + expected + ", got " +
-                      came);
+    throw FormatError("pattern " + detail::quoted_name(pattern_) + ": expected " + expected +
+                      ", got " + came);
   }
 
   bool more() const { return position_ < pattern_.size(); }

@@ -152,6 +152,15 @@ class PeftAdapter {
 
 namespace detail {
 
+/// \throws ConfigError where s B A does not belong to the untouched base model.
+inline void check_pristine_base(const PeftConfig& config) {
+  if (config.changes_base())
+    throw ConfigError(
+        "init_lora_weights: expected an adapter that belongs to the untouched base, "
+        "got " +
+        quoted_name(config.init_lora_weights) + ", which starts from another W0");
+}
+
 /// The most frequent value, the smallest of several.
 template <typename Value>
 Value most_frequent(const std::vector<Value>& values) {
@@ -184,7 +193,7 @@ PatternMap<Value> patterns_for(const std::vector<std::pair<std::string, Value>>&
     const Value* const found = find_pattern(out, path);
     if ((found == nullptr ? common : *found) != value)
       throw ConfigError("path: expected one that patterns can tell from the others, got " +
-                        quoted(path));
+                        quoted_name(path));
   }
   return out;
 }
@@ -202,7 +211,7 @@ inline PeftConfig fitted_config(PeftConfig config, const AdapterModules& modules
   for (const AdapterModule& module : modules) {
     if (module.use_rslora != modules.front().use_rslora)
       throw ConfigError("use_rslora: expected the same for all modules, got another for " +
-                        detail::quoted(module.path));
+                        detail::quoted_name(module.path));
     ranks.emplace_back(module.path, module.rank);
     alphas.emplace_back(module.path, module.lora_alpha);
     fits = fits && config.rank_of(module.path) == module.rank &&

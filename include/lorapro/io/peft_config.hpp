@@ -158,7 +158,7 @@ class PeftFields {
     if (!map->is_object()) fail(field, "an object", *map);
     for (const auto& [key, value] : map->items()) {
       check_pattern(field, key);
-      const std::string entry = std::string(field) + "[" + quoted(key) + "]";
+      const std::string entry = std::string(field) + "[" + quoted_name(key) + "]";
       if constexpr (std::is_same_v<Value, Index>) {
         out.emplace_back(key, rank(entry, value));
       } else {
@@ -177,11 +177,11 @@ class PeftFields {
 
  private:
   Index rank(const std::string& field, const Json& value) const {
-    constexpr std::uint64_t kLargest = std::uint64_t{1} << 31;
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1 ||
-        value.get<std::uint64_t>() > kLargest)
+    constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
+        value.get<std::int64_t>() > kLargest)
       fail(field, "a whole number from 1 to 2^31", value);
-    return static_cast<Index>(value.get<std::uint64_t>());
+    return static_cast<Index>(value.get<std::int64_t>());
   }
 
   double number(const std::string& field, const Json& value) const {
@@ -282,16 +282,19 @@ inline std::string PeftConfig::text() const {
     Json map = Json::object();
     for (const auto& [key, value] : patterns)
       map[key] = detail::number_json(static_cast<double>(value));
-    if (fields.value(field, Json::object()) != map) fields[field] = map;
+    const auto found = fields.find(field);
+    if (found == fields.end() || (found->empty() ? !map.empty() : *found != map))
+      fields[field] = map;
   };
   const auto set_default = [&](const char* field, const Json& value) {
     if (!fields.contains(field)) fields[field] = value;
   };
   const auto set_list = [&](const char* field, const std::vector<std::string>& list) {
+    const auto found = fields.find(field);
     if (!list.empty()) {
       fields[field] = list;
-    } else {
-      set_default(field, nullptr);
+    } else if (found == fields.end() || !found->empty()) {
+      fields[field] = nullptr;
     }
   };
   fields["peft_type"] = "LORA";
