@@ -63,8 +63,7 @@ TEST_CASE("no layer changes where one does not fit", "[adapter_load]") {
   const RowMatrix<float> before = model.q.lora_A();
   const auto good = random_module(random, "l.q", 5, 7, 3, 6);
   const auto refused = [&](const lorapro::io::AdapterModule& bad, const std::string& message) {
-    CHECK_THROWS_WITH(load_adapter({good, bad}, model.layers()),
-                      Catch::Matchers::Contains(message));
+    CHECK_THROWS_WITH(load_adapter({good, bad}, model.layers()), contains_text(message));
     CHECK(model.q.lora_A() == before);
   };
   refused(random_module(random, "l.v", 6, 7, 3, 6), "l.v: expected (5, 7), got (6, 7)");

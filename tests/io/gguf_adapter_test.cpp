@@ -255,7 +255,7 @@ TEST_CASE("what llama.cpp cannot take is refused by name and leaves no file", "[
   const auto refused = [&](const AdapterModules& modules, const std::string& message,
                            StorageType type = StorageType::f32) {
     CHECK_THROWS_WITH(write_gguf_adapter(path, modules, base_of("llama"), type),
-                      Catch::Matchers::Contains(message));
+                      contains_text(message));
     CHECK(std::filesystem::is_empty(folder.path()));
   };
   const auto good = random_module(random, kLayer + "mlp.up_proj", 6, 8, 2, 1);
@@ -299,8 +299,7 @@ TEST_CASE("the rules of an adapter's file, broken one at a time", "[gguf_adapter
   const auto refused = [&](const std::string& bytes, const std::string& message) {
     const auto path = folder.write("a.gguf", bytes);
     CHECK_THROWS_AS(GgufAdapter(path), FormatError);
-    CHECK_THROWS_WITH(GgufAdapter(path),
-                      Catch::Matchers::Contains("a.gguf: ") && Catch::Matchers::Contains(message));
+    CHECK_THROWS_WITH(GgufAdapter(path), contains_text("a.gguf: ") && contains_text(message));
   };
   const auto keys = [](const std::string& architecture, const std::string& type,
                        const std::string& adapter) {
@@ -348,18 +347,17 @@ TEST_CASE("a file of another base model is refused", "[gguf_adapter]") {
   const ScratchFolder folder;
   const GgufAdapter adapter(folder.write("a.gguf", by_hand().str()));
   CHECK_THROWS_WITH(adapter.modules(base_of("qwen2")),
-                    Catch::Matchers::Contains("general.architecture: expected qwen2"));
+                    contains_text("general.architecture: expected qwen2"));
   BaseModel other = base_of("llama");
   other.head_dim = 6;
-  CHECK_THROWS_WITH(
-      adapter.modules(other),
-      Catch::Matchers::Contains("expected (6, 8), as the base model has, got (4, 8)"));
+  CHECK_THROWS_WITH(adapter.modules(other),
+                    contains_text("expected (6, 8), as the base model has, got (4, 8)"));
   std::string bytes = by_hand().str();
   for (auto at = bytes.find("blk.0"); at != std::string::npos; at = bytes.find("blk.0"))
     bytes[at + 4] = '1';
   const GgufAdapter beyond(folder.write("b.gguf", bytes));
   CHECK_THROWS_WITH(beyond.modules(base_of("llama")),
-                    Catch::Matchers::Contains("expected one that the base model has"));
+                    contains_text("expected one that the base model has"));
 }
 
 TEST_CASE("an alpha of 0 is a scaling of 1, as in llama.cpp", "[gguf_adapter]") {
@@ -380,7 +378,7 @@ TEST_CASE("numbers that are not finite are refused as they are read", "[gguf_ada
   const GgufAdapter adapter(folder.write("a.gguf", bytes));
   CHECK_NOTHROW(adapter.modules()[0].lora_A());
   CHECK_THROWS_WITH(adapter.modules()[0].lora_B(),
-                    Catch::Matchers::Contains("lora_b\": expected finite numbers"));
+                    contains_text("lora_b\": expected finite numbers"));
 }
 
 }  // namespace

@@ -9,7 +9,6 @@
 
 namespace {
 
-using Catch::Matchers::Contains;
 using gguf_bytes::Bytes;
 using lorapro::FormatError;
 using lorapro::StorageType;
@@ -26,7 +25,7 @@ struct Parsed {
 
 void refused(const Bytes& bytes, const std::string& message) {
   CHECK_THROWS_AS(Parsed(bytes.str()), FormatError);
-  CHECK_THROWS_WITH(Parsed(bytes.str()), Contains("x.gguf: ") && Contains(message));
+  CHECK_THROWS_WITH(Parsed(bytes.str()), contains_text("x.gguf: ") && contains_text(message));
 }
 
 Bytes header(std::uint64_t tensors, std::uint64_t keys) { return Bytes().header(tensors, keys); }

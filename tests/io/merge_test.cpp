@@ -142,8 +142,7 @@ TEST_CASE("a sharded checkpoint", "[merge]") {
     changed.replace(changed.find(from), from.size(), to);
     folder.write("base/model.safetensors.index.json", changed);
     CAPTURE(to);
-    CHECK_THROWS_WITH(merge_adapter(base, adapter, folder.path() / "none"),
-                      Catch::Matchers::Contains(message));
+    CHECK_THROWS_WITH(merge_adapter(base, adapter, folder.path() / "none"), contains_text(message));
     CHECK_FALSE(std::filesystem::exists(folder.path() / "none"));
   };
   refused("model-00001-of-00002.safetensors", "../base/model-00001-of-00002.safetensors",
@@ -202,7 +201,7 @@ TEST_CASE("whole tensors of the adapter replace the base's, and cannot be unmerg
   CHECK(bytes_of_file(out) == peft_folder::file(entry("model.norm.weight", "BF16", "[2]", 0, 4),
                                                 std::string("\x00\x40\x40\x40", 4)));
   CHECK_THROWS_WITH(unmerge_adapter(out, adapter, folder.path() / "back.safetensors"),
-                    Catch::Matchers::Contains("got the whole tensor \"model.norm.weight\""));
+                    contains_text("got the whole tensor \"model.norm.weight\""));
 }
 
 TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge]") {
@@ -211,7 +210,7 @@ TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge
   const auto out = folder.path() / "out.safetensors";
   const auto refused = [&](const std::string& bytes, const std::string& message) {
     const auto base = folder.write("base.safetensors", bytes);
-    CHECK_THROWS_WITH(merge_adapter(base, adapter, out), Catch::Matchers::Contains(message));
+    CHECK_THROWS_WITH(merge_adapter(base, adapter, out), contains_text(message));
     CHECK_FALSE(std::filesystem::exists(out));
     CHECK_FALSE(std::filesystem::exists(out.string() + ".part"));
   };
@@ -230,14 +229,13 @@ TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge
       kQ + "\": expected finite merged numbers");
   const auto base = folder.write("base.safetensors", base_by_hand(kBaseQ, kBaseV));
   CHECK_THROWS_WITH(merge_adapter(base, adapter, base),
-                    Catch::Matchers::Contains("out: expected another place than the base's"));
+                    contains_text("out: expected another place than the base's"));
   CHECK(bytes_of_file(base) == base_by_hand(kBaseQ, kBaseV));
   const ScratchFolder other;
   const PeftAdapter pissa(
       peft_folder::write(other, config_with("weights\": true", "weights\": \"pissa\"")));
-  CHECK_THROWS_WITH(
-      merge_adapter(base, pissa, out),
-      Catch::Matchers::Contains("init_lora_weights: expected an adapter that belongs"));
+  CHECK_THROWS_WITH(merge_adapter(base, pissa, out),
+                    contains_text("init_lora_weights: expected an adapter that belongs"));
   CHECK_THROWS_AS(unmerge_adapter(base, pissa, out), ConfigError);
 }
 

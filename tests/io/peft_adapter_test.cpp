@@ -132,7 +132,7 @@ void refused(const std::string& config, const std::string& bytes, const std::str
   const ScratchFolder folder;
   peft_folder::write(folder, config, bytes);
   CHECK_THROWS_AS(PeftAdapter(folder.path()), FormatError);
-  CHECK_THROWS_WITH(PeftAdapter(folder.path()), Catch::Matchers::Contains(message));
+  CHECK_THROWS_WITH(PeftAdapter(folder.path()), contains_text(message));
 }
 
 TEST_CASE("the rules of the tensors, broken one at a time", "[peft_adapter]") {
@@ -191,7 +191,7 @@ TEST_CASE("numbers that are not finite are refused as they are read", "[peft_ada
   const PeftAdapter adapter(folder.path());
   CHECK_NOTHROW(adapter.modules()[0].lora_B());
   CHECK_THROWS_WITH(adapter.modules()[0].lora_A(),
-                    Catch::Matchers::Contains("lora_A.weight\": expected finite numbers"));
+                    contains_text("lora_A.weight\": expected finite numbers"));
 }
 
 TEST_CASE("a directory cut anywhere is refused", "[peft_adapter]") {
@@ -215,7 +215,7 @@ TEST_CASE("files that are not there, and pickles", "[peft_adapter]") {
   folder.write("adapter_config.json", kConfig);
   CHECK_THROWS_AS(PeftAdapter(folder.path()), FileError);
   folder.write("adapter_model.bin", "x");
-  CHECK_THROWS_WITH(PeftAdapter(folder.path()), Catch::Matchers::Contains("got a pickle alone"));
+  CHECK_THROWS_WITH(PeftAdapter(folder.path()), contains_text("got a pickle alone"));
 }
 
 TEST_CASE("what cannot be written leaves no file", "[peft_adapter]") {
@@ -227,10 +227,10 @@ TEST_CASE("what cannot be written leaves no file", "[peft_adapter]") {
   CHECK_THROWS_AS(write_peft_adapter(place, {}, {module, module}), ConfigError);
   auto other = support::random_module(random, "v", 2, 3, 1, 1, true);
   CHECK_THROWS_WITH(write_peft_adapter(place, {}, {module, other}),
-                    Catch::Matchers::Contains("use_rslora: expected the same"));
+                    contains_text("use_rslora: expected the same"));
   module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Constant(1, 3, 70000)); };
   CHECK_THROWS_WITH(write_peft_adapter(place, {}, {module}, StorageType::f16),
-                    Catch::Matchers::Contains("q.lora_A: expected numbers that are finite in F16"));
+                    contains_text("q.lora_A: expected numbers that are finite in F16"));
   module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Zero(2, 3)); };
   CHECK_THROWS_AS(write_peft_adapter(place, {}, {module}), lorapro::ShapeError);
   CHECK((!std::filesystem::exists(place) || std::filesystem::is_empty(place)));

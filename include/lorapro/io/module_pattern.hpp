@@ -13,8 +13,9 @@ LORAPRO_NAMESPACE_BEGIN
 namespace io {
 
 /// A regular expression of Python's as adapter configurations use them for module paths: literals,
-/// `.`, classes, `\d \w \s` and their opposites, groups, `|`, `* + ?`, `^ $`. What else Python has
-/// (counts, look-around, back references, flags) is refused by name.
+/// dots, character classes, escapes of digits, words and spaces, groups, alternatives, the
+/// repetitions * + ? and both anchors. What else Python has (counts, look-around, back references,
+/// flags) is refused by name.
 ///
 /// Not std::regex: that one recurses once per character and can take exponential time, and patterns
 /// come from files. This one runs all alternatives at once.
