@@ -202,6 +202,17 @@ TEST_CASE("whole tensors of the adapter replace the base's, and cannot be unmerg
                                                 std::string("\x00\x40\x40\x40", 4)));
   CHECK_THROWS_WITH(unmerge_adapter(out, adapter, folder.path() / "back.safetensors"),
                     contains_text("got the whole tensor \"model.norm.weight\""));
+  const ScratchFolder large_folder;
+  const PeftAdapter large(peft_folder::write(
+      large_folder, config_with("modules_to_save\": null", "modules_to_save\": [\"norm\"]"),
+      peft_folder::file(entry("base_model.model.model.norm.weight", "F32", "[2]", 0, 8),
+                        floats({2, 70000}))));
+  const auto half = folder.write(
+      "half.safetensors",
+      peft_folder::file(entry("model.norm.weight", "F16", "[2]", 0, 4), std::string(4, '\0')));
+  CHECK_THROWS_WITH(merge_adapter(half, large, folder.path() / "none.safetensors"),
+                    contains_text("expected merged numbers that are finite in F16"));
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "none.safetensors"));
 }
 
 TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge]") {
@@ -226,7 +237,7 @@ TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge
   refused(
       peft_folder::file(entry(kQ, "F16", "[3,4]", 0, 24) + "," + entry(kV, "F32", "[2,4]", 24, 56),
                         std::string(22, '\0') + "\xff\x7b" + std::string(32, '\0')),
-      kQ + "\": expected finite merged numbers");
+      kQ + "\": expected merged numbers that are finite in F16");
   const auto base = folder.write("base.safetensors", base_by_hand(kBaseQ, kBaseV));
   CHECK_THROWS_WITH(merge_adapter(base, adapter, base),
                     contains_text("out: expected another place than the base's"));

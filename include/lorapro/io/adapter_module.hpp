@@ -6,6 +6,7 @@
 #include <lorapro/io/error.hpp>
 #include <lorapro/layer/lora_layer.hpp>
 
+#include <algorithm>   // std::sort
 #include <cmath>       // std::sqrt
 #include <functional>  // std::function
 #include <vector>      // std::vector
@@ -96,6 +97,11 @@ inline bool path_before(std::string_view a, std::string_view b) {
     }
   }
   return a.size() - i < b.size() - j;
+}
+
+inline void sort_by_path(AdapterModules& modules) {
+  std::sort(modules.begin(), modules.end(),
+            [](const auto& a, const auto& b) { return path_before(a.path, b.path); });
 }
 
 namespace detail {

@@ -165,8 +165,7 @@ class GgufAdapter {
   AdapterModules modules() const {
     AdapterModules out;
     for (const auto& [name, halves] : pairs_) out.push_back(module(name, halves, 0));
-    std::sort(out.begin(), out.end(),
-              [](const auto& a, const auto& b) { return path_before(a.path, b.path); });
+    sort_by_path(out);
     return out;
   }
 
@@ -192,8 +191,7 @@ class GgufAdapter {
       found.path = *path;
       out.push_back(std::move(found));
     }
-    std::sort(out.begin(), out.end(),
-              [](const auto& a, const auto& b) { return path_before(a.path, b.path); });
+    sort_by_path(out);
     return out;
   }
 

@@ -167,9 +167,9 @@ class CheckpointMerge {
         ++report.replaced;
         add([found = other->second](TensorSink& sink) {
           in_blocks(found->tensor.count(), [&](std::uint64_t first, std::size_t count) {
-            std::vector<float> block(count);
+            std::vector<double> block(count);
             found->file->read(found->tensor, first, count, block.data());
-            sink.write(block.data(), count);
+            write_finite(block.data(), count, sink);
           });
         });
       } else {
@@ -191,6 +191,19 @@ class CheckpointMerge {
     constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;
     for (std::uint64_t first = 0; first < size; first += kBlock)
       f(first, static_cast<std::size_t>(std::min(kBlock, size - first)));
+  }
+
+  template <typename Scalar>
+  static void write_finite(const Scalar* values, std::size_t count, TensorSink& sink) {
+    visit_storage_type(*storage_type_of(sink.tensor().dtype), [&](auto zero) {
+      using T = decltype(zero);
+      for (std::size_t k = 0; k < count; ++k)
+        if (!is_finite(static_cast<double>(static_cast<T>(values[k]))))
+          throw FormatError("tensor " + quoted_name(sink.tensor().name) +
+                            ": expected merged numbers that are finite in " +
+                            std::string(info(sink.tensor().dtype).name) + ", got one that is not");
+    });
+    sink.write(values, count);
   }
 
   /// W + s B A in float (double where W is), in rows of the file.
@@ -222,13 +235,7 @@ class CheckpointMerge {
       const auto count = static_cast<std::size_t>(block.size());
       base.read(tensor, static_cast<std::uint64_t>(row * right.cols()), count, block.data());
       block.noalias() += left.middleRows(row, rows) * right;
-      visit_storage_type(*storage_type_of(tensor.dtype), [&](auto zero) {
-        using T = decltype(zero);
-        for (Index k = 0; k < block.size(); ++k)
-          if (!is_finite(static_cast<double>(static_cast<T>(block.data()[k]))))
-            fail_tensor(base.path(), tensor.name, "expected finite merged numbers, got another");
-      });
-      sink.write(block.data(), count);
+      write_finite(block.data(), count, sink);
     }
   }
 
@@ -245,9 +252,8 @@ class CheckpointMerge {
 /// everything else byte for byte. One tensor's factors and 256 of its rows are in memory at a time.
 /// \param base  a safetensors file; or a folder with model.safetensors, or with shards and
 ///              model.safetensors.index.json.
-/// \param out   a file or a folder, as base is; not the base itself. Each file is there whole or
-/// not
-///              at all, the index last.
+/// \param out   a file or a folder, as base is; not the base itself. Its files are written whole or
+///              not at all, the index last.
 /// \throws ConfigError (an adapter that belongs to another W0, PeftConfig::changes_base; a module
 /// that the base has not, by its name), FormatError (other shapes or dtypes; an index that is not
 /// its shards'), FileError.
@@ -260,9 +266,8 @@ inline MergeReport merge_adapter(const std::filesystem::path& base, const PeftAd
       .run(base, out);
 }
 
-/// Takes an adapter out again: W - s B A, which is the base's W to within the rounding of its
-/// dtype. \throws as merge_adapter; ConfigError also where the adapter replaced tensors, which are
-/// lost.
+/// Takes an adapter out again: W - s B A, the base's W to within the rounding of its dtype.
+/// \throws as merge_adapter; ConfigError also where the adapter replaced tensors, which are lost.
 inline MergeReport unmerge_adapter(const std::filesystem::path& merged, const PeftAdapter& adapter,
                                    const std::filesystem::path& out) {
   detail::check_pristine_base(adapter.config());

@@ -64,8 +64,7 @@ class PeftAdapter {
     std::map<std::string, Halves> pairs;
     for (const TensorInfo& tensor : file_->tensors()) sort_in(tensor, pairs);
     for (const auto& [path, halves] : pairs) add_module(path, halves);
-    std::sort(modules_.begin(), modules_.end(),
-              [](const auto& a, const auto& b) { return path_before(a.path, b.path); });
+    sort_by_path(modules_);
   }
 
   const std::filesystem::path& folder() const { return folder_; }
