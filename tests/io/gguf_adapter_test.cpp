@@ -30,7 +30,8 @@ using support::random_module;
 
 const std::string kLayer = "model.layers.0.";
 
-/// q: (8, 8) of 2 heads; k, v: (4, 8) of 1 head; the MLP has 6.
+/// q: (12, 8) of 2 heads; k, v: (6, 8) of 1 head; the MLP has 6. In heads of 6 rows, unlike in
+/// those of 4, the order of the rows is not its own opposite.
 BaseModel base_of(const std::string& architecture) {
   BaseModel base;
   base.architecture = architecture;
@@ -39,7 +40,7 @@ BaseModel base_of(const std::string& architecture) {
   base.intermediate_size = 6;
   base.heads = 2;
   base.kv_heads = 1;
-  base.head_dim = 4;
+  base.head_dim = 6;
   base.vocab_size = 10;
   return base;
 }
@@ -49,7 +50,7 @@ AdapterModule module_of(const std::string& path, const RowMatrix<float>& A,
   return {path, B.rows(), A.cols(), A.rows(), alpha, false, [A] { return A; }, [B] { return B; }};
 }
 
-/// An adapter of k_proj, rank 1, alpha 3, as the format's description has it: B is 10, 11, 12, 13
+/// An adapter of k_proj, rank 1, alpha 3, as the format's description has it: B is 10 to 15
 /// in the base model's order.
 Bytes by_hand() {
   using namespace gguf_bytes;
@@ -60,9 +61,9 @@ Bytes by_hand() {
   out.key("adapter.type", text).string("lora");
   out.key("adapter.lora.alpha", f32).put(3.0F);
   out.tensor("blk.0.attn_k.weight.lora_a", {8, 1}, 0, 0);
-  out.tensor("blk.0.attn_k.weight.lora_b", {1, 4}, 0, 32).pad();
+  out.tensor("blk.0.attn_k.weight.lora_b", {1, 6}, 0, 32).pad();
   for (int k = 1; k <= 8; ++k) out.put(static_cast<float>(k));
-  out.pad().put(10.0F).put(12.0F).put(11.0F).put(13.0F);
+  out.pad().put(10.0F).put(13.0F).put(11.0F).put(14.0F).put(12.0F).put(15.0F);
   return out.pad();
 }
 
@@ -76,7 +77,7 @@ TEST_CASE("the exported file is the one made by hand, byte for byte", "[gguf_ada
   const ScratchFolder folder;
   const auto path = folder.path() / "a.gguf";
   write_gguf_adapter(path,
-                     {module_of(kLayer + "self_attn.k_proj", range(1, 8, 1), range(4, 1, 10), 3)},
+                     {module_of(kLayer + "self_attn.k_proj", range(1, 8, 1), range(6, 1, 10), 3)},
                      base_of("llama"));
   CHECK(bytes_of_file(path) == by_hand().str());
   CHECK_FALSE(std::filesystem::exists(folder.path() / "a.gguf.part"));
@@ -90,14 +91,14 @@ TEST_CASE("the file made by hand is read, with and without the base model", "[gg
   const auto raw = adapter.modules();
   REQUIRE(raw.size() == 1);
   CHECK(raw[0].path == "blk.0.attn_k.weight");
-  CHECK(raw[0].lora_B()(1, 0) == 12);
+  CHECK(raw[0].lora_B()(1, 0) == 13);
   const auto named = adapter.modules(base_of("llama"));
   REQUIRE(named.size() == 1);
   CHECK(named[0].path == kLayer + "self_attn.k_proj");
   CHECK(named[0].rank == 1);
   CHECK(named[0].scaling() == 3);
   CHECK(named[0].lora_A() == range(1, 8, 1));
-  CHECK(named[0].lora_B() == range(4, 1, 10));
+  CHECK(named[0].lora_B() == range(6, 1, 10));
 }
 
 /// s B A of a file as llama.cpp computes it, rows put back by reshaping: nothing but the container
@@ -137,9 +138,9 @@ struct Case {
   Index out, in, heads;
 };
 const std::vector<Case> kCases{
-    {"self_attn.q_proj", "attn_q", 8, 8, 2}, {"self_attn.k_proj", "attn_k", 4, 8, 1},
-    {"self_attn.v_proj", "attn_v", 4, 8, 0}, {"self_attn.o_proj", "attn_output", 8, 8, 0},
-    {"mlp.gate_proj", "ffn_gate", 6, 8, 0},  {"mlp.up_proj", "ffn_up", 6, 8, 0},
+    {"self_attn.q_proj", "attn_q", 12, 8, 2}, {"self_attn.k_proj", "attn_k", 6, 8, 1},
+    {"self_attn.v_proj", "attn_v", 6, 8, 0},  {"self_attn.o_proj", "attn_output", 8, 12, 0},
+    {"mlp.gate_proj", "ffn_gate", 6, 8, 0},   {"mlp.up_proj", "ffn_up", 6, 8, 0},
     {"mlp.down_proj", "ffn_down", 8, 6, 0}};
 
 /// Writes the modules and compares s B A of each with what llama.cpp would compute.
@@ -275,7 +276,7 @@ TEST_CASE("what llama.cpp cannot take is refused by name and leaves no file", "[
   other.lora_B = []() -> RowMatrix<float> { throw FormatError("broken"); };
   refused({good, other}, "broken");
   // What is folded into lora_B may leave the range of the type.
-  AdapterModules folded{random_module(random, kLayer + "self_attn.v_proj", 4, 8, 2, 1), good,
+  AdapterModules folded{random_module(random, kLayer + "self_attn.v_proj", 6, 8, 2, 1), good,
                         module_of(kLayer + "mlp.down_proj", range(1, 6, 1), range(8, 1, 1), 1e6)};
   refused(folded, "lora_B: expected numbers that are finite in F16", StorageType::f16);
 }
@@ -349,9 +350,9 @@ TEST_CASE("a file of another base model is refused", "[gguf_adapter]") {
   CHECK_THROWS_WITH(adapter.modules(base_of("qwen2")),
                     contains_text("general.architecture: expected qwen2"));
   BaseModel other = base_of("llama");
-  other.head_dim = 6;
+  other.head_dim = 4;
   CHECK_THROWS_WITH(adapter.modules(other),
-                    contains_text("expected (6, 8), as the base model has, got (4, 8)"));
+                    contains_text("expected (4, 8), as the base model has, got (6, 8)"));
   std::string bytes = by_hand().str();
   for (auto at = bytes.find("blk.0"); at != std::string::npos; at = bytes.find("blk.0"))
     bytes[at + 4] = '1';
