@@ -10,10 +10,13 @@ set(package_build_dir ${PROJECT_BINARY_DIR}/package)
 
 install(DIRECTORY include/lorapro DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS lorapro EXPORT lorapro-targets)
-install(
-  EXPORT lorapro-targets
-  NAMESPACE lorapro::
-  DESTINATION ${package_dir})
+install(TARGETS lorapro_io EXPORT lorapro-io-targets)
+foreach(export IN ITEMS lorapro-targets lorapro-io-targets)
+  install(
+    EXPORT ${export}
+    NAMESPACE lorapro::
+    DESTINATION ${package_dir})
+endforeach()
 
 configure_package_config_file(
   cmake/lorapro-config.cmake.in ${package_build_dir}/lorapro-config.cmake

@@ -5,18 +5,9 @@
 #include <limits>  // std::numeric_limits
 
 #include "support/catch.hpp"
+#include "support/message_of.hpp"
 
 namespace {
-
-template <typename Exception, typename F>
-std::string message_of(const F& f) {
-  try {
-    f();
-  } catch (const Exception& error) {
-    return error.what();
-  }
-  return "nothing of that type was thrown";
-}
 
 TEMPLATE_TEST_CASE("every exception is a lorapro Error and a runtime_error", "[error]",
                    lorapro::ShapeError, lorapro::ConfigError, lorapro::StateError) {

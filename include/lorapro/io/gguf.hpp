@@ -1,0 +1,328 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/io/dtype.hpp>
+#include <lorapro/io/error.hpp>
+#include <lorapro/io/utf8.hpp>
+
+#include <algorithm>    // std::find
+#include <array>        // std::array
+#include <functional>   // std::function
+#include <optional>     // std::optional
+#include <set>          // std::set
+#include <string>       // std::string
+#include <string_view>  // std::string_view
+#include <utility>      // std::pair, std::move
+#include <variant>      // std::variant
+#include <vector>       // std::vector
+
+LORAPRO_NAMESPACE_BEGIN
+namespace io {
+
+/// Values of an array in the metadata of a GGUF file. The index of the alternative is the type's
+/// number in the file; arrays of arrays are not part of the format as it is read anywhere.
+using GgufArray =
+    std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
+                 std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
+                 std::vector<float>, std::vector<bool>, std::vector<std::string>, std::monostate,
+                 std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
+
+/// A value in the metadata of a GGUF file; again the index is the type's number.
+using GgufValue = std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t,
+                               std::uint32_t, std::int32_t, float, bool, std::string, GgufArray,
+                               std::uint64_t, std::int64_t, double>;
+
+/// A tensor of a GGUF file. Its matrix (rows, cols), row-major, has ne = [cols, rows].
+struct GgufTensor {
+  std::string name;
+  std::vector<std::uint64_t> ne;  ///< elements per dimension, the contiguous one first; at most 4
+  StorageType type = StorageType::f32;
+  std::uint64_t bytes = 0;             ///< of the elements, without padding
+  std::uint64_t offset = 0;            ///< from the first byte of data
+  const std::uint8_t* data = nullptr;  ///< in the memory that was read; at any address
+};
+
+namespace detail {
+
+inline constexpr std::string_view kGgufMagic = "GGUF";
+inline constexpr std::uint32_t kGgufVersion = 3;
+inline constexpr std::uint32_t kGgufDefaultAlignment = 32;
+inline constexpr std::uint64_t kGgufMaxCount = std::uint64_t{1} << 30;  // of string or array
+inline constexpr std::size_t kGgufMaxName = 63;                         // bytes of a tensor's name
+inline constexpr std::uint32_t kGgufMaxDims = 4;
+
+/// Numbers of ggml's element types.
+inline constexpr std::array<std::pair<StorageType, std::uint32_t>, 4> kGgmlTypes{
+    {{StorageType::f32, 0},
+     {StorageType::f16, 1},
+     {StorageType::f64, 28},
+     {StorageType::bf16, 30}}};
+
+inline std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
+
+/// Elements of a tensor, or nothing where their number of bytes does not fit 63 bits.
+inline std::optional<std::uint64_t> gguf_bytes(const std::vector<std::uint64_t>& ne,
+                                               StorageType type) {
+  if (std::find(ne.begin(), ne.end(), 0U) != ne.end()) return 0;
+  std::uint64_t bytes = storage_bytes(type);
+  for (const std::uint64_t n : ne) {
+    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / n)
+      return std::nullopt;
+    bytes *= n;
+  }
+  return bytes;
+}
+
+}  // namespace detail
+
+/// A GGUF file in memory, every byte of it checked: counts before anything is allocated for them,
+/// keys, names, UTF-8, types, offsets, padding and the length of the file. It is stricter than ggml
+/// where that reads on: booleans are 0 or 1, padding is zero, and nothing follows the last tensor.
+/// \ref ggml, docs/gguf.md and src/gguf.cpp.
+class GgufReader {
+ public:
+  /// \param bytes  the whole file; must outlive this object and what it returned.
+  /// \param name   of the file, for messages.
+  /// \throws FormatError.
+  GgufReader(const std::uint8_t* bytes, std::uint64_t size, std::string name = "gguf")
+      : bytes_(bytes), size_(size), file_(std::move(name)) {
+    read();
+  }
+
+  /// Metadata in the order of the file.
+  const std::vector<std::pair<std::string, GgufValue>>& metadata() const { return metadata_; }
+  /// Tensors in the order of the file.
+  const std::vector<GgufTensor>& tensors() const { return tensors_; }
+  std::uint32_t alignment() const { return alignment_; }
+  const std::string& file() const { return file_; }
+
+  /// The value of a key that must be there with the type T. \throws FormatError.
+  template <typename T>
+  const T& get(std::string_view key) const {
+    const GgufValue* const value = find(key);
+    if (value == nullptr) fail("expected the key " + std::string(key) + ", got none");
+    if (!std::holds_alternative<T>(*value))
+      fail("key " + std::string(key) + ": expected type " + std::to_string(GgufValue(T{}).index()) +
+           ", got type " + std::to_string(value->index()));
+    return std::get<T>(*value);
+  }
+
+  /// Null if there is no such key.
+  const GgufValue* find(std::string_view key) const {
+    for (const auto& entry : metadata_)
+      if (entry.first == key) return &entry.second;
+    return nullptr;
+  }
+
+  [[noreturn]] void fail(const std::string& problem) const {
+    throw FormatError(file_ + ": " + problem);
+  }
+
+ private:
+  template <typename T>
+  struct Tag {};
+
+  std::uint64_t remaining() const { return size_ - position_; }
+
+  void need(std::uint64_t bytes, const std::string& what) const {
+    if (bytes > remaining())
+      fail(what + ": expected " + std::to_string(bytes) + " bytes at byte " +
+           std::to_string(position_) + ", got the end of the file after " +
+           std::to_string(remaining()));
+  }
+
+  template <typename T>
+  T number(const std::string& what) {
+    need(sizeof(T), what);
+    T value;
+    std::memcpy(&value, bytes_ + position_, sizeof value);
+    position_ += sizeof(T);
+    return value;
+  }
+
+  std::string text(const std::string& what) {
+    const auto length = number<std::uint64_t>("length of " + what);
+    if (length > detail::kGgufMaxCount)
+      fail(what + ": expected at most 2^30 bytes, got " + std::to_string(length));
+    need(length, what);
+    std::string out(reinterpret_cast<const char*>(bytes_ + position_),
+                    static_cast<std::size_t>(length));
+    position_ += length;
+    if (!is_utf8(out)) fail(what + ": expected UTF-8, got other bytes");
+    return out;
+  }
+
+  template <typename T>
+  T value(Tag<T>, const std::string& what) {
+    return number<T>(what);
+  }
+
+  bool value(Tag<bool>, const std::string& what) {
+    const auto byte = number<std::uint8_t>(what);
+    if (byte > 1) fail(what + ": expected a boolean 0 or 1, got " + std::to_string(byte));
+    return byte == 1;
+  }
+
+  std::string value(Tag<std::string>, const std::string& what) { return text(what); }
+
+  template <typename T>
+  std::vector<T> value(Tag<std::vector<T>>, const std::string& what) {
+    const auto count = number<std::uint64_t>("count of " + what);
+    if (count > detail::kGgufMaxCount)
+      fail(what + ": expected at most 2^30 elements, got " + std::to_string(count));
+    // A string takes at least its length, so that no count makes us allocate more than a multiple
+    // of the file.
+    need(count * (std::is_same_v<T, std::string> ? 8 : sizeof(T)), what);
+    std::vector<T> out;
+    out.reserve(static_cast<std::size_t>(count));
+    for (std::uint64_t k = 0; k < count; ++k) out.push_back(value(Tag<T>{}, what));
+    return out;
+  }
+
+  std::monostate value(Tag<std::monostate>, const std::string& what) {
+    fail(what + ": expected an array of scalars or strings, got an array of arrays");
+  }
+
+  GgufArray value(Tag<GgufArray>, const std::string& what) { return alternative<GgufArray>(what); }
+
+  /// Reads the number of a type, then the value that it announces.
+  template <typename Variant>
+  Variant alternative(const std::string& what) {
+    const auto type = number<std::uint32_t>("type of " + what);
+    if (type >= std::variant_size_v<Variant>)
+      fail("type of " + what + ": expected a number up to 12, got " + std::to_string(type));
+    return alternative<Variant, 0>(type, what);
+  }
+
+  template <typename Variant, std::size_t I>
+  Variant alternative(std::uint32_t type, const std::string& what) {
+    if (type == I)
+      return Variant(std::in_place_index<I>,
+                     value(Tag<std::variant_alternative_t<I, Variant>>{}, what));
+    if constexpr (I + 1 < std::variant_size_v<Variant>) {
+      return alternative<Variant, I + 1>(type, what);
+    } else {
+      fail("type of " + what);  // alternative(what) has excluded it
+    }
+  }
+
+  /// A count of things of which each takes at least `least` bytes of what follows.
+  std::uint64_t count(const char* what, std::uint64_t least) {
+    const auto out = number<std::uint64_t>(what);
+    if (out > size_ / least)
+      fail(std::string(what) + ": expected at most " + std::to_string(size_ / least) +
+           " in a file of this size, got " + std::to_string(out));
+    return out;
+  }
+
+  void read() {
+    need(detail::kGgufMagic.size(), "magic");
+    if (std::string_view(reinterpret_cast<const char*>(bytes_), 4) != detail::kGgufMagic)
+      fail("magic: expected GGUF, got other bytes");
+    position_ = detail::kGgufMagic.size();
+    const auto version = number<std::uint32_t>("version");
+    if ((version & 0xffffU) == 0)
+      fail("version: expected a little-endian file, got one of the other byte order");
+    if (version != 2 && version != detail::kGgufVersion)
+      fail("version: expected 2 or 3, got " + std::to_string(version));
+    const std::uint64_t tensors = count("number of tensors", 24);
+    const std::uint64_t keys = count("number of keys", 13);
+    read_metadata(keys);
+    for (std::uint64_t k = 0; k < tensors; ++k) read_tensor(k);
+    read_data();
+  }
+
+  void read_metadata(std::uint64_t keys) {
+    std::set<std::string> seen;
+    for (std::uint64_t k = 0; k < keys; ++k) {
+      std::string key = text("key " + std::to_string(k));
+      if (key.empty()) fail("key " + std::to_string(k) + ": expected a name, got an empty one");
+      if (key.find('\0') != std::string::npos)
+        fail("key " + std::to_string(k) + ": expected no zero byte, got one");
+      if (!seen.insert(key).second) fail("key " + key + ": expected one entry, got two");
+      GgufValue value = alternative<GgufValue>("key " + key);
+      metadata_.emplace_back(std::move(key), std::move(value));
+    }
+    if (find("general.alignment") != nullptr) alignment_ = get<std::uint32_t>("general.alignment");
+    if (alignment_ == 0 || (alignment_ & (alignment_ - 1)) != 0)
+      fail("general.alignment: expected a power of two, got " + std::to_string(alignment_));
+  }
+
+  void read_tensor(std::uint64_t index) {
+    GgufTensor tensor;
+    const std::string place = "tensor " + std::to_string(index);
+    tensor.name = text("name of " + place);
+    if (tensor.name.empty() || tensor.name.size() > detail::kGgufMaxName ||
+        tensor.name.find('\0') != std::string::npos)
+      fail("name of " + place + ": expected 1 to 63 bytes, none of them 0, got " +
+           std::to_string(tensor.name.size()) + " bytes");
+    if (!names_.insert(tensor.name).second)
+      fail("tensor " + tensor.name + ": expected one of this name, got two");
+    const std::string what = "tensor " + tensor.name;
+    const auto dims = number<std::uint32_t>("dimensions of " + what);
+    if (dims > detail::kGgufMaxDims)
+      fail("dimensions of " + what + ": expected at most 4, got " + std::to_string(dims));
+    for (std::uint32_t k = 0; k < dims; ++k)
+      tensor.ne.push_back(number<std::uint64_t>("shape of " + what));
+    const auto type = number<std::uint32_t>("type of " + what);
+    const auto known = std::find_if(detail::kGgmlTypes.begin(), detail::kGgmlTypes.end(),
+                                    [&](const auto& entry) { return entry.second == type; });
+    if (known == detail::kGgmlTypes.end())
+      fail("type of " + what + ": expected F32 (0), F16 (1), F64 (28) or BF16 (30), got " +
+           std::to_string(type));
+    tensor.type = known->first;
+    const auto bytes = detail::gguf_bytes(tensor.ne, tensor.type);
+    if (!bytes) fail("shape of " + what + ": expected fewer than 2^63 bytes, got more");
+    tensor.bytes = *bytes;
+    tensor.offset = number<std::uint64_t>("offset of " + what);
+    tensors_.push_back(std::move(tensor));
+  }
+
+  void read_data() {
+    // ggml pads the header only where data follow.
+    if (tensors_.empty()) return expect_end();
+    skip_padding("header");
+    const std::uint64_t start = position_;
+    for (GgufTensor& tensor : tensors_) {
+      if (tensor.offset != position_ - start)
+        fail("offset of tensor " + tensor.name + ": expected " + std::to_string(position_ - start) +
+             ", got " + std::to_string(tensor.offset));
+      need(tensor.bytes, "data of tensor " + tensor.name);
+      tensor.data = bytes_ + position_;
+      position_ += tensor.bytes;
+      skip_padding("tensor " + tensor.name);
+    }
+    expect_end();
+  }
+
+  void skip_padding(const std::string& what) {
+    // Offsets count from the start of the data, which is a multiple of the alignment itself.
+    const std::uint64_t end = detail::padded(position_, alignment_);
+    need(end - position_, "padding after " + what);
+    for (; position_ < end; ++position_)
+      if (bytes_[position_] != 0)
+        fail("padding after " + what + ": expected 0 at byte " + std::to_string(position_) +
+             ", got " + std::to_string(bytes_[position_]));
+  }
+
+  void expect_end() const {
+    if (remaining() != 0)
+      fail("expected the end of the file at byte " + std::to_string(position_) + ", got " +
+           std::to_string(remaining()) + " more");
+  }
+
+  const std::uint8_t* bytes_;
+  std::uint64_t size_;
+  std::string file_;
+  std::uint64_t position_ = 0;
+  std::uint32_t alignment_ = detail::kGgufDefaultAlignment;
+  std::vector<std::pair<std::string, GgufValue>> metadata_;
+  std::vector<GgufTensor> tensors_;
+  std::set<std::string> names_;
+};
+
+}  // namespace io
+LORAPRO_NAMESPACE_END

@@ -1,0 +1,84 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/io/file_reader.hpp>
+
+#include "support/catch.hpp"
+#include "support/message_of.hpp"
+#include "support/scratch_folder.hpp"
+
+namespace {
+
+namespace io = lorapro::io;
+using io::FileAccess;
+using io::FileReader;
+
+TEST_CASE("a file is read in pieces, mapped or not", "[io][file_reader]") {
+  const ScratchFolder folder;
+  const auto path = folder.write("letters", "abcdefgh");
+  for (const FileAccess access : {FileAccess::map, FileAccess::read}) {
+    const FileReader file(path, access);
+    CHECK(file.size() == 8);
+    CHECK(file.path() == path);
+    CHECK((file.mapped() != nullptr) == (access == FileAccess::map));
+    if (access == FileAccess::map) CHECK(file.mapped()[7] == 'h');
+    char bytes[9] = {};
+    file.read(5, 3, bytes);
+    CHECK(std::string(bytes) == "fgh");
+    file.read(0, 8, bytes);  // also after the end was reached
+    CHECK(std::string(bytes) == "abcdefgh");
+    file.read(8, 0, nullptr);
+
+    char untouched[] = "....";
+    CHECK(message_of<io::FileError>([&] { file.read(6, 3, untouched); }) ==
+          path.string() + ": expected 3 bytes at 6, got a file of 8");
+    CHECK_THROWS_AS(file.read(9, 0, untouched), io::FileError);
+    CHECK_THROWS_AS(file.read(~std::uint64_t{0}, 2, untouched), io::FileError);
+    CHECK(std::string(untouched) == "....");
+  }
+}
+
+TEST_CASE("an empty file is a file", "[io][file_reader]") {
+  const ScratchFolder folder;
+  const auto path = folder.write("nothing", "");
+  for (const FileAccess access : {FileAccess::map, FileAccess::read})
+    CHECK(FileReader(path, access).size() == 0);
+}
+
+TEST_CASE("a reader can be moved", "[io][file_reader]") {
+  const ScratchFolder folder;
+  const auto path = folder.write("letters", "abc");
+  for (const FileAccess access : {FileAccess::map, FileAccess::read}) {
+    FileReader first(path, access);
+    FileReader second(std::move(first));
+    FileReader third(folder.write("other", "xy"), access);
+    third = std::move(second);
+    char bytes[4] = {};
+    third.read(0, 3, bytes);
+    CHECK(std::string(bytes) == "abc");
+    CHECK(third.path() == path);
+  }
+}
+
+TEST_CASE("what is no file that can be read is refused", "[io][file_reader]") {
+  const ScratchFolder folder;
+  for (const FileAccess access : {FileAccess::map, FileAccess::read}) {
+    const std::string missing =
+        message_of<io::FileError>([&] { FileReader(folder.path() / "missing", access); });
+    CHECK(missing.find("missing: expected a file, got none") != std::string::npos);
+    const std::string other = message_of<io::FileError>([&] { FileReader(folder.path(), access); });
+    CHECK(other.find("expected a regular file, got something else") != std::string::npos);
+  }
+}
+
+TEST_CASE("a file that was shortened is refused by reads", "[io][file_reader]") {
+  const ScratchFolder folder;
+  const auto path = folder.write("long", std::string(100000, 'x'));
+  const FileReader file(path, FileAccess::read);
+  std::filesystem::resize_file(path, 10);
+  std::string bytes(100000, '\0');
+  CHECK_THROWS_AS(file.read(0, bytes.size(), bytes.data()), io::FileError);
+  file.read(0, 10, bytes.data());
+  CHECK(bytes.substr(0, 11) == "xxxxxxxxxx" + std::string(1, bytes[10]));
+}
+
+}  // namespace

@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include <lorapro/io/peft_adapter.hpp>
+
+#include <limits>
+
+#include "support/adapter_modules.hpp"
+#include "support/peft_folder.hpp"
+
+namespace {
+
+using lorapro::ConfigError;
+using lorapro::FileError;
+using lorapro::FormatError;
+using lorapro::RowMatrix;
+using lorapro::StorageType;
+using lorapro::io::AdapterModules;
+using lorapro::io::PeftAdapter;
+using lorapro::io::PeftConfig;
+using lorapro::io::write_peft_adapter;
+using peft_folder::config_with;
+using peft_folder::entry;
+using peft_folder::floats;
+using peft_folder::kAttention;
+using peft_folder::kConfig;
+
+TEST_CASE("a directory of PEFT's is read", "[peft_adapter]") {
+  const ScratchFolder folder;
+  const PeftAdapter adapter(peft_folder::write(folder));
+  REQUIRE(adapter.modules().size() == 2);
+  const auto& q = adapter.modules()[0];
+  CHECK(q.path == "model.layers.0.self_attn.q_proj");
+  CHECK(q.out_features == 3);
+  CHECK(q.in_features == 4);
+  CHECK(q.rank == 2);
+  CHECK(q.lora_alpha == 4);
+  CHECK(q.scaling() == 2);
+  CHECK(q.lora_A()(1, 2) == 7);
+  CHECK(q.lora_B()(2, 0) == -1);
+  const auto& v = adapter.modules()[1];
+  CHECK(v.rank == 1);
+  CHECK(v.scaling() == 6);
+  CHECK(v.lora_A()(0, 3) == 0.5F);
+  CHECK(adapter.replaced().empty());
+}
+
+TEST_CASE("a directory is written as it was read, byte for byte", "[peft_adapter]") {
+  const ScratchFolder from, to;
+  const PeftAdapter adapter(peft_folder::write(from));
+  write_peft_adapter(to.path() / "new" / "folder", adapter.config(), adapter.modules());
+  CHECK(bytes_of_file(to.path() / "new/folder/adapter_config.json") == kConfig);
+  CHECK(bytes_of_file(to.path() / "new/folder/adapter_model.safetensors") ==
+        peft_folder::weights());
+  for (const auto& file : std::filesystem::directory_iterator(to.path() / "new" / "folder"))
+    CHECK(file.path().extension() != ".part");
+}
+
+TEST_CASE("rsLoRA in the config is in the scaling", "[peft_adapter]") {
+  const ScratchFolder folder;
+  const PeftAdapter adapter(
+      peft_folder::write(folder, config_with("rslora\": false", "rslora\": true")));
+  CHECK(adapter.modules()[0].scaling() == 4 / std::sqrt(2.0));
+  CHECK(adapter.modules()[1].scaling() == 6);
+}
+
+TEST_CASE("factors of every type round trip", "[peft_adapter]") {
+  LORAPRO_TEST_RANDOM(random, 21);
+  const AdapterModules modules{support::random_module(random, "layers.0.q", 6, 5, 3, 7, true),
+                               support::random_module(random, "layers.1.q", 6, 5, 2, 7, true),
+                               support::random_module(random, "x.layers.1.q", 6, 5, 3, 7, true),
+                               support::random_module(random, "layers.10.q", 6, 5, 3, 9, true)};
+  for (const StorageType type : {StorageType::f32, StorageType::f16, StorageType::bf16}) {
+    const ScratchFolder folder;
+    write_peft_adapter(folder.path(), {}, modules, type);
+    const PeftAdapter adapter(folder.path());
+    REQUIRE(adapter.modules().size() == modules.size());
+    for (std::size_t k = 0; k < modules.size(); ++k) {
+      const auto& came = adapter.modules()[k];
+      const auto same = std::find_if(modules.begin(), modules.end(),
+                                     [&](const auto& module) { return module.path == came.path; });
+      REQUIRE(same != modules.end());
+      CHECK(came.scaling() == same->scaling());
+      CHECK(came.rank == same->rank);
+      lorapro::visit_storage_type(type, [&](auto zero) {
+        using T = decltype(zero);
+        CHECK(came.lora_A() == same->lora_A().template cast<T>().template cast<float>());
+        CHECK(came.lora_B() == same->lora_B().template cast<T>().template cast<float>());
+      });
+    }
+  }
+}
+
+TEST_CASE("patterns tell a path from longer ones that end in it", "[peft_adapter]") {
+  LORAPRO_TEST_RANDOM(random, 22);
+  const AdapterModules modules{support::random_module(random, "q", 2, 2, 1, 1),
+                               support::random_module(random, "a.q", 2, 2, 2, 1),
+                               support::random_module(random, "b.a.q", 2, 2, 2, 3),
+                               support::random_module(random, "c.b.a.q", 2, 2, 5, 4)};
+  const PeftConfig config = lorapro::io::fitted_config({}, modules);
+  const PeftConfig again = PeftConfig::parse(config.text(), "c");
+  for (const auto& module : modules) {
+    CHECK(again.rank_of(module.path) == module.rank);
+    CHECK(again.alpha_of(module.path) == module.lora_alpha);
+    CHECK(again.targets(module.path));
+  }
+}
+
+TEST_CASE("modules_to_save and biases are kept", "[peft_adapter]") {
+  const ScratchFolder from, to;
+  std::string config =
+      config_with("modules_to_save\": null", "modules_to_save\": [\n    \"norm\"\n  ]");
+  config.replace(config.find("\"none\""), 6, "\"all\"");
+  const std::string bytes = peft_folder::file(
+      peft_folder::kMetadata + "," + entry("base_model.model.lm_head.weight", 1, 2, 0) + "," +
+          entry(kAttention + "q_proj.bias", 1, 3, 8) + "," +
+          entry(kAttention + "q_proj.lora_A.weight", 2, 1, 20) + "," +
+          entry(kAttention + "q_proj.lora_B.weight", 1, 2, 28) + "," +
+          entry("base_model.model.model.norm.weight", 1, 2, 36),
+      floats({9, 8, 7, 6, 5, 1, 2, 3, 4, 10, 11}));
+  const PeftAdapter adapter(peft_folder::write(from, config, bytes));
+  REQUIRE(adapter.replaced().size() == 3);
+  CHECK(adapter.replaced()[0].name == "lm_head.weight");
+  CHECK(adapter.replaced()[1].name == "model.layers.0.self_attn.q_proj.bias");
+  CHECK(adapter.replaced()[2].name == "model.norm.weight");
+  write_peft_adapter(to.path(), adapter.config(), adapter.modules(), StorageType::f32,
+                     adapter.replaced());
+  CHECK(bytes_of_file(to.path() / "adapter_model.safetensors") == bytes);
+  CHECK(bytes_of_file(to.path() / "adapter_config.json") == config);
+}
+
+void refused(const std::string& config, const std::string& bytes, const std::string& message) {
+  const ScratchFolder folder;
+  peft_folder::write(folder, config, bytes);
+  CHECK_THROWS_AS(PeftAdapter(folder.path()), FormatError);
+  CHECK_THROWS_WITH(PeftAdapter(folder.path()), contains_text(message));
+}
+
+TEST_CASE("the rules of the tensors, broken one at a time", "[peft_adapter]") {
+  const auto one = [](const std::string& name, int rows, int cols) {
+    return peft_folder::file(entry(name, rows, cols, 0),
+                             std::string(static_cast<std::size_t>(4 * rows * cols), '\0'));
+  };
+  const auto pair = [](const std::string& A, const std::string& B) {
+    return peft_folder::file(A + "," + B, std::string(64, '\0'));
+  };
+  const std::string A = kAttention + "q_proj.lora_A.weight",
+                    B = kAttention + "q_proj.lora_B.weight";
+  refused(kConfig, one(A, 2, 4), "q_proj.lora_A.weight\": expected a lora_B.weight beside it");
+  refused(kConfig, one(B, 3, 2), "q_proj.lora_B.weight\": expected a lora_A.weight beside it");
+  refused(kConfig, pair(entry(A, 4, 2, 0), entry(B, 2, 4, 32)),
+          "expected rank 2, as the config has");
+  refused(kConfig, pair(entry(A, 2, 4, 0), entry(B, 2, 4, 32)), "lora_B.weight\": expected rank 2");
+  refused(kConfig,
+          pair(entry(kAttention + "k_proj.lora_A.weight", 2, 4, 0),
+               entry(kAttention + "k_proj.lora_B.weight", 4, 2, 32)),
+          "expected a module of target_modules");
+  refused(kConfig, one("model.q_proj.lora_A.weight", 2, 4), "begins with base_model.model.");
+  for (const std::string kind :
+       {".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_vector", ".lora_B.bias",
+        ".lora_A.default.weight", ".lora_magnitude_vector.weight"})
+    refused(kConfig, one(kAttention + "q_proj" + kind, 2, 4), "got a kind that is not supported");
+  refused(kConfig, one(kAttention + "q_proj.bias", 2, 4), "or a bias where bias is not none");
+  refused(kConfig, one("base_model.model.model.norm.weight", 2, 4),
+          "expected a factor, or a module");
+  refused(kConfig,
+          peft_folder::file("\"" + A +
+                                R"(":{"dtype":"F32","shape":[2,2,1,1],"data_offsets":[0,16]},")" +
+                                B + R"(":{"dtype":"F32","shape":[2,2],"data_offsets":[16,32]})",
+                            std::string(32, '\0')),
+          "expected a matrix, got (2, 2, 1, 1)");
+  refused(
+      kConfig,
+      peft_folder::file("\"" + A + R"(":{"dtype":"I32","shape":[2,2],"data_offsets":[0,16]},")" +
+                            B + R"(":{"dtype":"F32","shape":[2,2],"data_offsets":[16,32]})",
+                        std::string(32, '\0')),
+      "expected F64, F32, F16 or BF16, got I32");
+  refused(kConfig,
+          peft_folder::file("\"" + A + R"(":{"dtype":"F32","shape":[2,0],"data_offsets":[0,0]},")" +
+                                B + R"(":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]})",
+                            std::string(16, '\0')),
+          "expected sizes from 1 to 2^31");
+}
+
+TEST_CASE("numbers that are not finite are refused as they are read", "[peft_adapter]") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const ScratchFolder folder;
+  peft_folder::write(folder, kConfig,
+                     peft_folder::file(entry(kAttention + "q_proj.lora_A.weight", 2, 1, 0) + "," +
+                                           entry(kAttention + "q_proj.lora_B.weight", 1, 2, 8),
+                                       floats({1, nan, 1, 1})));
+  const PeftAdapter adapter(folder.path());
+  CHECK_NOTHROW(adapter.modules()[0].lora_B());
+  CHECK_THROWS_WITH(adapter.modules()[0].lora_A(),
+                    contains_text("lora_A.weight\": expected finite numbers"));
+}
+
+TEST_CASE("a directory cut anywhere is refused", "[peft_adapter]") {
+  const std::string bytes = peft_folder::weights();
+  const ScratchFolder folder;
+  peft_folder::write(folder);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    folder.write("adapter_model.safetensors", bytes.substr(0, size));
+    CHECK_THROWS_AS(PeftAdapter(folder.path()), FormatError);
+  }
+  folder.write("adapter_model.safetensors", bytes);
+  for (std::size_t size = 0; size < kConfig.size(); ++size) {
+    folder.write("adapter_config.json", kConfig.substr(0, size));
+    CHECK_THROWS_AS(PeftAdapter(folder.path()), FormatError);
+  }
+}
+
+TEST_CASE("files that are not there, and pickles", "[peft_adapter]") {
+  const ScratchFolder folder;
+  CHECK_THROWS_AS(PeftAdapter(folder.path()), FileError);
+  folder.write("adapter_config.json", kConfig);
+  CHECK_THROWS_AS(PeftAdapter(folder.path()), FileError);
+  folder.write("adapter_model.bin", "x");
+  CHECK_THROWS_WITH(PeftAdapter(folder.path()), contains_text("got a pickle alone"));
+}
+
+TEST_CASE("what cannot be written leaves no file", "[peft_adapter]") {
+  LORAPRO_TEST_RANDOM(random, 23);
+  const ScratchFolder folder;
+  const auto place = folder.path() / "a";
+  CHECK_THROWS_AS(write_peft_adapter(place, {}, {}), ConfigError);
+  auto module = support::random_module(random, "q", 2, 3, 1, 1);
+  CHECK_THROWS_AS(write_peft_adapter(place, {}, {module, module}), ConfigError);
+  auto other = support::random_module(random, "v", 2, 3, 1, 1, true);
+  CHECK_THROWS_WITH(write_peft_adapter(place, {}, {module, other}),
+                    contains_text("use_rslora: expected the same"));
+  module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Constant(1, 3, 70000)); };
+  CHECK_THROWS_WITH(write_peft_adapter(place, {}, {module}, StorageType::f16),
+                    contains_text("q.lora_A: expected numbers that are finite in F16"));
+  module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Zero(2, 3)); };
+  CHECK_THROWS_AS(write_peft_adapter(place, {}, {module}), lorapro::ShapeError);
+  CHECK((!std::filesystem::exists(place) || std::filesystem::is_empty(place)));
+}
+
+}  // namespace
