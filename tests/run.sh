@@ -4,8 +4,8 @@
 
 # Installs what is missing, builds and tests. The last lines are ctest's count of all tests.
 #   ./tests/run.sh         the core tests, with g++
-#   ./tests/run.sh --all   also clang++, the sanitizers, AArch64 in qemu, packaging, documentation,
-#                          examples, benchmarks
+#   ./tests/run.sh --all   also clang++, the sanitizers, AArch64 in qemu, fuzzers, packaging,
+#                          documentation, examples, benchmarks
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 
 case ${1-} in
@@ -54,7 +54,7 @@ fi
 
 # Each preset tests an instruction set of its own: dev the baseline (SSE2 on x86-64), clang this
 # machine's, asan AVX2 where the machine has it, aarch64 NEON.
-presets=(dev clang asan bench)
+presets=(dev clang asan fuzz bench)
 if $cross; then presets+=(aarch64); fi
 avx2=()
 if grep -qsw avx2 /proc/cpuinfo && grep -qsw fma /proc/cpuinfo; then
