@@ -172,15 +172,17 @@ double accuracy_on(Vit& vit, const LabelledImages& images, Index count) {
   return examples::accuracy(predictions, {images.labels.begin(), images.labels.begin() + count});
 }
 
-/// Trains the model for `epochs` on batches of `images`: `update()` moves the parameters after each
-/// backward pass, then `after_step(loss)` is called.
+/// Trains the model for `epochs` on batches of `images`, but for the first `done` steps: `update()`
+/// moves the parameters after each backward pass, then `after_step(loss)` is called.
 template <typename Update, typename AfterStep>
 void train(Vit& vit, const LabelledImages& images, int epochs, Index batch_size,
-           RandomEngine& engine, Update&& update, AfterStep&& after_step) {
+           RandomEngine& engine, std::int64_t done, Update&& update, AfterStep&& after_step) {
   RowMatrixf grad_logits;
+  std::int64_t step = 0;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     const auto order = examples::permutation(images.size(), engine);
     for (Index first = 0; first + batch_size <= images.size(); first += batch_size) {
+      if (step++ < done) continue;
       const auto batch =
           examples::take(images, {order.begin() + first, order.begin() + first + batch_size});
       const double loss =
@@ -193,7 +195,7 @@ void train(Vit& vit, const LabelledImages& images, int epochs, Index batch_size,
 }
 
 /// Trains a new model on the classes 0 to 4 of Fashion-MNIST.
-void pretrain(Vit& vit, const Options& options) {
+void pretrain(Vit& vit, const std::string& recipe, const Options& options) {
   constexpr Index kBatch = 64;
   const auto all = read_fashion(options, "train", 0, 4);
   const auto images = examples::slice(all, 0, std::min(all.size(), options.pretraining_size));
@@ -208,13 +210,12 @@ void pretrain(Vit& vit, const Options& options) {
   examples::nn::attach_to(optimizer, vit);
   examples::ProgressBar bar(steps);
   bar.set_label("pretraining");
+  const auto checkpoint = options.run_checkpoint();
+  examples::RunRecorder recorder(examples::pretraining_key(recipe), steps, steps, bar, &checkpoint);
+  const std::int64_t done = recorder.start(optimizer);
   train(
-      vit, images, options.pretraining_epochs, kBatch, engine,
-      [&] {
-        static_cast<void>(optimizer.step());
-        optimizer.zero_grad();
-      },
-      [&](double loss) { bar.advance(loss); });
+      vit, images, options.pretraining_epochs, kBatch, engine, done,
+      [&] { recorder.update(optimizer); }, [&](double loss) { recorder.after_step(loss); });
 }
 
 /// The file with the base: that of an earlier run, or a new one.
@@ -230,10 +231,11 @@ std::filesystem::path base_file(const Options& options) {
   const bool made_before = examples::holds_pretrained(path, recipe);
   Vit vit(options.vit);
   if (!made_before) {
-    pretrain(vit, options);
+    pretrain(vit, recipe, options);
     examples::write_pretrained(path, recipe, vit);
+    options.run_checkpoint().remove();
   }
-  examples::nn::load_parameters(vit, example::TensorFile(path.string()));
+  examples::nn::load_parameters(vit, lorapro::io::SafetensorsReader(path));
   const auto test = read_fashion(options, "t10k", 0, 4);
   fmt::print("base: {}; test accuracy there {:.4f} ({} {})\n", recipe,
              accuracy_on(vit, test, std::min(test.size(), options.evaluation_size)),
@@ -260,20 +262,18 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
 
   lorapro::Optimizer<float, Rule> optimizer(
       options.optimizer_config(request.method, request.key.learning_rate, steps));
-  examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar);
+  examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar, request.checkpoint);
   examples::Run& run = recorder.run();
   run.trainable_parameters = examples::nn::attach_to(optimizer, vit, {}, is_in_blocks);
   run.trainable_parameters += examples::attach_head(optimizer, vit.head(), request.method);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
-  if (options.align_init && examples::info(request.method).trains_adapters) {
-    recorder.align(examples::GradientAlignedInit(examples::nn::trained_linears(vit)));
-  }
-  if (options.measure_steps) recorder.watch(step_measurements(vit, options, request.method));
 
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 10, 1);
   const Index quick_size = std::min(problem.evaluation.size(), kQuickSize);
+  const std::int64_t done = examples::start_run(recorder, optimizer, vit, options, request.method);
   train(
-      vit, images, options.epochs, options.batch_size, engine, [&] { recorder.update(optimizer); },
+      vit, images, options.epochs, options.batch_size, engine, done,
+      [&] { recorder.update(optimizer); },
       [&](double loss) {
         const std::int64_t step = recorder.after_step(loss);
         if (step % steps_per_evaluation == 0 && step < steps) {
@@ -286,7 +286,7 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
 }
 
 /// Makes what `request` asks for of the base and fine-tunes it.
-examples::Run run_method(const example::TensorFile& base, const Problem& problem,
+examples::Run run_method(const lorapro::io::SafetensorsReader& base, const Problem& problem,
                          const Options& options, const examples::RunRequest& request,
                          examples::ProgressBar& bar) {
   // The seed decides over the head, the adapters, the choice of images and their order.
@@ -334,7 +334,7 @@ void compare_methods(const Options& options) {
   examples::nn::set_threads(options.threads);
   const Problem problem = read_problem(options);
   const auto file = base_file(options);
-  const example::TensorFile base(file.string());
+  const lorapro::io::SafetensorsReader base(file);
   fmt::print("{}: {} of {} training images, accuracy on {} {} images\n", options.data,
              options.train_size, problem.training.size(), problem.evaluation.size(),
              options.validation ? "validation" : "test");

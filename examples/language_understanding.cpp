@@ -110,15 +110,18 @@ double early_accuracy(nn::SentenceClassifier<float>& model, const Examples& exam
                             {examples.labels.begin(), examples.labels.begin() + count});
 }
 
-/// Trains the model for `epochs` on batches of `examples`: `update()` moves the parameters after
-/// each backward pass, then `after_step(loss)` is called.
+/// Trains the model for `epochs` on batches of `examples`, but for the first `done` steps:
+/// `update()` moves the parameters after each backward pass, then `after_step(loss)` is called.
 template <typename Update, typename AfterStep>
 void train(nn::SentenceClassifier<float>& model, const Examples& examples, int epochs,
-           Index batch_size, RandomEngine& engine, Update&& update, AfterStep&& after_step) {
+           Index batch_size, RandomEngine& engine, std::int64_t done, Update&& update,
+           AfterStep&& after_step) {
   Matrix grad_logits;
+  std::int64_t step = 0;
   for (int epoch = 0; epoch < epochs; ++epoch) {
     const auto order = examples::permutation(examples.size(), engine);
     for (Index first = 0; first + batch_size <= examples.size(); first += batch_size) {
+      if (step++ < done) continue;
       Examples batch;
       for (Index i = first; i < first + batch_size; ++i) {
         const auto row = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
@@ -151,20 +154,17 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
 
   lorapro::Optimizer<float, Rule> optimizer(
       options.optimizer_config(request.method, request.key.learning_rate, steps));
-  examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar);
+  examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar, request.checkpoint);
   examples::Run& run = recorder.run();
   run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
   run.trainable_parameters += examples::attach_head(optimizer, model.head(), request.method);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
-  if (options.align_init && examples::info(request.method).trains_adapters) {
-    recorder.align(examples::GradientAlignedInit(nn::trained_linears(model.encoder())));
-  }
-  if (options.measure_steps)
-    recorder.watch(step_measurements(model.encoder(), options, request.method));
 
   const std::int64_t steps_per_evaluation = std::max<std::int64_t>(steps / 4, 1);
+  const std::int64_t done =
+      examples::start_run(recorder, optimizer, model.encoder(), options, request.method);
   train(
-      model, examples, options.epochs, options.batch_size, engine,
+      model, examples, options.epochs, options.batch_size, engine, done,
       [&] { recorder.update(optimizer); },
       [&](double loss) {
         const std::int64_t step = recorder.after_step(loss);

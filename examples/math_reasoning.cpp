@@ -73,7 +73,8 @@ struct Options : examples::GptOptions {
 };
 
 /// Teaches a new model to add and subtract on sheets of plain sums, then on spread ones as well.
-void pretrain(Gpt& gpt, const NumberPairs& pairs, const Options& options) {
+void pretrain(Gpt& gpt, const NumberPairs& pairs, const std::string& recipe,
+              const Options& options) {
   constexpr int kBatch = 32, kSpread = 20;
   RandomEngine engine(0);
   gpt.randomize(engine);
@@ -88,6 +89,10 @@ void pretrain(Gpt& gpt, const NumberPairs& pairs, const Options& options) {
   attach_to(optimizer, gpt);
   examples::ProgressBar bar(options.pretraining_steps);
   bar.set_label("pretraining");
+  const auto checkpoint = options.run_checkpoint();
+  examples::RunRecorder recorder(examples::pretraining_key(recipe), options.pretraining_steps,
+                                 options.pretraining_steps, bar, &checkpoint);
+  const std::int64_t done = recorder.start(optimizer);
   for (std::int64_t step = 0; step < options.pretraining_steps; ++step) {
     const bool plain_only = step < options.pretraining_steps * 35 / 100;
     std::vector<LabelledTokens> texts;
@@ -95,11 +100,11 @@ void pretrain(Gpt& gpt, const NumberPairs& pairs, const Options& options) {
       texts.push_back(!plain_only && i < kSpread ? spread_sum(pairs, Split::training, engine)
                                                  : plain_sums(pairs, Split::training, engine));
     }
+    if (step < done) continue;  // with the engine where it was
     const auto batch = examples::nn::make_batch(texts);
     const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
-    static_cast<void>(optimizer.step());
-    optimizer.zero_grad();
-    bar.advance(loss);
+    recorder.update(optimizer);
+    recorder.after_step(loss);
   }
 }
 
@@ -130,7 +135,7 @@ std::filesystem::path base_file(const NumberPairs& pairs, const Options& options
                                                 options.pretraining_steps);
   if (examples::holds_pretrained(path, recipe)) return path;
   Gpt gpt(options.base);
-  pretrain(gpt, pairs, options);
+  pretrain(gpt, pairs, recipe, options);
   RandomEngine engine(1);
   std::vector<LabelledTokens> plain, spread;
   for (int i = 0; i < 500; ++i) {
@@ -141,6 +146,7 @@ std::filesystem::path base_file(const NumberPairs& pairs, const Options& options
               examples::nn::kNoLabel);
   }
   examples::write_pretrained(path, recipe, gpt);
+  options.run_checkpoint().remove();
   fmt::print("base written to {}: exact match {:.4f} on plain sums, {:.4f} on spread ones\n",
              path.string(), exact_match(gpt, plain), exact_match(gpt, spread));
   return path;

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 
 // Trains a small byte-level GPT on English text, the base that `dialogue` and `code_generation`
-// fine-tune, and writes it as safetensors. An interrupted training goes on where its last
-// checkpoint was. examples/models/README.md has the command that made the model shipped there.
+// fine-tune, and writes it as safetensors. With --resume an interrupted training goes on where its
+// last checkpoint was. examples/models/README.md has the command that made the model shipped there.
 //
 //   examples/data/text.sh && pretrain_gpt
 
@@ -15,12 +15,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
-#include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 
-#include "nn/checkpoint.hpp"
 #include "nn/gpt.hpp"
 #include "nn/gpt_text.hpp"
 #include "nn/model_file.hpp"
@@ -28,6 +25,7 @@
 #include "support/program.hpp"
 #include "support/progress_bar.hpp"
 #include "support/run_options.hpp"
+#include "support/run_recorder.hpp"
 #include "support/text_files.hpp"
 #include "support/text_windows.hpp"
 
@@ -46,6 +44,7 @@ struct Options {
   int threads = 0;
   std::filesystem::path output = "gpt_english.safetensors";
   std::filesystem::path cache = examples::default_cache("cache");
+  examples::CheckpointOptions checkpoint;
   bool fresh = false;
   bool smoke = false;
   GptConfig model;
@@ -97,7 +96,20 @@ void pretrain(const Options& options) {
   examples::nn::set_threads(options.threads);
   const Corpus corpus = options.smoke ? counting_rhyme() : read_corpus(options.cache);
   const std::string recipe = recipe_of(options, corpus);
-  const std::filesystem::path checkpoint = options.output.string() + ".checkpoint";
+  const std::int64_t evaluation = std::max<std::int64_t>(options.steps / 10, 100);
+  examples::CheckpointOptions kept = options.checkpoint;
+  if (kept.file.empty()) kept.file = options.output.string() + ".checkpoint";
+  if (kept.every == 0) kept.every = evaluation;
+  const examples::RunCheckpoint checkpoint(kept);
+  const examples::RunKey key = examples::pretraining_key(recipe);
+  if (std::filesystem::exists(kept.file) && !kept.resume && !options.fresh) {
+    throw examples::UsageError("--resume", kept.file.string() +
+                                               " is there: --resume goes on from it, --fresh "
+                                               "begins anew");
+  }
+  if (const auto saved = checkpoint.key(); saved && !(*saved == key)) {
+    throw examples::UsageError("--resume", kept.file.string() + " is of another training");
+  }
 
   Gpt<float> gpt(options.model);
   examples::RandomEngine engine(options.seed);
@@ -111,31 +123,13 @@ void pretrain(const Options& options) {
   lorapro::Optimizer<float, lorapro::AdamWRule> optimizer(config);
   const Index parameters = attach_to(optimizer, gpt);
 
-  if (!options.fresh && std::filesystem::exists(checkpoint)) {
-    const example::TensorFile file(checkpoint.string());
-    if (file.metadata("recipe") != recipe) {
-      file.fail("is of another training; --fresh replaces it");
-    }
-    load_parameters(gpt, file);
-    examples::nn::load_optimizer(optimizer, file);
-    fmt::print("goes on after step {} ({})\n", optimizer.step_count(), checkpoint.string());
-  }
   fmt::print("{}; {} parameters\n", recipe, parameters);
   std::fflush(stdout);
 
-  const auto save = [&](const std::filesystem::path& path, bool with_optimizer,
-                        std::optional<double> bits) {
-    examples::TensorWriter file;
-    save_parameters(gpt, file);
-    file.add_metadata("recipe", recipe);
-    if (with_optimizer) examples::nn::save_optimizer(optimizer, file);
-    if (bits) file.add_metadata("held_out_bits_per_character", fmt::format("{:.4f}", *bits));
-    file.write(path);
-  };
-  const std::int64_t first = optimizer.step_count();
-  examples::ProgressBar bar(options.steps - first);
+  examples::ProgressBar bar(options.steps);
   bar.set_label("pretraining");
-  const std::int64_t evaluation = std::max<std::int64_t>(options.steps / 10, 100);
+  examples::RunRecorder recorder(key, options.steps, options.steps, bar, &checkpoint);
+  const std::int64_t first = recorder.start(optimizer);
   using Clock = std::chrono::steady_clock;
   Clock::duration in_steps{};
   for (std::int64_t step = first; step < options.steps; ++step) {
@@ -143,17 +137,15 @@ void pretrain(const Options& options) {
     const auto batch = examples::random_windows(corpus.training, options.batch_size,
                                                 options.model.context, options.seed, step);
     const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
-    if (optimizer.step().skipped_non_finite > 0) {
+    recorder.update(optimizer);
+    if (recorder.skipped() > 0) {
       throw std::runtime_error("the training has diverged: take a lower learning rate");
     }
-    optimizer.zero_grad();
     in_steps += Clock::now() - start;
-    bar.advance(loss);
-    const std::int64_t done = step + 1;
+    const std::int64_t done = recorder.after_step(loss);
     if (done % evaluation == 0 && done < options.steps) {
       bar.print(fmt::format("step {}: {:.3f} bits per character on 20,000 held-out ones", done,
                             examples::score_text(gpt, corpus.held_out, 20000).bits_per_character));
-      save(checkpoint, true, std::nullopt);
     }
   }
 
@@ -172,9 +164,12 @@ void pretrain(const Options& options) {
                examples::printable(
                    sample(gpt, prompt, {options.smoke ? 40 : 300, temperature, ""}, sampler)));
   }
-  save(options.output, false, score.bits_per_character);
-  std::error_code ignored;
-  std::filesystem::remove(checkpoint, ignored);
+  lorapro::io::SafetensorsWriter file;
+  save_parameters(gpt, file);
+  file.set_metadata("recipe", recipe);
+  file.set_metadata("held_out_bits_per_character", fmt::format("{:.4f}", score.bits_per_character));
+  file.write(options.output);
+  checkpoint.remove();
   fmt::print("written to {}\n", options.output.string());
 }
 
@@ -200,13 +195,13 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "Threads; 0 for all cores")
       ->check(examples::in_range(0, 1024))
       ->capture_default_str();
-  app.add_option("--output", options.output, "The model; a checkpoint is kept beside it")
-      ->type_name("FILE")
-      ->capture_default_str();
+  app.add_option("--output", options.output, "The model")->type_name("FILE")->capture_default_str();
   app.add_option("--cache", options.cache, "Folder of the data that text.sh has fetched")
       ->type_name("DIR")
       ->capture_default_str();
-  app.add_flag("--fresh", options.fresh, "Begin anew, even if there is a checkpoint");
+  auto* const fresh =
+      app.add_flag("--fresh", options.fresh, "Begin anew, even if there is a checkpoint");
+  examples::add_checkpoint_options(app, options.checkpoint, "FILE.checkpoint")->excludes(fresh);
   app.add_flag("--smoke", options.smoke, "A tiny model on a built-in rhyme, in a few seconds");
   if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
   if (options.smoke) {

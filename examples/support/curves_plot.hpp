@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <lorapro/io/atomic_file.hpp>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -15,7 +16,6 @@
 #include <string_view>
 #include <vector>
 
-#include "atomic_file.hpp"
 #include "run.hpp"
 
 extern char** environ;
@@ -153,12 +153,12 @@ unset output
   const auto png = dir / "curves.png";
   const auto part = [](const std::filesystem::path& path) { return path.string() + ".part"; };
   const auto script = dir / "curves.gnuplot";
-  write_atomically(script,
-                   data +
-                       draw("svg size 1200,470 dynamic font 'Helvetica,14' "
-                            "background '#ffffff'",
-                            part(svg)) +
-                       draw("pngcairo size 1800,705 fontscale 1.5 font 'Sans,11'", part(png)));
+  lorapro::io::write_file(
+      script, data +
+                  draw("svg size 1200,470 dynamic font 'Helvetica,14' "
+                       "background '#ffffff'",
+                       part(svg)) +
+                  draw("pngcairo size 1800,705 fontscale 1.5 font 'Sans,11'", part(png)));
   const std::string problem = detail::run_gnuplot(script);
   if (!problem.empty()) {
     std::filesystem::remove(part(svg));

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <algorithm>  // std::any_of
 #include <cstdint>
 #include <cstdio>
 #include <fmt/format.h>
@@ -24,6 +25,7 @@ namespace examples {
 struct RunRequest {
   Method method;
   RunKey key;
+  const RunCheckpoint* checkpoint = nullptr;
 };
 
 /// Does the run and returns its result; calls advance() on the bar once per step.
@@ -55,6 +57,7 @@ inline void run_experiment(const Task& task, const std::string& title, const Run
                            const nlohmann::json& own_options, std::int64_t steps_per_run,
                            const TrainFunction& train) {
   Results results(task, options.output, options.fresh);
+  const RunCheckpoint checkpoint = options.run_checkpoint();
   std::vector<RunRequest> requests;
   for (const Method method : options.methods) {
     nlohmann::json recorded = recorded_options(options, method);
@@ -63,8 +66,16 @@ inline void run_experiment(const Task& task, const std::string& title, const Run
       for (int seed = 0; seed < options.seeds; ++seed) {
         requests.push_back({method,
                             {std::string(info(method).name), learning_rate,
-                             options.first_seed + static_cast<std::uint64_t>(seed), recorded}});
+                             options.first_seed + static_cast<std::uint64_t>(seed), recorded},
+                            &checkpoint});
       }
+    }
+  }
+  if (const auto key = checkpoint.key()) {
+    const bool known = std::any_of(requests.begin(), requests.end(),
+                                   [&](const RunRequest& request) { return request.key == *key; });
+    if (!known) {
+      throw UsageError("--resume", checkpoint.path().string() + " is of another comparison");
     }
   }
   std::int64_t reused = 0;
@@ -84,6 +95,7 @@ inline void run_experiment(const Task& task, const std::string& title, const Run
                           run.key.learning_rate, run.key.seed, task.metric, run.value,
                           run.final_loss, run.seconds));
     results.add(std::move(run));
+    checkpoint.remove();
   }
 
   std::vector<const Run*> runs;

@@ -102,7 +102,7 @@ class GptBase {
  private:
   std::string path_;
   nn::GptConfig config_;
-  std::optional<example::TensorFile> file_;
+  std::optional<lorapro::io::SafetensorsReader> file_;
 };
 
 inline std::int64_t steps_per_run(const GptOptions& options) {
@@ -122,20 +122,18 @@ Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& op
   lorapro::Optimizer<float, Rule> optimizer(
       options.optimizer_config(request.method, request.key.learning_rate, steps));
   const std::int64_t last_epoch = steps / options.epochs;
-  RunRecorder recorder(request.key, steps, last_epoch, bar);
+  RunRecorder recorder(request.key, steps, last_epoch, bar, request.checkpoint);
   Run& run = recorder.run();
   run.trainable_parameters = attach_to(optimizer, gpt);
   run.optimizer_state_bytes = static_cast<std::int64_t>(optimizer.state_bytes());
-  if (options.align_init && info(request.method).trains_adapters) {
-    recorder.align(GradientAlignedInit(nn::trained_linears(gpt)));
-  }
-  if (options.measure_steps) recorder.watch(step_measurements(gpt, options, request.method));
 
   const std::int64_t steps_per_metric = std::max<std::int64_t>(steps / 5, 1);
-  run.metric_curve.emplace_back(0, task.quick_metric(gpt));
+  const std::int64_t first_step = start_run(recorder, optimizer, gpt, options, request.method);
+  if (first_step == 0) run.metric_curve.emplace_back(0, task.quick_metric(gpt));
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto order = permutation(static_cast<Eigen::Index>(chosen.size()), engine);
     for (std::int64_t i = 0; i < last_epoch; ++i) {
+      if (epoch * last_epoch + i < first_step) continue;
       std::vector<nn::LabelledTokens> examples;
       for (lorapro::Index k = 0; k < options.batch_size; ++k) {
         const auto place = static_cast<std::size_t>(i * options.batch_size + k) % order.size();

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 
 #include "../nn/model_file.hpp"
@@ -18,8 +17,8 @@ namespace examples {
 inline bool holds_pretrained(const std::filesystem::path& path, const std::string& recipe) {
   if (!std::filesystem::exists(path)) return false;
   try {
-    return example::TensorFile(path.string()).metadata("recipe") == recipe;
-  } catch (const std::runtime_error&) {
+    return lorapro::io::SafetensorsReader(path).metadata("recipe") == recipe;
+  } catch (const lorapro::Error&) {
     return false;  // damaged: it is to be made again
   }
 }
@@ -27,9 +26,9 @@ inline bool holds_pretrained(const std::filesystem::path& path, const std::strin
 /// Writes the model, made as the one-line text `recipe` says.
 template <typename Model>
 void write_pretrained(const std::filesystem::path& path, const std::string& recipe, Model& model) {
-  TensorWriter file;
+  lorapro::io::SafetensorsWriter file;
   nn::save_parameters(model, file);
-  file.add_metadata("recipe", recipe);
+  file.set_metadata("recipe", recipe);
   if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path());
   file.write(path);
 }

@@ -25,6 +25,9 @@ class ProgressBar {
   /// What the steps from now on belong to.
   void set_label(std::string label) { label_ = std::move(label); }
 
+  /// That many steps were done before.
+  void skip(std::int64_t steps) { total_ = std::max<std::int64_t>(total_ - steps, 1); }
+
   /// One more step is done; `loss` is its training loss.
   void advance(double loss) {
     ++done_;

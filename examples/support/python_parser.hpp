@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <lorapro/io/atomic_file.hpp>
 #include <array>
 #include <cstdio>  // popen
 #include <cstdlib>
@@ -9,8 +10,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "atomic_file.hpp"
 
 namespace examples {
 
@@ -57,7 +56,7 @@ inline std::optional<std::vector<bool>> parsed_by_python(const std::vector<std::
     }
     list.push_back(utf8);
   }
-  write_atomically(file, list.dump());
+  lorapro::io::write_file(file, list.dump());
   const std::string command = "python3 -c " + detail::shell_quoted(kScript) + " " +
                               detail::shell_quoted(file.string()) + " 2> /dev/null";
   std::string output;

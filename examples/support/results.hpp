@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <lorapro/io/atomic_file.hpp>
 #include <algorithm>  // std::find_if
 #include <filesystem>
 #include <fmt/format.h>
@@ -12,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "atomic_file.hpp"
 #include "run.hpp"
 
 namespace examples {
@@ -47,8 +47,8 @@ class Results {
   /// Adds a run and writes the files, so that an interruption costs at most the run under way.
   void add(Run run) {
     runs_.push_back(std::move(run));
-    write_atomically(json_path(), json());
-    write_atomically(dir_ / "results.csv", csv());
+    lorapro::io::write_file(json_path(), json());
+    lorapro::io::write_file(dir_ / "results.csv", csv());
   }
 
  private:

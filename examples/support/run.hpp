@@ -58,6 +58,23 @@ inline Curve curve_from_json(const nlohmann::json& json) {
 
 }  // namespace detail
 
+/// Of the training of the base that a program makes in its first run.
+inline RunKey pretraining_key(const std::string& recipe) {
+  return {"pretraining", 0, 0, {{"recipe", recipe}}};
+}
+
+inline nlohmann::json to_json(const RunKey& key) {
+  return {{"method", key.method},
+          {"learning_rate", key.learning_rate},
+          {"seed", key.seed},
+          {"options", key.options}};
+}
+
+/// \throws nlohmann::json::exception if `json` lacks something.
+inline RunKey key_from_json(const nlohmann::json& json) {
+  return {json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
+}
+
 /// `metric` names the curve of the metric: "accuracy" gives "accuracy_curve".
 inline nlohmann::ordered_json to_json(const Run& run, const std::string& metric) {
   return {{"method", run.key.method},
@@ -79,7 +96,7 @@ inline nlohmann::ordered_json to_json(const Run& run, const std::string& metric)
 /// \throws nlohmann::json::exception if `json` is not what to_json writes.
 inline Run run_from_json(const nlohmann::json& json, const std::string& metric) {
   Run run;
-  run.key = {json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
+  run.key = key_from_json(json);
   run.value = detail::number_or_nan(json.at("value"));
   if (json.contains("further_metrics")) {
     for (const auto& [name, value] : json.at("further_metrics").items()) {

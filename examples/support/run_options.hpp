@@ -20,6 +20,7 @@
 
 #include "cache.hpp"
 #include "method.hpp"
+#include "run_checkpoint.hpp"
 
 namespace examples {
 
@@ -53,6 +54,14 @@ struct RunOptions {
   std::filesystem::path cache;
   bool fresh = false;
   bool measure_steps = false;
+  CheckpointOptions checkpoint;
+
+  /// Of the training under way.
+  RunCheckpoint run_checkpoint() const {
+    CheckpointOptions options = checkpoint;
+    if (options.file.empty()) options.file = output / "run.checkpoint";
+    return RunCheckpoint(options);
+  }
 
   /// "one seed", "mean of 3 seeds"
   std::string seeds_text() const {
@@ -185,6 +194,18 @@ inline CLI::Validator in_range(double low, double high) {
           ""};
 }
 
+/// Adds those of checkpoints. \param default_file  for the help. \return --resume.
+inline CLI::Option* add_checkpoint_options(CLI::App& app, CheckpointOptions& options,
+                                           const std::string& default_file) {
+  app.add_option("--checkpoint", options.file,
+                 "Where the training under way is kept [default: " + default_file + "]")
+      ->type_name("FILE");
+  app.add_option("--checkpoint-every", options.every, "Steps between two checkpoints; 0 for none")
+      ->check(in_range(0, 1e9))
+      ->capture_default_str();
+  return app.add_flag("--resume", options.resume, "Go on where the checkpoint is, if there is one");
+}
+
 /// Adds the common options to `app`; what `options` holds already are their defaults.
 inline void add_run_options(CLI::App& app, RunOptions& options) {
   std::string default_methods;
@@ -257,7 +278,9 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
       ->capture_default_str();
   app.add_flag("--measure-steps", options.measure_steps,
                "Record how far the steps are from the full gradient, at a few of them");
-  app.add_flag("--fresh", options.fresh, "Do again the runs that DIR/results.json holds already");
+  auto* const fresh = app.add_flag("--fresh", options.fresh,
+                                   "Do again the runs that DIR/results.json holds already");
+  add_checkpoint_options(app, options.checkpoint, "DIR/run.checkpoint")->excludes(fresh);
 }
 
 /// What --smoke changes in every program; what the user has set stays.

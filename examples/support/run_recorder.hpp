@@ -6,27 +6,51 @@
 #include <cmath>  // std::isfinite
 #include <cstdint>
 #include <fmt/format.h>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
 
 #include "gradient_aligned_init.hpp"
 #include "progress_bar.hpp"
-#include "run.hpp"
+#include "run_checkpoint.hpp"
 #include "step_measurements.hpp"
 
 namespace examples {
 
 /// Watches a fine-tuning and fills in its Run: how long it and its optimizer took, the curve of the
-/// loss, and the loss of the last epoch. The metric is the caller's.
+/// loss, and the loss of the last epoch. The metric is the caller's. Keeps the state of both in a
+/// checkpoint, from which an interrupted run goes on with the same bits.
 class RunRecorder {
  public:
-  RunRecorder(RunKey key, std::int64_t steps, std::int64_t steps_per_epoch, ProgressBar& bar)
-      : steps_(steps), steps_per_epoch_(steps_per_epoch), bar_(bar) {
+  /// \param checkpoint  null for none.
+  RunRecorder(RunKey key, std::int64_t steps, std::int64_t steps_per_epoch, ProgressBar& bar,
+              const RunCheckpoint* checkpoint = nullptr)
+      : steps_(steps), steps_per_epoch_(steps_per_epoch), bar_(bar), checkpoint_(checkpoint) {
     run_.key = std::move(key);
   }
 
   Run& run() { return run_; }
+
+  /// Takes the run up where its checkpoint has it. To be called before the first step, when all is
+  /// attached. \return how many steps are done: these are to be left out.
+  template <typename Optimizer>
+  std::int64_t start(Optimizer& optimizer) {
+    if (checkpoint_ == nullptr) return 0;
+    save_ = [this, &optimizer] { checkpoint_->save(run_.key, progress(), optimizer); };
+    const std::optional<nlohmann::json> saved = checkpoint_->load(run_.key, optimizer);
+    if (!saved) return 0;
+    run_ = run_from_json(saved->at("run"), "metric");
+    step_ = saved->at("step");
+    skipped_ = saved->at("skipped");
+    loss_since_point_ = detail::number_or_nan(saved->at("loss_since_point"));
+    in_optimizer_ = Clock::duration(saved->at("in_optimizer").get<Clock::rep>());
+    start_ -= Clock::duration(saved->at("elapsed").get<Clock::rep>());
+    started_at_ = step_;
+    bar_.skip(step_);
+    bar_.print(fmt::format("goes on after step {} ({})", step_, checkpoint_->path().string()));
+    return step_;
+  }
 
   /// Has the adapters start from the first batch. To be called before it.
   void align(GradientAlignedInit init) { init_.emplace(std::move(init)); }
@@ -34,12 +58,14 @@ class RunRecorder {
   /// Has some steps measured. To be called before the first one.
   void watch(StepMeasurements measurements) {
     measurements_.emplace(std::move(measurements));
-    measurements_->watch();
+    if (measured()) measurements_->watch();
   }
 
   /// One step of the optimizer, timed, by gradients that are zeroed then.
   template <typename Optimizer>
   void update(Optimizer& optimizer) {
+    // Here the caller has done all that belongs to the last step.
+    if (save_ && step_ > started_at_ && checkpoint_->due(step_)) save_();
     if (init_) {
       init_->apply();
       init_.reset();
@@ -72,6 +98,9 @@ class RunRecorder {
     return step_;
   }
 
+  /// Updates that were left out because their gradients were not finite.
+  std::int64_t skipped() const { return skipped_; }
+
   /// To be called last, once the metric is measured.
   Run finish() {
     if (skipped_ > 0) {
@@ -93,10 +122,22 @@ class RunRecorder {
   /// Whether the step under way is one of the about eight that are measured.
   bool measured() const { return step_ % std::max<std::int64_t>(steps_ / 8, 1) == 0; }
 
+  nlohmann::json progress() const {
+    return {{"run", to_json(run_, "metric")},
+            {"step", step_},
+            {"skipped", skipped_},
+            {"loss_since_point", loss_since_point_},
+            {"in_optimizer", in_optimizer_.count()},
+            {"elapsed", (Clock::now() - start_).count()}};
+  }
+
   Run run_;
   std::int64_t steps_;
   std::int64_t steps_per_epoch_;
   ProgressBar& bar_;
+  const RunCheckpoint* checkpoint_;
+  std::function<void()> save_;
+  std::int64_t started_at_ = 0;
   std::optional<GradientAlignedInit> init_;
   std::optional<StepMeasurements> measurements_;
   std::int64_t step_ = 0;
@@ -105,5 +146,18 @@ class RunRecorder {
   Clock::duration in_optimizer_{};
   Clock::time_point start_ = Clock::now();
 };
+
+/// Starts or takes up a fine-tuning of `model` by what `options` say besides the optimizer's part.
+/// To be called when all is attached. \return how many steps are done: these are to be left out.
+template <typename Model, typename Optimizer>
+std::int64_t start_run(RunRecorder& recorder, Optimizer& optimizer, Model& model,
+                       const RunOptions& options, Method method) {
+  const std::int64_t done = recorder.start(optimizer);
+  if (done == 0 && options.align_init && info(method).trains_adapters) {
+    recorder.align(GradientAlignedInit(nn::trained_linears(model)));
+  }
+  if (options.measure_steps) recorder.watch(step_measurements(model, options, method));
+  return done;
+}
 
 }  // namespace examples

@@ -2,14 +2,28 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/io/safetensors.hpp>
 #include <lorapro/lorapro.hpp>
 #include <algorithm>
 #include <string>
 #include <vector>
 
-#include "tensor_file.hpp"
-
 namespace example {
+
+using lorapro::io::SafetensorsReader;
+
+[[noreturn]] inline void fail(const SafetensorsReader& file, const std::string& problem) {
+  throw lorapro::FormatError(file.path().string() + ": " + problem);
+}
+
+/// The numbers of a tensor that has to be there in this shape, row-major.
+inline std::vector<double> numbers(const SafetensorsReader& file, const std::string& name,
+                                   const std::vector<lorapro::Index>& shape) {
+  const auto& tensor = file.at(name, {shape.begin(), shape.end()});
+  std::vector<double> values(static_cast<std::size_t>(tensor.count()));
+  file.read(tensor, values.data());
+  return values;
+}
 
 /// A reference trajectory: a start, full gradients that do not depend on the trajectory, and the
 /// factors after each step. tests/golden/README.md describes the file.
@@ -17,12 +31,12 @@ struct Trajectory {
   using Matrix = lorapro::RowMatrix<double>;
 
   explicit Trajectory(const std::string& path) {
-    const TensorFile file(path);
+    const SafetensorsReader file(path);
     const auto number = [&](const char* key) {
       try {
         return std::stod(file.metadata(key));
       } catch (const std::logic_error&) {
-        file.fail(std::string("has a metadata entry ") + key + " that is not a number");
+        fail(file, std::string("has a metadata entry ") + key + " that is not a number");
       }
     };
     out_features = static_cast<lorapro::Index>(number("m"));
@@ -30,10 +44,10 @@ struct Trajectory {
     rank = static_cast<lorapro::Index>(number("r"));
     const auto steps = static_cast<lorapro::Index>(number("steps"));
     if (out_features < 1 || in_features < 1 || rank < 1 || steps < 1)
-      file.fail("has sizes below 1");
+      fail(file, "has sizes below 1");
     mode = file.metadata("mode");
     if (mode != "sgd" && mode != "adamw_efficient" && mode != "adamw_full")
-      file.fail("has the unknown mode " + mode);
+      fail(file, "has the unknown mode " + mode);
     scaling = number("s");
     config.group.lr = number("lr");
     config.group.weight_decay = mode == "sgd" ? 0.0 : number("wd");
@@ -41,7 +55,7 @@ struct Trajectory {
     config.eps = number("eps");
     const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
     if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number())
-      file.fail("has betas that are not two numbers");
+      fail(file, "has betas that are not two numbers");
     config.beta1 = betas[0];
     config.beta2 = betas[1];
     config.damping = 0;
@@ -52,19 +66,20 @@ struct Trajectory {
     // pinv(S + delta I) and a gauge with the wrong inverse: what the library does not reproduce.
     reproduced = number("delta") == 0 && xmode != "symmetry_official";
 
-    lora_A.push_back(matrix(file.get("A0", {rank, in_features}), 0, rank, in_features));
-    lora_B.push_back(matrix(file.get("B0", {out_features, rank}), 0, out_features, rank));
-    const auto& G = file.get("G", {steps, out_features, in_features});
-    const auto& A = file.get("A", {steps, rank, in_features});
-    const auto& B = file.get("B", {steps, out_features, rank});
+    lora_A.push_back(matrix(numbers(file, "A0", {rank, in_features}), 0, rank, in_features));
+    lora_B.push_back(matrix(numbers(file, "B0", {out_features, rank}), 0, out_features, rank));
+    const auto G = numbers(file, "G", {steps, out_features, in_features});
+    const auto A = numbers(file, "A", {steps, rank, in_features});
+    const auto B = numbers(file, "B", {steps, out_features, rank});
     for (lorapro::Index t = 0; t < steps; ++t) {
       full_grad.push_back(matrix(G, t, out_features, in_features));
       lora_A.push_back(matrix(A, t, rank, in_features));
       lora_B.push_back(matrix(B, t, out_features, rank));
     }
-    base_weight = file.has("W0") ? matrix(file.get("W0", {out_features, in_features}), 0,
-                                          out_features, in_features)
-                                 : Matrix(Matrix::Zero(out_features, in_features));
+    base_weight =
+        file.find("W0") != nullptr
+            ? matrix(numbers(file, "W0", {out_features, in_features}), 0, out_features, in_features)
+            : Matrix(Matrix::Zero(out_features, in_features));
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,

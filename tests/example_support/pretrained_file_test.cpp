@@ -33,7 +33,7 @@ TEST_CASE("a pretrained model comes back for its recipe alone", "[example_suppor
   CHECK_FALSE(holds_pretrained(path, "three epochs"));
 
   Vit read(kConfig);
-  examples::nn::load_parameters(read, example::TensorFile(path.string()));
+  examples::nn::load_parameters(read, lorapro::io::SafetensorsReader(path));
   const lorapro::RowMatrix<float> images = lorapro::RowMatrix<float>::Random(2, 16);
   CHECK(read.forward(images) == vit.forward(images));
 }

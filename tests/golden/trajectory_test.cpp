@@ -12,7 +12,7 @@
 
 namespace {
 
-using example::TensorFile;
+using example::numbers;
 using example::Trajectory;
 using lorapro::Index;
 using Matrix = lorapro::RowMatrix<double>;
@@ -87,10 +87,11 @@ std::map<std::string, std::vector<double>> final_state(const Trajectory& referen
   return state;
 }
 
-void check_final(const TensorFile& file, const std::map<std::string, std::vector<double>>& state,
-                 const std::string& name, Index rows, Index cols) {
+void check_final(const lorapro::io::SafetensorsReader& file,
+                 const std::map<std::string, std::vector<double>>& state, const std::string& name,
+                 Index rows, Index cols) {
   INFO(name);
-  const auto& expected = file.get(name, {rows, cols});
+  const auto expected = numbers(file, name, {rows, cols});
   const auto& actual = state.at(name);
   REQUIRE(actual.size() == expected.size());
   double error = 0, norm = 0;
@@ -107,13 +108,13 @@ TEST_CASE("moments and the decayed base weight end as in the trajectories", "[go
     const Trajectory reference(path);
     if (!reference.reproduced || contains(path, "illcondB")) continue;
     INFO(path);
-    const TensorFile file(path);
+    const lorapro::io::SafetensorsReader file(path);
     const Index m = reference.out_features, n = reference.in_features, r = reference.rank;
     if (reference.mode == "adamw_full") {
       const auto state = final_state<LoraPro<FullMoments<double>>>(reference);
       check_final(file, state, "exp_avg", m, n);
       check_final(file, state, "exp_avg_sq", m, n);
-      if (file.has("W_final")) check_final(file, state, "W_final", m, n);
+      if (file.find("W_final") != nullptr) check_final(file, state, "W_final", m, n);
     }
     if (reference.mode == "adamw_efficient") {
       const auto state = final_state<LoraPro<AdapterMoments>>(reference);
@@ -131,15 +132,15 @@ TEST_CASE("cases that are not reproduced have the same equivalent gradients", "[
     const Trajectory reference(path);
     if (reference.reproduced) continue;
     INFO(path);
-    const TensorFile file(path);
+    const lorapro::io::SafetensorsReader file(path);
     const Index m = reference.out_features, n = reference.in_features, r = reference.rank;
     const auto steps = static_cast<Index>(reference.full_grad.size());
     const double s = reference.scaling;
     for (Index t = 0; t < steps; ++t) {
       const auto step = static_cast<std::size_t>(t);
       const Matrix &A = reference.lora_A[step], &B = reference.lora_B[step];
-      const Matrix grad_A = Trajectory::matrix(file.get("gA_lora", {steps, r, n}), t, r, n);
-      const Matrix grad_B = Trajectory::matrix(file.get("gB_lora", {steps, m, r}), t, m, r);
+      const Matrix grad_A = Trajectory::matrix(numbers(file, "gA_lora", {steps, r, n}), t, r, n);
+      const Matrix grad_B = Trajectory::matrix(numbers(file, "gB_lora", {steps, m, r}), t, m, r);
       Matrix dA(r, n), dB(m, r);
       const AdjustReport report =
           adjust_gradient(A, B, grad_A, grad_B, s, dA, dB, reference.config.adjust_options());
@@ -148,10 +149,10 @@ TEST_CASE("cases that are not reproduced have the same equivalent gradients", "[
       // In full mode gA and gB are the second projection; the first one is g_tilde.
       Matrix theirs;
       if (reference.mode == "adamw_full") {
-        theirs = Trajectory::matrix(file.get("g_tilde", {steps, m, n}), t, m, n);
+        theirs = Trajectory::matrix(numbers(file, "g_tilde", {steps, m, n}), t, m, n);
       } else {
-        const Matrix gA = Trajectory::matrix(file.get("gA", {steps, r, n}), t, r, n);
-        const Matrix gB = Trajectory::matrix(file.get("gB", {steps, m, r}), t, m, r);
+        const Matrix gA = Trajectory::matrix(numbers(file, "gA", {steps, r, n}), t, r, n);
+        const Matrix gB = Trajectory::matrix(numbers(file, "gB", {steps, m, r}), t, m, r);
         theirs = s * (B * gA + gB * A);
       }
       // pinv(S + delta I) with delta = 1e-8 shrinks a direction of eigenvalue l by delta / l: l is

@@ -9,6 +9,9 @@ namespace {
 using lorapro::LrSchedule;
 
 TEST_CASE("a constant schedule is 1 after its warm-up", "[lr_schedule]") {
+  CHECK(LrSchedule::constant().shape() == LrSchedule::Shape::constant);
+  CHECK(LrSchedule::linear(2, 6).warmup_steps() == 2);
+  CHECK(LrSchedule::linear(2, 6).total_steps() == 6);
   CHECK(LrSchedule::constant().factor(1) == 1);
   CHECK(LrSchedule::constant().factor(1000000) == 1);
   const LrSchedule warm = LrSchedule::constant(4);

@@ -48,9 +48,41 @@ TEST_CASE("a MomentTensor is row-major to a visitor", "[state]") {
       std::vector<float> out(first.size());
       avg.read(out.data());
       CHECK(out == first);
+      // In pieces, from anywhere in a row.
+      const lorapro::Index middle = avg.size() / 3;
+      std::fill(out.begin(), out.end(), 0.0F);
+      avg.read(0, middle, out.data());
+      avg.read(middle, avg.size() - middle, out.data() + middle);
+      CHECK(out == first);
+      const float changed = -1;
+      avg.write(middle, 1, &changed);
+      avg.read(out.data());
+      CHECK(out[static_cast<std::size_t>(middle)] == -1);
+      out[static_cast<std::size_t>(middle)] = first[static_cast<std::size_t>(middle)];
+      CHECK(out == first);
       sq.read(out.data());
       CHECK(out == second);
     }
+}
+
+TEST_CASE("a StridedTensor is row-major to a visitor", "[state]") {
+  std::vector<double> data(24, 0.0);
+  // Column-major, every other row.
+  lorapro::StridedTensor<double> tensor({data.data(), 3, 4, 2, 6});
+  CHECK(tensor.rows() == 3);
+  CHECK(tensor.cols() == 4);
+  CHECK(tensor.type() == lorapro::StorageType::f64);
+  std::vector<double> in(12), out(12);
+  std::iota(in.begin(), in.end(), 1.0);
+  tensor.write(0, 5, in.data());
+  tensor.write(5, 7, in.data() + 5);
+  CHECK(data[2 * 2 + 3 * 6] == 12);
+  CHECK(data[2 * 1 + 0 * 6] == 5);
+  CHECK(data[1] == 0);
+  tensor.read(0, 12, out.data());
+  CHECK(out == in);
+  tensor.read(7, 2, out.data());
+  CHECK(out[1] == 9);
 }
 
 }  // namespace

@@ -47,6 +47,13 @@ inline std::string quoted_name(std::string_view name) {
   return text.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
+/// A JSON value that came from a file, for a message.
+inline std::string shown(const nlohmann::json& json) {
+  constexpr std::size_t kLongest = 120;
+  const std::string text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+  return text.size() > kLongest ? text.substr(0, kLongest) + "..." : text;
+}
+
 /// \param code  errno, right after the call that failed; 0 where the cause is not known.
 [[noreturn]] inline void fail_file(const std::filesystem::path& path, const std::string& problem,
                                    int code = 0) {

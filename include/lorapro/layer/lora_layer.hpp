@@ -136,6 +136,10 @@ class LoraLayer {
   /// Dropout acts in training only. A new layer is in training.
   void set_training(bool training) { training_ = training; }
 
+  /// Dropout masks drawn so far: with the seed of the config, all that the next ones depend on.
+  std::uint64_t dropout_masks() const { return mask_; }
+  void set_dropout_masks(std::uint64_t masks) { mask_ = masks; }
+
   /// W0 += s B A; forward then uses W0 alone. Undone by unmerge to within rounding of W0's type.
   /// \cost 2 m n r flops. \throws StateError (merged already), ConfigError (W0 is read-only,
   /// shared, or quantised: merge into the original checkpoint then).

@@ -11,6 +11,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// depends on how W is factorised.
 /// \ref Hu et al., arXiv:2106.09685v2; Loshchilov & Hutter, arXiv:1711.05101v3, algorithm 2.
 struct AdamWRule {
+  static constexpr const char* kName = "AdamWRule";
+
   template <typename Scalar>
   struct PairState {
     PairState(Index out_features, Index in_features, Index rank)

@@ -15,6 +15,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// \ref arXiv:2407.18242v3, the efficient variant of algorithm 2.
 template <>
 struct LoraPro<AdapterMoments> {
+  static constexpr const char* kName = "LoraPro<AdapterMoments>";
+
   template <typename Scalar>
   struct PairState {
     PairState(Index out_features, Index in_features, Index rank)

@@ -30,6 +30,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///      moment is that of Shazeer & Stern, arXiv:1804.04235v1, section 3.
 template <>
 struct LoraPro<FactoredMoments> {
+  static constexpr const char* kName = "LoraPro<FactoredMoments>";
+
   /// Of the root mean square of a row or column, relative to that of E.
   static constexpr double kFloor = 0x1.0p-20;
 

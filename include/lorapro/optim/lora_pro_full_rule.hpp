@@ -28,6 +28,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// \ref arXiv:2407.18242v3, algorithm 2.
 template <typename Storage>
 struct LoraPro<FullMoments<Storage>> {
+  static constexpr const char* kName = "LoraPro<FullMoments>";
+
   template <typename Scalar>
   struct PairState {
     static_assert(std::is_same_v<Storage, Scalar> || std::is_same_v<Storage, bfloat16>,

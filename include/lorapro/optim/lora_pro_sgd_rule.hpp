@@ -13,6 +13,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// \ref arXiv:2407.18242v3, algorithm 1.
 template <>
 struct LoraPro<NoMoments> {
+  static constexpr const char* kName = "LoraPro<NoMoments>";
+
   template <typename Scalar>
   struct PairState {
     PairState(Index /*out_features*/, Index /*in_features*/, Index rank) : adjusted(rank) {}

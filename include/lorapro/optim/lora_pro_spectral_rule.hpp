@@ -26,6 +26,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///      that of Liu et al., Muon is scalable for LLM training, arXiv:2502.16982v1, section 2.2.
 template <>
 struct LoraPro<SpectralMoments> {
+  static constexpr const char* kName = "LoraPro<SpectralMoments>";
+
   template <typename Scalar>
   struct PairState {
     PairState(Index out_features, Index in_features, Index rank)

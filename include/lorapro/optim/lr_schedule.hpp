@@ -30,6 +30,10 @@ class LrSchedule {
     return LrSchedule(Shape::cosine, warmup_steps, total_steps);
   }
 
+  Shape shape() const { return shape_; }
+  std::int64_t warmup_steps() const { return warmup_steps_; }
+  std::int64_t total_steps() const { return total_steps_; }
+
   /// Factor in [0, 1] of step `step`, counted from 1; 0 beyond total_steps of linear and cosine.
   double factor(std::int64_t step) const {
     if (step <= warmup_steps_)

@@ -165,6 +165,8 @@ struct DenseMuonState {
 /// \cost per pair 7 r^2 (m + n) + 22 r^3 flops; no heap.
 /// \ref DenseMuonState.
 struct MuonRule {
+  static constexpr const char* kName = "MuonRule";
+
   /// Of N N^T's eigenvalues, the squares of singular values.
   static constexpr Wide kCutoff = 1e-10;
 

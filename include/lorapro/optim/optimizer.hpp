@@ -55,17 +55,12 @@ class Optimizer {
 
   /// \throws ConfigError (a field of config).
   explicit Optimizer(const OptimizerConfig& config = {})
-      : config_(config), crew_(thread_count(config.threads)) {
+      : config_(config), groups_({config.group}), crew_(thread_count(config.threads)) {
     config.validate();
-    groups_.push_back(Group{config.group, 0, 1});
   }
 
   /// \throws ConfigError (a field of group).
-  GroupId add_group(const GroupConfig& group) {
-    group.validate();
-    groups_.push_back(Group{group, 0, 1});
-    return {static_cast<Index>(groups_.size()) - 1};
-  }
+  GroupId add_group(const GroupConfig& group) { return groups_.add(group); }
 
   /// Attaches a layer's adapter. It may be moved afterwards, but not destroyed before detach.
   /// \param name  of its state; "pair.<number>" if empty.
@@ -100,9 +95,9 @@ class Optimizer {
     if (old.model.lora_A.type != storage_type<T>())
       throw ConfigError("lora_A: expected the element type that was detached");
     PairSlot fresh(view, detached.slot_->name);
-    check_attachable(fresh, {detached.slot_->group});
-    detached.slot_->rebind(fresh);
     const GroupId group{detached.slot_->group};
+    check_attachable(fresh, group);
+    detached.slot_->rebind(fresh);
     return insert(std::move(detached.slot_), group);
   }
   template <typename Base>
@@ -118,10 +113,11 @@ class Optimizer {
   DenseId attach(const DenseView<T>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>,
                   "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
-    check_group(group);
+    groups_.check(group);
     auto slot = std::make_unique<DenseSlot>(view, name);
     slot->group = group.index;
     if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
+    slot->stream = kDenseStreams + dense_.size();
     check_others(*slot);
     dense_.push_back(std::move(slot));
     crew_.reserve(DenseState::scratch_size(), 0, DenseState::wide_scratch_size(), 0);
@@ -151,11 +147,7 @@ class Optimizer {
     StepReport report;
     report.step = step_ + 1;
     report.lr_factor = config_.schedule.factor(report.step);
-    for (const Group& group : groups_) {
-      const double decay = group.config.lr * report.lr_factor * group.config.weight_decay *
-                           std::max(1.0, group.config.loraplus_lr_ratio);
-      checks::config(decay <= 1, "weight_decay", "lr * weight_decay <= 1", decay);
-    }
+    groups_.check_decay(report.lr_factor);
     const double grad_scale = 1 / (scale.loss_scale * static_cast<double>(scale.accumulated));
 
     for_each(
@@ -172,7 +164,7 @@ class Optimizer {
     for_each(
         [&](PairSlot& slot, Index, const Team<Scalar>& team) {
           if (!slot.preparation.report.usable()) return;
-          const Group& group = groups_[static_cast<std::size_t>(slot.group)];
+          const detail::Group& group = groups_[static_cast<std::size_t>(slot.group)];
           slot.context.clip = group.clip;
           if (group.config.decays_base())
             slot.scale_base(1 - slot.context.lr * group.config.weight_decay);
@@ -191,26 +183,20 @@ class Optimizer {
 
   /// Zeroes the gradients of everything attached.
   void zero_grad() {
-    for (const auto& slot : pairs_)
-      if (slot != nullptr) {
-        detail::set_zero(slot->pair.model.grad_A);
-        detail::set_zero(slot->pair.model.grad_B);
-      }
-    for (const auto& slot : dense_) detail::set_zero(slot->dense.grad);
+    for_each_slot([](auto& slot) { slot.zero_grad(); });
   }
 
+  /// config().group is that of group 0 at the start; group() has the present one.
   const OptimizerConfig& config() const { return config_; }
-  const GroupConfig& group(GroupId id = {}) const {
-    check_group(id);
-    return groups_[static_cast<std::size_t>(id.index)].config;
-  }
+  Index group_count() const { return groups_.size(); }
+  const GroupConfig& group(GroupId id = {}) const { return groups_.at(id).config; }
   /// Replaces a group's options from the next step on. \throws as add_group and attach.
   void set_group(const GroupConfig& config, GroupId id = {}) {
-    check_group(id);
+    groups_.check(id);
     config.validate();
     for (const auto& slot : pairs_)
       if (slot != nullptr && slot->group == id.index) check_decay(*slot, config);
-    groups_[static_cast<std::size_t>(id.index)].config = config;
+    groups_.at(id).config = config;
   }
   double lr(GroupId id = {}) const { return group(id).lr; }
   /// Base learning rate of a group, which the schedule multiplies. \throws ConfigError.
@@ -220,6 +206,24 @@ class Optimizer {
     set_group(changed, id);
   }
   void set_schedule(const LrSchedule& schedule) { config_.schedule = schedule; }
+  /// Replaces all options but the threads, from the next step on: what a checkpoint restores.
+  /// \param groups  one for each group, in place of config.group. \throws as set_group.
+  void set_config(const OptimizerConfig& config, const std::vector<GroupConfig>& groups) {
+    detail::Groups changed(groups);
+    checks::config(changed.size() == group_count(), "groups", "one for each group", groups.size());
+    config.validate();
+    std::swap(groups_, changed);
+    try {
+      for (const auto& slot : pairs_)
+        if (slot != nullptr) check_decay(*slot, group({slot->group}));
+    } catch (...) {
+      std::swap(groups_, changed);
+      throw;
+    }
+    const int threads = config_.threads;
+    config_ = config;
+    config_.threads = threads;
+  }
 
   /// Steps taken by the optimizer, and by one pair (a skipped pair does not count).
   std::int64_t step_count() const { return step_; }
@@ -232,17 +236,23 @@ class Optimizer {
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     visitor(std::string("step"), step_);
-    const auto visit_slot = [&](auto& slot) {
+    for_each_slot([&](auto& slot) {
       const auto named = [&](const char* part, auto tensor) {
         visitor(slot.name + "." + part, tensor);
       };
       visitor(slot.name + ".step", slot.step);
       slot.state.visit(named);
       slot.visit_masters(named);
-    };
+    });
+  }
+
+  /// Calls visitor(slot) for everything attached, in order: a detail::PairSlot or a
+  /// detail::DenseSlot, with the caller's buffers besides the state.
+  template <typename Visitor>
+  void for_each_slot(Visitor&& visitor) const {
     for (const auto& slot : pairs_)
-      if (slot != nullptr) visit_slot(*slot);
-    for (const auto& slot : dense_) visit_slot(*slot);
+      if (slot != nullptr) visitor(*slot);
+    for (const auto& slot : dense_) visitor(*slot);
   }
 
   /// Bytes of all state matrices, masters included.
@@ -260,23 +270,11 @@ class Optimizer {
   static constexpr bool is_attachable =
       std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
 
-  struct Group {
-    GroupConfig config;
-    double squared_norm;
-    double clip;
-  };
-
-  void check_group(GroupId id) const {
-    if (id.index < 0 || id.index >= static_cast<Index>(groups_.size()))
-      throw StateError("group: expected one of " + std::to_string(groups_.size()) +
-                       " groups, got number " + std::to_string(id.index));
-  }
+  static constexpr std::uint64_t kDenseStreams = std::uint64_t{1} << 32;
 
   /// What is written must be nobody else's, and names must tell the states apart.
   void check_others(const Slot& slot) const {
-    for (const auto& other : pairs_)
-      if (other != nullptr) detail::check_apart(slot, *other);
-    for (const auto& other : dense_) detail::check_apart(slot, *other);
+    for_each_slot([&](const auto& other) { detail::check_apart(slot, other); });
   }
 
   /// Two pairs on one W0 would decay it twice, or decay the W of a pair that did not ask for it.
@@ -293,7 +291,7 @@ class Optimizer {
   }
 
   void check_attachable(const PairSlot& slot, GroupId group) const {
-    check_group(group);
+    groups_.check(group);
     check_decay(slot, groups_[static_cast<std::size_t>(group.index)].config);
     check_others(slot);
   }
@@ -302,6 +300,7 @@ class Optimizer {
     if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
     check_attachable(*slot, group);
     slot->group = group.index;
+    slot->stream = pairs_.size();
     const Pair& pair = slot->pair;
     crew_.reserve(PairState::scratch_size(pair.rank),
                   PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
@@ -348,31 +347,20 @@ class Optimizer {
     context.grad_scale = grad_scale;
     context.step = slot.step + 1;
     context.rounding_key =
-        derive_key(derive_key(config_.seed, static_cast<std::uint64_t>(context.step)),
-                   static_cast<std::uint64_t>(index));
+        derive_key(derive_key(config_.seed, static_cast<std::uint64_t>(context.step)), slot.stream);
     context.clip_norm = group.clip_norm;
     return context;
   }
 
   /// Sums norms in the order of attachment, sets the groups' clip factors, counts.
   void measure(StepReport& report) {
-    for (Group& group : groups_) group.squared_norm = 0;
-    const auto count = [&](const Slot& slot) {
+    groups_.clear_norms();
+    for_each_slot([&](const Slot& slot) {
       report.count(slot.preparation.report.status);
       if (slot.preparation.report.usable())
         groups_[static_cast<std::size_t>(slot.group)].squared_norm += slot.preparation.squared_norm;
-    };
-    for (const auto& slot : pairs_)
-      if (slot != nullptr) count(*slot);
-    for (const auto& slot : dense_) count(*slot);
-    double total = 0;
-    for (Group& group : groups_) {
-      total += group.squared_norm;
-      const double norm = std::sqrt(group.squared_norm);
-      group.clip = norm > group.config.max_grad_norm ? group.config.max_grad_norm / norm : 1;
-      report.clip_factor = std::min(report.clip_factor, group.clip);
-    }
-    report.grad_norm = std::sqrt(total);
+    });
+    groups_.set_clips(report);
   }
 
   const PairSlot& slot(PairId id) const {
@@ -383,7 +371,7 @@ class Optimizer {
   }
 
   OptimizerConfig config_;
-  std::vector<Group> groups_;
+  detail::Groups groups_;
   std::vector<std::unique_ptr<PairSlot>> pairs_;  // null where detached
   std::vector<std::unique_ptr<DenseSlot>> dense_;
   detail::Crew<Scalar> crew_;

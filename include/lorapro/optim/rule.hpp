@@ -18,6 +18,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 /// \code
 /// struct MyRule {
+///   // Optional: checkpoints tell rules apart by it.
+///   static constexpr const char* kName = "MyRule";
 ///   template <typename Scalar>
 ///   struct PairState {
 ///     PairState(Index out_features, Index in_features, Index rank);
@@ -49,6 +51,25 @@ LORAPRO_NAMESPACE_BEGIN
 /// \endcode
 ///
 /// Optimizer<Scalar, MyRule> does the rest: groups, schedule, clipping, counters, masters, threads.
+
+namespace detail {
+
+template <typename Rule, typename = void>
+struct RuleName {
+  static constexpr const char* value = "";
+};
+template <typename Rule>
+struct RuleName<Rule, std::void_t<decltype(Rule::kName)>> {
+  static constexpr const char* value = Rule::kName;
+};
+
+}  // namespace detail
+
+/// The name of a rule; empty where it has none.
+template <typename Rule>
+constexpr const char* rule_name() {
+  return detail::RuleName<Rule>::value;
+}
 
 /// A pair as rules see it.
 struct Pair {

@@ -8,6 +8,8 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// Plain LoRA with stochastic gradient descent: A <- decay A - lr grad_A, B likewise. No state.
 struct SgdRule {
+  static constexpr const char* kName = "SgdRule";
+
   template <typename Scalar>
   struct PairState {
     PairState(Index /*out_features*/, Index /*in_features*/, Index /*rank*/) {}

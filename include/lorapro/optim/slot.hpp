@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/optim/groups.hpp>
 #include <lorapro/optim/rule.hpp>
 
 #include <string>  // std::string
@@ -11,9 +12,6 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// \name Handles, valid for the optimizer that gave them
 /// @{
-struct GroupId {
-  Index index = 0;  ///< 0 is the default group
-};
 struct PairId {
   Index index = 0;
 };
@@ -140,7 +138,8 @@ struct Slot {
   std::string name;
   Index group = 0;
   std::int64_t step = 0;
-  Index work = 0;  ///< see rule.hpp
+  Index work = 0;            ///< see rule.hpp
+  std::uint64_t stream = 0;  ///< of the random numbers that round its state
   StepContext context;
   Preparation preparation;
   AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
@@ -225,6 +224,31 @@ struct PairSlot : Slot {
     if (base_type == StorageType::f64) scale(static_cast<double*>(base_weight));
   }
 
+  void zero_grad() {
+    set_zero(pair.model.grad_A);
+    set_zero(pair.model.grad_B);
+  }
+
+  /// Calls visitor(name, tensor) for the caller's matrices that a step writes, as StridedTensor.
+  /// \param with_base  whether a step writes W0 as well.
+  template <typename Visitor>
+  void visit_parameters(bool with_base, Visitor&& visitor) {
+    visit_storage_type(pair.model.lora_A.type, [&](auto zero) {
+      using T = decltype(zero);
+      const FactorView &A = pair.model.lora_A, &B = pair.model.lora_B;
+      visitor("lora_A", StridedTensor<T>({static_cast<T*>(A.data), pair.rank, pair.in_features,
+                                          A.rank_stride, A.length_stride}));
+      visitor("lora_B", StridedTensor<T>({static_cast<T*>(B.data), pair.out_features, pair.rank,
+                                          B.length_stride, B.rank_stride}));
+    });
+    if (!with_base || base_weight == nullptr) return;
+    visit_storage_type(base_type, [&](auto zero) {
+      using T = decltype(zero);
+      visitor("base_weight", StridedTensor<T>({static_cast<T*>(base_weight), pair.out_features,
+                                               pair.in_features, pair.in_features, 1}));
+    });
+  }
+
   /// Calls visitor(name, tensor) for the masters, where there are any.
   template <typename Visitor>
   void visit_masters(Visitor&& visitor) {
@@ -275,6 +299,18 @@ struct DenseSlot : Slot {
       dense.master = state_of_B(master, dense.value.rank, dense.value.length);
       follow_model<Scalar>(dense.value, dense.master);
     }
+  }
+
+  void zero_grad() { set_zero(dense.grad); }
+
+  /// Calls visitor(name, tensor) for the parameter, a StridedTensor.
+  template <typename Visitor>
+  void visit_parameters(bool /*with_base*/, Visitor&& visitor) {
+    visit_storage_type(dense.value.type, [&](auto zero) {
+      using T = decltype(zero);
+      const Index size = dense.value.rank * dense.value.length;
+      visitor("value", StridedTensor<T>({static_cast<T*>(dense.value.data), 1, size, size, 1}));
+    });
   }
 
   /// Calls visitor(name, tensor) for the master, where there is one.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/adjust/moment_tiles.hpp>
-#include <lorapro/core/storage.hpp>
+#include <lorapro/core/view.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -13,6 +13,7 @@ LORAPRO_NAMESPACE_BEGIN
 template <typename T>
 class StateTensor {
  public:
+  using Element = T;
   StateTensor(T* data, Index rows, Index cols) : data_(data), rows_(rows), cols_(cols) {}
 
   Index rows() const { return rows_; }
@@ -21,9 +22,16 @@ class StateTensor {
   static constexpr StorageType type() { return storage_type<T>(); }
 
   /// Copies the state out; `out` has size() elements.
-  void read(T* out) const { std::copy(data_, data_ + size(), out); }
+  void read(T* out) const { read(0, size(), out); }
   /// Replaces the state by `in`, size() elements.
-  void write(const T* in) { std::copy(in, in + size(), data_); }
+  void write(const T* in) { write(0, size(), in); }
+
+  /// The same for elements [first, first + count) of the row-major order, so that a state can be
+  /// copied in pieces.
+  void read(Index first, Index count, T* out) const {
+    std::copy(data_ + first, data_ + first + count, out);
+  }
+  void write(Index first, Index count, const T* in) { std::copy(in, in + count, data_ + first); }
 
  private:
   T* data_;
@@ -35,6 +43,7 @@ class StateTensor {
 template <typename Scalar, typename Storage>
 class MomentTensor {
  public:
+  using Element = Storage;
   using Moments = MomentTiles<Scalar, Storage>;
   MomentTensor(Moments& moments, typename Moments::Moment moment)
       : moments_(&moments), moment_(moment) {}
@@ -44,18 +53,55 @@ class MomentTensor {
   Index size() const { return rows() * cols(); }
   static constexpr StorageType type() { return storage_type<Storage>(); }
 
-  void read(Storage* out) const {
-    for (Index i = 0; i < rows(); ++i)
-      for (Index j = 0; j < cols(); ++j) out[i * cols() + j] = moments_->at(moment_, i, j);
+  void read(Storage* out) const { read(0, size(), out); }
+  void write(const Storage* in) { write(0, size(), in); }
+  void read(Index first, Index count, Storage* out) const {
+    for_each(first, count, [&](Index i, const Storage& value) { out[i] = value; });
   }
-  void write(const Storage* in) {
-    for (Index i = 0; i < rows(); ++i)
-      for (Index j = 0; j < cols(); ++j) moments_->at(moment_, i, j) = in[i * cols() + j];
+  void write(Index first, Index count, const Storage* in) {
+    for_each(first, count, [&](Index i, Storage& value) { value = in[i]; });
   }
 
  private:
+  /// Calls f(i, element first + i) for i < count.
+  template <typename F>
+  void for_each(Index first, Index count, const F& f) const {
+    Index row = first / cols(), col = first % cols();
+    for (Index i = 0; i < count; ++i) {
+      f(i, moments_->at(moment_, row, col));
+      if (++col < cols()) continue;
+      col = 0;
+      ++row;
+    }
+  }
+
   Moments* moments_;
   typename Moments::Moment moment_;
+};
+
+/// A StateTensor of the caller's memory, of any stride.
+template <typename T>
+class StridedTensor {
+ public:
+  using Element = T;
+  explicit StridedTensor(const MatrixView<T>& view) : view_(view) {}
+
+  Index rows() const { return view_.rows; }
+  Index cols() const { return view_.cols; }
+  Index size() const { return rows() * cols(); }
+  static constexpr StorageType type() { return storage_type<T>(); }
+
+  void read(Index first, Index count, T* out) const {
+    for (Index i = 0; i < count; ++i) out[i] = at(first + i);
+  }
+  void write(Index first, Index count, const T* in) {
+    for (Index i = 0; i < count; ++i) at(first + i) = in[i];
+  }
+
+ private:
+  T& at(Index i) const { return view_(i / cols(), i % cols()); }
+
+  MatrixView<T> view_;
 };
 
 LORAPRO_NAMESPACE_END

@@ -1,0 +1,78 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <lorapro/io/checkpoint.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "run.hpp"
+
+namespace examples {
+
+struct CheckpointOptions {
+  std::filesystem::path file;
+  std::int64_t every = 0;  // steps; 0 for no checkpoints
+  bool resume = false;
+};
+
+/// The state of the training under way in a file, from which --resume goes on.
+class RunCheckpoint {
+ public:
+  explicit RunCheckpoint(CheckpointOptions options) : options_(std::move(options)) {}
+
+  const std::filesystem::path& path() const { return options_.file; }
+  bool due(std::int64_t step) const { return options_.every > 0 && step % options_.every == 0; }
+
+  /// The key of the training in the file; nothing if none is to be taken up.
+  /// \throws lorapro::Error (a file that is no such checkpoint).
+  std::optional<RunKey> key() const {
+    if (!options_.resume || !std::filesystem::exists(path())) return std::nullopt;
+    return key_from_json(json_value(lorapro::io::CheckpointReader(path()), "key"));
+  }
+
+  /// Writes the optimizer with all that is attached, and what else the caller keeps.
+  template <typename Optimizer>
+  void save(const RunKey& key, const nlohmann::json& progress, Optimizer& optimizer) const {
+    if (path().has_parent_path()) std::filesystem::create_directories(path().parent_path());
+    lorapro::io::CheckpointWriter checkpoint;
+    checkpoint.add("optimizer", optimizer);
+    checkpoint.set("key", to_json(key).dump());
+    checkpoint.set("progress", progress.dump());
+    checkpoint.write(path());
+  }
+
+  /// Restores the optimizer and what is attached to it. \return what else was kept; nothing, if the
+  /// file has no training of this key to go on with.
+  template <typename Optimizer>
+  std::optional<nlohmann::json> load(const RunKey& key, Optimizer& optimizer) const {
+    const auto saved = this->key();
+    if (!saved || !(*saved == key)) return std::nullopt;
+    const lorapro::io::CheckpointReader checkpoint(path());
+    auto progress = json_value(checkpoint, "progress");
+    checkpoint.load("optimizer", optimizer);
+    return progress;
+  }
+
+  /// The training is done and recorded elsewhere.
+  void remove() const {
+    std::error_code ignored;
+    if (options_.every > 0 || options_.resume) std::filesystem::remove(path(), ignored);
+  }
+
+ private:
+  nlohmann::json json_value(const lorapro::io::CheckpointReader& checkpoint,
+                            const char* name) const {
+    auto json = nlohmann::json::parse(checkpoint.value(name), nullptr, false);
+    if (!json.is_object()) {
+      throw lorapro::FormatError(path().string() + ": " + name + ": expected a JSON object");
+    }
+    return json;
+  }
+
+  CheckpointOptions options_;
+};
+
+}  // namespace examples

@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#include "support/checkpoint_training.hpp"
+
+namespace {
+
+TEST_CASE("a float training goes on in another process, bit for bit", "[io][checkpoint]") {
+  checkpoint_training::check_resume<float>();
+}
+
+TEST_CASE("the other process", "[.][resume_worker]") {
+  const char* const folder = std::getenv(checkpoint_training::kFolderVariable);
+  REQUIRE(folder != nullptr);
+  checkpoint_training::resume_all<float>(folder);
+}
+
+}  // namespace
