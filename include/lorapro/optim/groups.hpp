@@ -5,8 +5,9 @@
 #include <lorapro/optim/optimizer_config.hpp>
 #include <lorapro/optim/report.hpp>
 
-#include <cmath>   // std::sqrt
-#include <vector>  // std::vector
+#include <algorithm>  // std::max, std::min
+#include <cmath>      // std::sqrt
+#include <vector>     // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 
