@@ -56,8 +56,9 @@ lorapro_add_check(
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P
   ${CMAKE_CURRENT_SOURCE_DIR}/consumer/copied_headers.cmake)
 lorapro_add_check(
-  consumer "README programs" ${CMAKE_COMMAND} -DREADME=${PROJECT_SOURCE_DIR}/README.md
-  -DWORK=${scratch}/readme "-DCOMPILE=${compile_line}" -P ${CMAKE_CURRENT_SOURCE_DIR}/readme.cmake)
+  consumer "programs of the documents" ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}
+  -DWORK=${scratch}/documents "-DCOMPILE=${compile_line}" -P
+  ${CMAKE_CURRENT_SOURCE_DIR}/documents.cmake)
 
 # The set-up of a bare machine, with a package manager that only pretends.
 find_program(LORAPRO_BASH bash)
