@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/optim/lora_pro_rule.hpp>
+#include <lorapro/optim/observer.hpp>
 #include <lorapro/optim/pair_batches.hpp>
 #include <lorapro/optim/report.hpp>
 
@@ -139,8 +140,10 @@ class Optimizer {
   /// written. What is not finite, or would overflow, is skipped and reported. Same bits for any
   /// number of threads.
   /// \return what happened; skipped parameters should not go unnoticed.
-  /// \throws ConfigError (scale; lr weight_decay > 1); nothing has been written then.
+  /// \throws ConfigError (scale; lr weight_decay > 1); nothing has been written then. What an
+  /// observer throws: the step is done then.
   [[nodiscard]] StepReport step(const StepScale& scale = {}) {
+    const auto started = observers_.start();
     checks::config(scale.loss_scale > 0 && is_finite(scale.loss_scale), "loss_scale",
                    "a finite number > 0", scale.loss_scale);
     checks::config(scale.accumulated >= 1, "accumulated", "a number >= 1", scale.accumulated);
@@ -178,6 +181,7 @@ class Optimizer {
           ++slot.step;
         });
     ++step_;
+    observers_.notify(report, groups_, started);
     return report;
   }
 
@@ -224,6 +228,12 @@ class Optimizer {
     config_ = config;
     config_.threads = threads;
   }
+
+  /// Calls observer(event) at the end of every step from now on: observer.hpp.
+  void add_observer(StepObserver observer) { observers_.add(std::move(observer)); }
+  void clear_observers() { observers_.clear(); }
+  /// Loss of the batch that the next step takes, for its observers.
+  void set_loss(double loss) { observers_.set_loss(loss); }
 
   /// Steps taken by the optimizer, and by one pair (a skipped pair does not count).
   std::int64_t step_count() const { return step_; }
@@ -376,6 +386,7 @@ class Optimizer {
   std::vector<std::unique_ptr<DenseSlot>> dense_;
   detail::Crew<Scalar> crew_;
   detail::PairBatches<Scalar, Rule> batches_;
+  detail::Observers observers_;
   std::int64_t step_ = 0;
 };
 
