@@ -11,6 +11,7 @@ set(layer_adjust 2)
 set(layer_layer 3)
 set(layer_optim 4)
 set(layer_io 5)
+set(layer_events 5)
 set(layer_adapters 5)
 
 get_filename_component(ROOT ${ROOT} ABSOLUTE)

@@ -48,6 +48,8 @@ check_offender(core/bad.hpp "  #  include <lorapro/linalg/gram.hpp>  // G"
 check_offender(optim/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes upward")
 check_offender(optim/bad.hpp "#include <lorapro/lorapro.hpp>" "goes upward")
 check_offender(adapters/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes sideways")
+check_offender(events/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes sideways")
+check_offender(optim/bad.hpp "#include <lorapro/events/csv_log.hpp>" "goes upward")
 check_offender(optim/bad_rule.hpp "#include <lorapro/optim/sgd_rule.hpp>" "is another rule")
 check_offender(linalg/bad.hpp "#include \"gram.hpp\"" "must be written <lorapro/...>")
 check_offender(linalg/bad.hpp "#include <lorapro/../x.hpp>" "must be written <lorapro/...>")

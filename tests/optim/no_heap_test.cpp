@@ -21,9 +21,15 @@ std::atomic<long> allocations{0};
     if (!(condition)) ++allocations; \
   } while (false)
 
+#include <lorapro/events/csv_log.hpp>
+#include <lorapro/events/json_lines_log.hpp>
+#include <lorapro/events/progress_line.hpp>
+#include <lorapro/events/tensorboard_log.hpp>
 #include <lorapro/lorapro.hpp>
 
+#include "support/pseudo_terminal.hpp"
 #include "support/rule_battery.hpp"
+#include "support/scratch_folder.hpp"
 
 namespace {
 
@@ -166,6 +172,37 @@ TEST_CASE("a layer uses no heap after its first batch", "[no_heap]") {
   check_no_heap_in_layer<float, lorapro::Int8Weight>();
   check_no_heap_in_layer<float, lorapro::Nf4Weight>();
   check_no_heap_in_layer<double, lorapro::Nf4Weight>();
+}
+
+TEST_CASE("an observed step uses no heap after the first", "[no_heap]") {
+  const ScratchFolder folder;
+  const PseudoTerminal terminal;
+  REQUIRE(terminal.stream() != nullptr);
+  lorapro::CsvLog csv(folder.path() / "run.csv");
+  lorapro::JsonLinesLog json(folder.path() / "run.jsonl");
+  lorapro::TensorBoardLog tensorboard(folder.path());
+  lorapro::ProgressLine progress(100, terminal.stream());
+  PairBuffers<float> pair(12, 30, 4, 0.5, 1);
+  pair.backpropagate(random_matrix(12, 30, 1));
+  lorapro::LoraProOptimizer<float> optimizer;
+  optimizer.add_group({});
+  optimizer.attach(pair.view());
+  int calls = 0;
+  optimizer.add_observer([&](const lorapro::StepEvent&) { ++calls; });
+  optimizer.add_observer(std::ref(csv));
+  optimizer.add_observer(std::ref(json));
+  optimizer.add_observer(std::ref(tensorboard));
+  optimizer.add_observer(std::ref(progress));
+  const auto step = [&](int count) {
+    for (int t = 0; t < count; ++t) {
+      optimizer.set_loss(1.0 / (calls + 3));
+      if (optimizer.step().updated != 1) throw std::runtime_error("not updated");
+    }
+  };
+  CHECK(allocations_of([&] { step(1); }) > 0);
+  step(8);  // lines of every length
+  CHECK(allocations_of([&] { step(90); }) == 0);
+  CHECK(calls == 99);
 }
 
 }  // namespace

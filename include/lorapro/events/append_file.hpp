@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/core/file_error.hpp>
+
+#include <cerrno>       // errno
+#include <cstdio>       // std::FILE
+#include <memory>       // std::unique_ptr
+#include <optional>     // std::optional
+#include <string_view>  // std::string_view
+
+LORAPRO_NAMESPACE_BEGIN
+namespace events {
+
+/// A file that grows by whole records: append() hands one to the operating system, so that it stays
+/// whatever becomes of the program; of a record that does not fit on the disk nothing stays. No
+/// heap after it was opened.
+class AppendFile {
+ public:
+  /// Opens `path` at its end; makes it where there is none. \throws FileError.
+  explicit AppendFile(std::filesystem::path path) : path_(std::move(path)) {
+    open("ab");
+    if (file_ == nullptr) lorapro::detail::fail_file(path_, "cannot be opened", errno);
+    // Before the first write a stream may be at 0.
+    std::error_code not_regular;
+    const auto size = std::filesystem::file_size(path_, not_regular);
+    if (!not_regular) size_ = size;
+  }
+
+  /// Makes `path`; none if something of that name exists. \throws FileError.
+  static std::optional<AppendFile> create(const std::filesystem::path& path) {
+    AppendFile made(path, "wbx");
+    if (made.file_ != nullptr) return made;
+    const int code = errno;
+    if (code == EEXIST) return std::nullopt;
+    lorapro::detail::fail_file(path, "cannot be created", code);
+  }
+
+  const std::filesystem::path& path() const { return path_; }
+  /// Bytes in it.
+  std::uintmax_t size() const { return size_; }
+
+  /// \throws FileError (a full disk); the file is as it was then.
+  void append(std::string_view record) {
+    if (std::fwrite(record.data(), 1, record.size(), file_.get()) != record.size()) {
+      const int code = errno;
+      std::clearerr(file_.get());
+      std::error_code ignored;
+      std::filesystem::resize_file(path_, size_, ignored);
+      std::fseek(file_.get(), 0, SEEK_END);
+      lorapro::detail::fail_file(path_, "cannot be written", code);
+    }
+    size_ += record.size();
+  }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+
+  AppendFile(std::filesystem::path path, const char* mode) : path_(std::move(path)) { open(mode); }
+
+  void open(const char* mode) {
+    errno = 0;
+    file_.reset(std::fopen(path_.string().c_str(), mode));
+    // A record goes out in one call, and what fails does so there.
+    if (file_ != nullptr) std::setvbuf(file_.get(), nullptr, _IONBF, 0);
+  }
+
+  std::filesystem::path path_;
+  std::unique_ptr<std::FILE, Close> file_;
+  std::uintmax_t size_ = 0;
+};
+
+}  // namespace events
+LORAPRO_NAMESPACE_END
