@@ -28,3 +28,30 @@ write_basic_package_version_file(
 install(FILES ${package_build_dir}/lorapro-config.cmake
               ${package_build_dir}/lorapro-config-version.cmake DESTINATION ${package_dir})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# For builds without CMake. The file finds the headers from where it is itself.
+set(pkg_config_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
+file(RELATIVE_PATH pkg_config_to_prefix /${pkg_config_dir} /)
+configure_file(cmake/lorapro.pc.in ${package_build_dir}/lorapro.pc @ONLY)
+install(FILES ${package_build_dir}/lorapro.pc DESTINATION ${pkg_config_dir})
+
+# A Debian package: cpack -G DEB, in the build folder.
+if(PROJECT_IS_TOP_LEVEL)
+  # Nothing that is installed has to be built.
+  set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
+  set(CPACK_GENERATOR DEB)
+  set(CPACK_PACKAGE_CONTACT "the lorapro authors")
+  set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+  set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
+  set(CPACK_DEBIAN_PACKAGE_NAME liblorapro-dev)
+  set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+  set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+  set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4)")
+  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev (>= 3)")
+  set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+      "${PROJECT_DESCRIPTION}
+Optimizers that make LoRA fine-tuning step along the full gradient as closely as its rank allows, as
+C++17 templates. Reading and writing files (lorapro/io) needs nlohmann-json besides.")
+  include(CPack)
+endif()

@@ -25,7 +25,7 @@ foreach(document IN ITEMS ${ROOT}/README.md ${documents})
     file(WRITE ${name}.cpp "${program}\n")
     execute_process(COMMAND ${COMPILE} -Wall -Wextra -Werror -O2 ${name}.cpp -o ${name}
                             COMMAND_ERROR_IS_FATAL ANY)
-    execute_process(COMMAND ${name} COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND ${name} WORKING_DIRECTORY ${WORK} COMMAND_ERROR_IS_FATAL ANY)
     string(FIND "${text}" "${opening}" begin)
   endwhile()
 endforeach()

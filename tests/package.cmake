@@ -44,17 +44,46 @@ foreach(case IN LISTS cases)
 endforeach()
 
 # A user's program against the library, by each way of getting it.
-foreach(way IN ITEMS find_package add_subdirectory fetch_content)
+set(ways find_package add_subdirectory fetch_content)
+find_program(LORAPRO_DPKG dpkg)
+mark_as_advanced(LORAPRO_DPKG)
+if(LORAPRO_DPKG)
+  list(APPEND ways debian_package)
+endif()
+foreach(way IN LISTS ways)
   lorapro_add_check(
     consumer "consumer/${way}" ${CMAKE_COMMAND} -DWAY=${way} -DWORK=${scratch}/${way}
     -DLIBRARY=${PROJECT_SOURCE_DIR} -DLIBRARY_BUILD=${PROJECT_BINARY_DIR}
-    -DCOMPILER=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR} -P
+    -DCOMPILER=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR}
+    -DCPACK=${CMAKE_CPACK_COMMAND} -DVERSION=${PROJECT_VERSION} -P
     ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
 endforeach()
 lorapro_add_check(
   consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P
   ${CMAKE_CURRENT_SOURCE_DIR}/consumer/copied_headers.cmake)
+find_program(LORAPRO_PKG_CONFIG pkg-config)
+mark_as_advanced(LORAPRO_PKG_CONFIG)
+if(LORAPRO_PKG_CONFIG)
+  lorapro_add_check(
+    consumer "consumer/pkg_config" ${CMAKE_COMMAND} -DWORK=${scratch}/pkg_config
+    -DLIBRARY_BUILD=${PROJECT_BINARY_DIR} -DVERSION=${PROJECT_VERSION}
+    -DCOMPILER=${CMAKE_CXX_COMPILER} -DPKG_CONFIG=${LORAPRO_PKG_CONFIG} -P
+    ${CMAKE_CURRENT_SOURCE_DIR}/consumer/pkg_config.cmake)
+endif()
+
+# The files for package managers that are not at hand, as far as they can be checked without them.
+lorapro_add_check(
+  package "packaging/vcpkg" ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}
+  -DVERSION=${PROJECT_VERSION} -DWORK=${scratch}/vcpkg -DGENERATOR=${CMAKE_GENERATOR} -P
+  ${CMAKE_CURRENT_SOURCE_DIR}/packaging/vcpkg_port.cmake)
+find_package(Python3 COMPONENTS Interpreter QUIET)
+if(Python3_FOUND)
+  lorapro_add_check(
+    package "packaging/conan" ${Python3_EXECUTABLE} -B
+    ${CMAKE_CURRENT_SOURCE_DIR}/packaging/conan_recipe.py ${PROJECT_SOURCE_DIR}
+    ${PROJECT_VERSION} ${scratch}/conan)
+endif()
 lorapro_add_check(
   consumer "programs of the documents" ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}
   -DWORK=${scratch}/documents "-DCOMPILE=${compile_line}" -P

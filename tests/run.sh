@@ -35,6 +35,7 @@ if $all; then
   require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
   require "Doxygen" command:doxygen doxygen
   require "Python" command:python3 python3
+  require "pkg-config" command:pkg-config pkg-config
   require "Armadillo" header:armadillo libarmadillo-dev
 fi
 if $cross; then

@@ -1,14 +1,16 @@
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
 
-# Configures, builds and runs tests/consumer/<WAY> from scratch.
+# Configures, builds and runs tests/consumer/<WAY> from scratch; of a Debian package, find_package.
 # cmake -DWAY= -DWORK= -DLIBRARY= -DLIBRARY_BUILD= -DCOMPILER= -DGENERATOR= -P run.cmake
+# and for a Debian package -DCPACK= -DVERSION=
 cmake_minimum_required(VERSION 3.21)
 
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 
 set(arguments "")
+set(consumer ${WAY})
 if(WAY STREQUAL "find_package")
   # The tree is moved after the installation: the package must not know where it was.
   execute_process(
@@ -16,6 +18,28 @@ if(WAY STREQUAL "find_package")
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   file(RENAME ${WORK}/staged ${WORK}/prefix)
   set(arguments -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+elseif(WAY STREQUAL "debian_package")
+  set(consumer find_package)
+  execute_process(
+    COMMAND ${CPACK} -G DEB --config ${LIBRARY_BUILD}/CPackConfig.cmake -B ${WORK}
+    OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+  set(package ${WORK}/liblorapro-dev_${VERSION}_all.deb)
+  foreach(field IN ITEMS "Package: liblorapro-dev" "Version: ${VERSION}" "Architecture: all"
+                         "Depends: libeigen3-dev (>= 3.4)" "Section: libdevel")
+    string(REGEX REPLACE ":.*" "" name ${field})
+    execute_process(COMMAND dpkg-deb --field ${package} ${name} OUTPUT_VARIABLE value
+                            COMMAND_ERROR_IS_FATAL ANY)
+    if(NOT "${name}: ${value}" STREQUAL "${field}\n")
+      message(FATAL_ERROR "${package}: expected ${field}, got ${name}: ${value}")
+    endif()
+  endforeach()
+  execute_process(COMMAND dpkg -x ${package} ${WORK}/root COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB beside_usr ${WORK}/root/* ${WORK}/root/usr/*)
+  list(REMOVE_ITEM beside_usr ${WORK}/root/usr ${WORK}/root/usr/include ${WORK}/root/usr/share)
+  if(beside_usr)
+    message(FATAL_ERROR "${package}: expected usr/include and usr/share alone, got ${beside_usr}")
+  endif()
+  set(arguments -DCMAKE_PREFIX_PATH=${WORK}/root/usr)
 elseif(WAY STREQUAL "add_subdirectory")
   set(arguments -DLIBRARY=${LIBRARY})
 elseif(WAY STREQUAL "fetch_content")
@@ -23,7 +47,7 @@ elseif(WAY STREQUAL "fetch_content")
 endif()
 
 execute_process(
-  COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${CMAKE_CURRENT_LIST_DIR}/${WAY} -B ${WORK}/build
+  COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${CMAKE_CURRENT_LIST_DIR}/${consumer} -B ${WORK}/build
           -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Release ${arguments}
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build COMMAND_ERROR_IS_FATAL ANY)
