@@ -32,6 +32,7 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # For builds without CMake. The file finds the headers from where it is itself.
 set(pkg_config_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 file(RELATIVE_PATH pkg_config_to_prefix /${pkg_config_dir} /)
+string(REGEX REPLACE "/$" "" pkg_config_to_prefix ${pkg_config_to_prefix})
 configure_file(cmake/lorapro.pc.in ${package_build_dir}/lorapro.pc @ONLY)
 install(FILES ${package_build_dir}/lorapro.pc DESTINATION ${pkg_config_dir})
 
@@ -50,8 +51,8 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4)")
   set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev (>= 3)")
   set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
-      "${PROJECT_DESCRIPTION}
-Optimizers that make LoRA fine-tuning step along the full gradient as closely as its rank allows, as
-C++17 templates. Reading and writing files (lorapro/io) needs nlohmann-json besides.")
+      "Optimizers that make LoRA fine-tuning step along the full gradient as
+closely as its rank allows, as C++17 templates. Reading and writing files
+(lorapro/io) needs nlohmann-json besides.")
   include(CPack)
 endif()
