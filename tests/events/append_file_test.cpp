@@ -5,6 +5,7 @@
 #include <sys/resource.h>  // setrlimit
 
 #include <csignal>
+#include <limits>  // std::numeric_limits
 
 #include "support/catch.hpp"
 #include "support/message_of.hpp"
@@ -34,6 +35,25 @@ class SmallDisk {
   void (*handler_)(int);
   rlimit before_ = {};
 };
+
+template <typename Number>
+std::string number_text(Number value) {
+  std::string out = ":";
+  lorapro::events::append_number(out, value);
+  return out;
+}
+
+TEST_CASE("numbers have the fewest characters that give them back", "[append_file]") {
+  CHECK(number_text(0.001) == ":0.001");
+  CHECK(number_text(1e-05) == ":1e-05");
+  CHECK(number_text(1.0 / 3) == ":0.3333333333333333");
+  CHECK(number_text(-0.0) == ":-0");
+  CHECK(number_text(2.5) == ":2.5");
+  CHECK(number_text(-1.7976931348623157e308) == ":-1.7976931348623157e+308");
+  CHECK(number_text(std::numeric_limits<double>::infinity()) == ":inf");
+  CHECK(number_text(std::numeric_limits<double>::quiet_NaN()) == ":nan");
+  CHECK(number_text(std::numeric_limits<std::int64_t>::min()) == ":-9223372036854775808");
+}
 
 TEST_CASE("records are in the file at once, behind what was there", "[append_file]") {
   const ScratchFolder folder;

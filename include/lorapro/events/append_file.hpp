@@ -5,6 +5,7 @@
 #include <lorapro/core/file_error.hpp>
 
 #include <cerrno>       // errno
+#include <charconv>     // std::to_chars
 #include <cstdio>       // std::FILE
 #include <memory>       // std::unique_ptr
 #include <optional>     // std::optional
@@ -12,6 +13,15 @@
 
 LORAPRO_NAMESPACE_BEGIN
 namespace events {
+
+/// Appends a number in the fewest characters that are read back as the same number, whatever the
+/// locale: 0.001, 1e-05, inf, nan.
+template <typename Number>
+void append_number(std::string& out, Number value) {
+  char digits[32];  // a double takes 24 at most
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out.append(digits, end);
+}
 
 /// A file that grows by whole records: append() hands one to the operating system, so that it stays
 /// whatever becomes of the program; of a record that does not fit on the disk nothing stays. No

@@ -5,20 +5,11 @@
 #include <lorapro/events/append_file.hpp>
 
 #include <algorithm>  // std::min
-#include <charconv>   // std::to_chars, std::from_chars
+#include <charconv>   // std::from_chars
 #include <fstream>    // std::ifstream
 
 LORAPRO_NAMESPACE_BEGIN
 namespace events {
-
-/// Appends a number in the fewest characters that are read back as the same number, whatever the
-/// locale: 0.001, 1e-05, inf, nan.
-template <typename Number>
-void append_number(std::string& out, Number value) {
-  char digits[32];  // a double takes 24 at most
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  out.append(digits, end);
-}
 
 /// What begins each line of a log and what follows the number of the step there.
 struct StepLineFormat {

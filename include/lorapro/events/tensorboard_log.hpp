@@ -6,8 +6,7 @@
 #include <lorapro/events/tf_record.hpp>
 #include <lorapro/optim/observer.hpp>
 
-#include <charconv>  // std::to_chars
-#include <cstring>   // std::memcpy
+#include <cstring>  // std::memcpy
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -23,7 +22,7 @@ inline void append_varint(std::string& out, std::uint64_t value) {
   out += static_cast<char>(value);
 }
 
-inline void append_number(std::string& out, int field, std::int64_t value) {
+inline void append_int64(std::string& out, int field, std::int64_t value) {
   append_varint(out, static_cast<std::uint64_t>(field) << 3);
   append_varint(out, static_cast<std::uint64_t>(value));
 }
@@ -132,8 +131,7 @@ class TensorBoardLog {
     tag_ = name;
     if (group > 0) {
       tag_ += '/';
-      char digits[24];
-      tag_.append(digits, std::to_chars(digits, digits + sizeof digits, group).ptr);
+      events::append_number(tag_, group);
     }
     append_value(*value);
   }
@@ -149,7 +147,7 @@ class TensorBoardLog {
   void begin(double wall_time, std::int64_t step) {
     event_.clear();
     events::protobuf::append_double(event_, 1, wall_time);
-    events::protobuf::append_number(event_, 2, step);
+    events::protobuf::append_int64(event_, 2, step);
   }
 
   void write_summary(std::int64_t step) {
