@@ -78,6 +78,7 @@ TEST_CASE("only the run of the checkpoint is taken up, and on request only", "[e
   const RunCheckpoint writing({path, 1, false}), reading({path, 0, true});
   CHECK_FALSE(reading.key());
   Training training(&writing);
+  REQUIRE(training.recorder.start(training.optimizer) == 0);
   training.train(0, 3);
   CHECK_FALSE(writing.key());
   REQUIRE(reading.key());
