@@ -94,10 +94,11 @@ class Report:
             values[cell.seed] = None if value is None else value * self.scale(cell.task)
         return Sample(values)
 
-    def mean_of(self, contender: Contender, rate: int, field: str) -> float:
+    def median_of(self, contender: Contender, rate: int, field: str) -> float:
+        """Of times and sizes: a run that had to wait for the machine does not count."""
         cells = [c for c in report_cells(self.plan, contender, rate) if c in self.results]
         values = [self.results.by_cell[c][field] for c in cells]
-        return statistics.fmean(values) if values else math.nan
+        return statistics.median(values) if values else math.nan
 
     def mean_curve_value(self, contender: Contender, rate: int, name: str) -> float:
         """Mean over the measured steps and the seeds."""
@@ -148,7 +149,7 @@ class Report:
             if rate is None or not sample.values:
                 continue
             difference = sample.minus(by_method[BASELINE])
-            state = self.mean_of(c, rate, "state_bytes")
+            state = self.median_of(c, rate, "state_bytes")
             table.rows.append([
                 self.label(c), f"{self.plan.rate_value(rate):g}", self.pair(sample, digits),
                 "" if c.method == BASELINE else self.pair(difference, digits, True),
@@ -158,8 +159,8 @@ class Report:
                 self.number(self.mean_curve_value(c, rate, "second_order_share"), 3),
                 self.number(self.mean_curve_value(c, rate, "alignment"), 2),
                 f"{state / 1e6:.2f} MB" if state < 1e8 else f"{state / 1e6:.0f} MB",
-                f"{self.mean_of(c, rate, 'optimizer_ms_per_step'):.2f} ms",
-                f"{self.mean_of(c, rate, 'seconds'):.1f} s"])
+                f"{self.median_of(c, rate, 'optimizer_ms_per_step'):.2f} ms",
+                f"{self.median_of(c, rate, 'seconds'):.1f} s"])
         return table
 
     def tuned_table(self, task: str) -> Table:
@@ -191,25 +192,28 @@ class Report:
         return f"{value * self.scale(task):.{self.digits(task)}f}"
 
     def study_table(self, study: dict) -> Table:
-        columns = [(task, method) for task in study["tasks"] for method in study["methods"]]
+        def best_of(task: str, method: str, variant: str) -> str:
+            contender = Contender(task, method, variant, tuple(study["variants"].get(variant, ())))
+            scores = tuned_rates(self.plan, self.results, contender)
+            if not scores:
+                return ""
+            best = max(scores, key=lambda rate: scores[rate])
+            return f"{self.score_text(task, scores[best])} ({self.plan.rate_value(best):g})"
+
+        rows = {variant: {(task, method): best_of(task, method, variant)
+                          for task in study["tasks"] for method in study["methods"]}
+                for variant in [COMPARISON, *study["variants"]]}
+        columns = [column for column in rows[COMPARISON]
+                   if any(rows[variant][column] for variant in study["variants"])]
         table = Table(study["question"],
                       ["", *(f"{task}: {self.plan.methods[method]['label']}"
                              for task, method in columns)],
                       "Validation data, mean over the tuning seeds at each one's best learning "
                       "rate, which is in brackets.")
-        for variant in [COMPARISON, *study["variants"]]:
-            row = [variant or "as in the comparison"]
-            for task, method in columns:
-                contender = Contender(task, method, variant,
-                                      tuple(study["variants"].get(variant, ())))
-                scores = tuned_rates(self.plan, self.results, contender)
-                if scores:
-                    best = max(scores, key=lambda rate: scores[rate])
-                    row.append(f"{self.score_text(task, scores[best])} "
-                               f"({self.plan.rate_value(best):g})")
-                else:
-                    row.append("-")
-            table.rows.append(row)
+        for variant, cells in rows.items():
+            if any(cells[column] for column in columns):
+                table.rows.append([variant or "as in the comparison",
+                                   *(cells[column] or "-" for column in columns)])
         return table
 
     def mean_curve(self, contender: Contender, rate: int, name: str) -> list[tuple[int, float]]:
@@ -263,7 +267,7 @@ class Report:
         "the angle between the equivalent gradient and the full one, mean over eight steps. "
         "Second order: ||s dB dA|| / ||s (B dA + dB A)|| of the steps taken. Alignment: cosine of "
         "the angle between the change of W and minus the gradient of the batch. Optimizer: "
-        "milliseconds per step; it and the seconds per run are from a shared machine.")
+        "milliseconds per step, median; it and the seconds per run are from a busy machine.")
 
     def markdown(self) -> str:
         parts = [self.LEGEND + "\n"]
