@@ -31,6 +31,7 @@ if $all; then
   require_data
   require "clang++" command:clang++ clang
   require "clang's OpenMP" "file:/usr/lib/llvm-*/lib/libomp.so" libomp-dev
+  require "libFuzzer" "file:/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a" libclang-rt-dev
   require "clang-format" command:clang-format clang-format
   require "Google Benchmark" header:benchmark/benchmark.h libbenchmark-dev
   require "Doxygen" command:doxygen doxygen
