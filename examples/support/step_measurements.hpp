@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <lorapro/lorapro.hpp>
-#include <cmath>  // std::sqrt
+#include <algorithm>  // std::max
+#include <cmath>      // std::sqrt
 #include <cstddef>
 #include <cstdint>
 #include <map>
