@@ -6,6 +6,8 @@
 option(LORAPRO_OPENMP "Compile tests, examples and benchmarks with OpenMP" OFF)
 set(LORAPRO_MARCH "" CACHE STRING
     "-march of tests, examples and benchmarks: native, x86-64-v3...; empty: the compiler's baseline")
+set(LORAPRO_EXAMPLE_OPTIONS "" CACHE STRING
+    "Compiler options of the examples and of the tests of their headers, after all others")
 set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of this build")
 
 add_library(lorapro_dev INTERFACE)
