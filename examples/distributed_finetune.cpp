@@ -17,9 +17,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "nn/model_file.hpp"
 #include "nn/softmax_cross_entropy.hpp"
 #include "nn/training.hpp"
 #include "nn/vit.hpp"
@@ -130,8 +132,8 @@ void fine_tune(const Options& options, Method method, int rank, int size) {
 
   examples::RowMatrixf grad_logits;
   Milliseconds sums;
-  examples::ProgressBar bar(rank == 0 ? steps : 1);
-  bar.set_label(fmt::format("{} on {} ranks", options.method, size));
+  std::optional<examples::ProgressBar> bar;
+  if (rank == 0) bar.emplace(steps).set_label(fmt::format("{} on {} ranks", options.method, size));
   const auto [own_first, own_count] = part_of(options.batch_size, rank, size);
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto order = examples::permutation(images.size(), engine);
@@ -160,10 +162,10 @@ void fine_tune(const Options& options, Method method, int rank, int size) {
       sums.reduce += optimizer.times().reduce;
       sums.optimizer += optimizer.times().optimizer;
       sums.gather += optimizer.times().gather;
-      if (rank == 0) bar.advance(loss);
+      if (bar) bar->advance(loss);
     }
   }
-  bar.clear();
+  bar.reset();
   optimizer.check_replicas();
 
   const double accuracy = shared_accuracy(vit, test, rank, size);
@@ -188,10 +190,6 @@ void fine_tune(const Options& options, Method method, int rank, int size) {
 
 /// \return the exit code.
 int run(const Options& options, int rank, int size) {
-  if (options.batch_size % size != 0) {
-    throw lorapro::ConfigError(fmt::format("--batch-size: expected a multiple of {} ranks, got {}",
-                                           size, options.batch_size));
-  }
   try {
     const auto with = [&](auto tag, Method method) {
       fine_tune<typename decltype(tag)::type>(options, method, rank, size);
@@ -264,6 +262,10 @@ int main(int argc, char** argv) {
   add_options(app, options);
   try {
     app.parse(argc, argv);
+    if (options.batch_size % size != 0) {
+      throw CLI::ValidationError("--batch-size", fmt::format("{} is not a multiple of {} ranks",
+                                                             options.batch_size, size));
+    }
     if (options.smoke) {
       options.vit.width = 16;
       options.vit.layers = 2;

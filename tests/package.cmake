@@ -25,10 +25,14 @@ file(
   RELATIVE ${library_include}
   CONFIGURE_DEPENDS ${library_include}/lorapro/*.hpp)
 set(mpi_compile "")
+set(mpi_flags "")
 if(MPI_CXX_FOUND)
   foreach(folder IN LISTS MPI_CXX_INCLUDE_DIRS)
     list(APPEND mpi_compile -isystem ${folder})
   endforeach()
+  list(JOIN mpi_compile " " mpi_flags)
+  list(JOIN MPI_CXX_LIBRARIES " " mpi_libraries)
+  string(APPEND mpi_flags " ${mpi_libraries}")
 else()
   list(FILTER headers EXCLUDE REGEX "adapters/mpi")
 endif()
@@ -101,7 +105,7 @@ if(Python3_FOUND)
 endif()
 lorapro_add_check(
   consumer "programs of the documents" ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}
-  -DWORK=${scratch}/documents "-DCOMPILE=${compile_line}" -P
+  -DWORK=${scratch}/documents "-DCOMPILE=${compile_line}" "-DMPI_FLAGS=${mpi_flags}" -P
   ${CMAKE_CURRENT_SOURCE_DIR}/documents.cmake)
 
 # The set-up of a bare machine, with a package manager that only pretends.
