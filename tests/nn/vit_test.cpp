@@ -34,10 +34,10 @@ TEST_CASE("a vision transformer against finite differences", "[nn][vit]") {
 }
 
 TEST_CASE("a backward pass tells of each block when its gradients are complete", "[nn][vit]") {
-  Vit<double> vit(VitConfig{4, 2, 8, 3, 2, 3}), watched = vit;
-  examples::RandomEngine engine(3);
+  Vit<double> vit(VitConfig{4, 2, 8, 3, 2, 3}), watched(vit.config());
+  examples::RandomEngine engine(3), same_engine(3);
   vit.randomize(engine);
-  watched = vit;
+  watched.randomize(same_engine);
   Matrix grad_logits;
   const Matrix image = Matrix::Ones(1, 16);
   examples::nn::softmax_cross_entropy(vit.forward(image), {1}, grad_logits);

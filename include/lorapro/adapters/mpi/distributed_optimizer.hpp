@@ -41,7 +41,7 @@ namespace mpi {
 /// number of ranks, by rounding. Merged decay shrinks W0 on every rank.
 ///
 /// After a step the gradient buffers of a parameter hold the sum on its owner, and elsewhere what
-/// backpropagation left. Bytes and half gradients are summed in Scalar. Two packed copies of all
+/// backpropagation left. bfloat16 and half gradients are summed in Scalar. Two packed copies of all
 /// gradients and values are kept. No heap in a step but what the MPI library takes.
 ///
 /// Collective: the constructor, distribute, step, check_replicas, synchronize and the destructor;
