@@ -26,11 +26,10 @@
 #include "nn/threads.hpp"
 #include "nn/training.hpp"
 #include "nn/vit.hpp"
-#include "support/classification_scores.hpp"
 #include "support/classifier_fine_tuning.hpp"
 #include "support/digit_images.hpp"
 #include "support/experiment.hpp"
-#include "support/idx_images.hpp"
+#include "support/fashion_images.hpp"
 #include "support/labelled_images.hpp"
 #include "support/method.hpp"
 #include "support/pretrained_file.hpp"
@@ -105,21 +104,9 @@ struct Problem {
   Index classes = 0;
 };
 
-/// Maps grey values to about zero mean and unit variance (those of Fashion-MNIST).
-void standardize(LabelledImages& images) {
-  images.pixels = (images.pixels.array() - 0.286F) / 0.353F;
-}
-
 LabelledImages read_fashion(const Options& options, const std::string& part, int first_class,
                             int last_class) {
-  auto images = examples::read_idx_images(options.fashion_dir / (part + "-images-idx3-ubyte.gz"),
-                                          options.fashion_dir / (part + "-labels-idx1-ubyte.gz"),
-                                          first_class, last_class);
-  if (images.pixels.cols() != options.vit.image_size * options.vit.image_size) {
-    throw examples::DataError(options.fashion_dir.string() + ": images are not 28 x 28");
-  }
-  standardize(images);
-  return images;
+  return examples::read_fashion_images(options.fashion_dir, part, first_class, last_class);
 }
 
 /// The classes 5 to 9 of Fashion-MNIST. The last 5,000 training images are the validation split.
@@ -141,7 +128,7 @@ Problem read_digit_problem(const Options& options) {
   if (digits.size() < 10000) {
     throw examples::DataError("there are only " + std::to_string(digits.size()) + " digits");
   }
-  standardize(digits);
+  examples::standardize(digits);
   RandomEngine engine(20240725);
   const auto shuffled = examples::take(digits, examples::permutation(digits.size(), engine));
   return {examples::slice(shuffled, 0, 4000),
@@ -160,17 +147,6 @@ Problem read_problem(const Options& options) {
   problem.evaluation = examples::slice(
       problem.evaluation, 0, std::min(problem.evaluation.size(), options.evaluation_size));
   return problem;
-}
-
-/// The share of the first `count` images that the model assigns to the right class.
-double accuracy_on(Vit& vit, const LabelledImages& images, Index count) {
-  constexpr Index kChunk = 256;
-  std::vector<int> predictions;
-  for (Index first = 0; first < count; first += kChunk) {
-    const auto chunk = examples::slice(images, first, std::min(kChunk, count - first));
-    examples::append_predictions(vit.forward(chunk.pixels), predictions);
-  }
-  return examples::accuracy(predictions, {images.labels.begin(), images.labels.begin() + count});
 }
 
 /// Trains the model for `epochs` on batches of `images`, but for the first `done` steps: `update()`
@@ -239,7 +215,7 @@ std::filesystem::path base_file(const Options& options) {
   examples::nn::load_parameters(vit, lorapro::io::SafetensorsReader(path));
   const auto test = read_fashion(options, "t10k", 0, 4);
   fmt::print("base: {}; test accuracy there {:.4f} ({} {})\n", recipe,
-             accuracy_on(vit, test, std::min(test.size(), options.evaluation_size)),
+             examples::accuracy_on(vit, test, std::min(test.size(), options.evaluation_size)),
              made_before ? "taken from" : "written to", path.string());
   return path;
 }
@@ -278,10 +254,11 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
       [&](double loss) {
         const std::int64_t step = recorder.after_step(loss);
         if (step % steps_per_evaluation == 0 && step < steps) {
-          run.metric_curve.emplace_back(step, accuracy_on(vit, problem.evaluation, quick_size));
+          run.metric_curve.emplace_back(step,
+                                        examples::accuracy_on(vit, problem.evaluation, quick_size));
         }
       });
-  run.value = accuracy_on(vit, problem.evaluation, problem.evaluation.size());
+  run.value = examples::accuracy_on(vit, problem.evaluation, problem.evaluation.size());
   run.metric_curve.emplace_back(steps, run.value);
   return recorder.finish();
 }

@@ -14,6 +14,9 @@ set(layer_io 5)
 set(layer_events 5)
 set(layer_adapters 5)
 
+# Needs two components, and says so: an engine's state in files.
+set(adapter_files lorapro/adapters/mpi/sharded_checkpoint.hpp)
+
 get_filename_component(ROOT ${ROOT} ABSOLUTE)
 set(offenders "")
 file(GLOB_RECURSE headers RELATIVE ${ROOT} ${ROOT}/lorapro/*.hpp)
@@ -53,7 +56,8 @@ foreach(header IN LISTS headers)
         list(APPEND offenders "${header}: ${include} is in a folder without a layer")
       elseif(to_layer GREATER from_layer)
         list(APPEND offenders "${header}: ${include} goes upward")
-      elseif(to_layer EQUAL from_layer AND NOT to_folder STREQUAL from_folder)
+      elseif(to_layer EQUAL from_layer AND NOT to_folder STREQUAL from_folder
+             AND NOT (header IN_LIST adapter_files AND to_folder STREQUAL "io"))
         list(APPEND offenders "${header}: ${include} goes sideways")
       elseif(header MATCHES "_rule\\.hpp$" AND included MATCHES "_rule\\.hpp$")
         list(APPEND offenders "${header}: ${include} is another rule")

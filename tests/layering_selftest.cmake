@@ -41,6 +41,7 @@ plant(optim/rule.hpp "#include <lorapro/core/error.hpp>")
 plant(optim/sgd_rule.hpp "#include <lorapro/optim/rule.hpp>")
 plant(io/checkpoint.hpp "#include <lorapro/lorapro.hpp>")
 plant(lorapro.hpp "#include <lorapro/optim/sgd_rule.hpp>")
+plant(adapters/mpi/sharded_checkpoint.hpp "#include <lorapro/io/checkpoint.hpp>")
 check_layering("")
 
 check_offender(core/bad.hpp "  #  include <lorapro/linalg/gram.hpp>  // G"
@@ -48,6 +49,8 @@ check_offender(core/bad.hpp "  #  include <lorapro/linalg/gram.hpp>  // G"
 check_offender(optim/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes upward")
 check_offender(optim/bad.hpp "#include <lorapro/lorapro.hpp>" "goes upward")
 check_offender(adapters/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes sideways")
+check_offender(adapters/mpi/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes sideways")
+check_offender(io/bad.hpp "#include <lorapro/adapters/mpi.hpp>" "goes sideways")
 check_offender(events/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes sideways")
 check_offender(optim/bad.hpp "#include <lorapro/events/csv_log.hpp>" "goes upward")
 check_offender(optim/bad_rule.hpp "#include <lorapro/optim/sgd_rule.hpp>" "is another rule")

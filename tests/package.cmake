@@ -24,10 +24,26 @@ file(
   GLOB_RECURSE headers
   RELATIVE ${library_include}
   CONFIGURE_DEPENDS ${library_include}/lorapro/*.hpp)
+set(mpi_compile "")
+set(mpi_flags "")
+if(MPI_CXX_FOUND)
+  foreach(folder IN LISTS MPI_CXX_INCLUDE_DIRS)
+    list(APPEND mpi_compile -isystem ${folder})
+  endforeach()
+  list(JOIN mpi_compile " " mpi_flags)
+  list(JOIN MPI_CXX_LIBRARIES " " mpi_libraries)
+  string(APPEND mpi_flags " ${mpi_libraries}")
+else()
+  list(FILTER headers EXCLUDE REGEX "adapters/mpi")
+endif()
 foreach(header IN LISTS headers)
+  set(own_compile "")
+  if(header MATCHES "adapters/mpi")
+    set(own_compile ${mpi_compile})
+  endif()
   set(unit ${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp)
   file(CONFIGURE OUTPUT ${unit} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
-  lorapro_add_check(package "header alone/${header}" ${compile} -fsyntax-only -Wall -Wextra
+  lorapro_add_check(package "header alone/${header}" ${compile} ${own_compile} -fsyntax-only -Wall -Wextra
                     -Wpedantic -Wshadow -Werror ${unit})
 endforeach()
 
@@ -83,10 +99,13 @@ if(Python3_FOUND)
     package "packaging/conan" ${Python3_EXECUTABLE} -B
     ${CMAKE_CURRENT_SOURCE_DIR}/packaging/conan_recipe.py ${PROJECT_SOURCE_DIR}
     ${PROJECT_VERSION} ${scratch}/conan)
+  lorapro_add_check(
+    package "docs/scaling.md has the table of its model" ${Python3_EXECUTABLE} -B
+    ${PROJECT_SOURCE_DIR}/bench/scaling_model.py --check ${PROJECT_SOURCE_DIR}/docs/scaling.md)
 endif()
 lorapro_add_check(
   consumer "programs of the documents" ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}
-  -DWORK=${scratch}/documents "-DCOMPILE=${compile_line}" -P
+  -DWORK=${scratch}/documents "-DCOMPILE=${compile_line}" "-DMPI_FLAGS=${mpi_flags}" -P
   ${CMAKE_CURRENT_SOURCE_DIR}/documents.cmake)
 
 # The set-up of a bare machine, with a package manager that only pretends.

@@ -38,6 +38,8 @@ if $all; then
   require "Python" command:python3 python3
   require "pkg-config" command:pkg-config pkg-config
   require "Armadillo" header:armadillo libarmadillo-dev
+  require "Open MPI" "file:/usr/lib/*/openmpi/include/mpi.h" libopenmpi-dev
+  require "Open MPI's launcher" command:mpiexec openmpi-bin
 fi
 if $cross; then
   require "g++ for AArch64" command:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu

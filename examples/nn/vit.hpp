@@ -86,8 +86,16 @@ class Vit {
 
   /// Gradients of the last forward.
   void backward(const Matrix& grad_logits) {
+    backward(grad_logits, [](Index) {});
+  }
+
+  /// The same; calls after_block(i) as soon as the gradients of block i are complete, from the last
+  /// block to the first, and after_block(number of blocks) when those of the head are.
+  template <typename AfterBlock>
+  void backward(const Matrix& grad_logits, const AfterBlock& after_block) {
     const Sequences sequences{grad_logits.rows(), patch_count(), {}};
     head_.backward(pooled_, grad_logits, grad_pooled_);
+    after_block(static_cast<Index>(blocks_.size()));
     grad_below_.resize(sequences.rows(), config_.width);
     for (Index i = 0; i < sequences.count; ++i) {
       grad_below_.middleRows(i * sequences.length, sequences.length).rowwise() =
@@ -96,6 +104,7 @@ class Vit {
     norm_.backward(inputs_.back(), grad_below_, grad_);
     for (std::size_t i = blocks_.size(); i-- > 0;) {
       blocks_[i].backward(inputs_[i], sequences, grad_, grad_below_);
+      after_block(static_cast<Index>(i));
       grad_.swap(grad_below_);
     }
     positions_.backward(grad_, sequences.length);

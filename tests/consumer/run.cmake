@@ -53,3 +53,9 @@ execute_process(
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${WORK}/build/consumer COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${WORK}/build/consumer_io ${WORK}/weights.safetensors COMMAND_ERROR_IS_FATAL ANY)
+if(EXISTS ${WORK}/build/consumer_mpi)
+  # A program of one rank needs no launcher.
+  set(ENV{OMPI_ALLOW_RUN_AS_ROOT} 1)
+  set(ENV{OMPI_ALLOW_RUN_AS_ROOT_CONFIRM} 1)
+  execute_process(COMMAND ${WORK}/build/consumer_mpi COMMAND_ERROR_IS_FATAL ANY)
+endif()

@@ -33,6 +33,35 @@ TEST_CASE("a vision transformer against finite differences", "[nn][vit]") {
   CHECK(parameters == 2 + 1 + 2 * 12 + 2 + 2);
 }
 
+TEST_CASE("a backward pass tells of each block when its gradients are complete", "[nn][vit]") {
+  Vit<double> vit(VitConfig{4, 2, 8, 3, 2, 3}), watched(vit.config());
+  examples::RandomEngine engine(3), same_engine(3);
+  vit.randomize(engine);
+  watched.randomize(same_engine);
+  Matrix grad_logits;
+  const Matrix image = Matrix::Ones(1, 16);
+  examples::nn::softmax_cross_entropy(vit.forward(image), {1}, grad_logits);
+  vit.backward(grad_logits);
+  const auto complete = [&](const std::string& prefix) {
+    std::vector<Matrix> expected, gradients;
+    const auto collect = [&](std::vector<Matrix>& to) {
+      return [&to, prefix](const std::string& name, auto& parameter) {
+        if (name.rfind(prefix, 0) == 0) to.push_back(parameter.grad);
+      };
+    };
+    examples::nn::for_each_parameter(vit, collect(expected));
+    examples::nn::for_each_parameter(watched, collect(gradients));
+    return !expected.empty() && gradients == expected;
+  };
+  watched.forward(image);
+  std::vector<lorapro::Index> order;
+  watched.backward(grad_logits, [&](lorapro::Index block) {
+    order.push_back(block);
+    CHECK(complete(block == 3 ? "head" : "blocks." + std::to_string(block) + "."));
+  });
+  CHECK(order == std::vector<lorapro::Index>{3, 2, 1, 0});
+}
+
 TEST_CASE("a vision transformer sees patches as squares", "[nn][vit]") {
   // Without positions the order of the patches does not matter, and what is within them does.
   Vit<double> vit(VitConfig{4, 2, 8, 1, 2, 3});

@@ -154,14 +154,55 @@ inline std::int64_t step_of(const nlohmann::json& json, const std::string& where
   return step;
 }
 
-/// \param json  what describe() gave when the file was written.
-/// \throws FormatError (not such a description; tensors unlike it), ConfigError and ShapeError (it
-/// does not fit the optimizer).
+/// \param mine, theirs  what describe says of a slot, and what the file says.
+/// \throws as check_optimizer.
+template <typename Slot>
+void check_slot(const SafetensorsReader& file, const std::string& name, Slot& slot,
+                const GroupConfig& group, const nlohmann::json& mine, const nlohmann::json& theirs,
+                const std::string& place) {
+  const Fit slot_fit(mine, theirs, place);
+  slot_fit.same("kind");
+  for (const char* const size : {"out_features", "in_features", "rank", "size", "cols"})
+    if (mine.contains(size)) slot_fit.same_size(size);
+  if (mine.contains("scaling")) slot_fit.same("scaling");
+  slot_fit.same("group");
+  slot_fit.same_names("tensors");
+  const Fit tensor_fit(mine.at("tensors"), theirs.at("tensors"), place);
+  visit_tensors(slot, group, [&](const char* part, const auto& tensor) {
+    tensor_fit.same(part);
+    const auto& stored = file.at(name + "." + slot.name + "." + part, shape_of(tensor));
+    if (stored.dtype != dtype_of(tensor.type()))
+      fail_tensor(file.path(), stored.name,
+                  "dtype: expected " + std::string(info(dtype_of(tensor.type())).name) + ", got " +
+                      std::string(info(stored.dtype).name));
+  });
+  step_of(theirs, place);
+  if (!theirs.contains("stream") || !theirs.at("stream").is_number_unsigned())
+    throw FormatError(place + ": stream: expected a number");
+}
+
+/// Writes what check_slot has passed into a slot. \throws FileError.
+template <typename Slot>
+void load_slot(const SafetensorsReader& file, const std::string& name, Slot& slot,
+               const GroupConfig& group, const nlohmann::json& json) {
+  slot.step = json["step"].get<std::int64_t>();
+  slot.stream = json["stream"].get<std::uint64_t>();
+  visit_tensors(slot, group, [&](const char* part, auto tensor) {
+    const TensorInfo& stored = file.at(name + "." + slot.name + "." + part);
+    std::vector<typename decltype(tensor)::Element> values;
+    for_each_piece(tensor, [&](Index first, Index count) {
+      values.resize(static_cast<std::size_t>(count));
+      file.read(stored, static_cast<std::uint64_t>(first), values.size(), values.data());
+      tensor.write(first, count, values.data());
+    });
+  });
+}
+
+/// Options, groups and step of a description that fits the optimizer's type and groups.
+/// \throws as check_optimizer.
 template <typename Scalar, typename Rule>
-OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string& name,
-                                const nlohmann::json& json,
-                                const Optimizer<Scalar, Rule>& optimizer) {
-  const std::string where = file.path().string() + ": optimizer " + quoted_name(name);
+OptimizerRecord read_record(const nlohmann::json& json, const std::string& where,
+                            const Optimizer<Scalar, Rule>& optimizer) {
   const nlohmann::json plain{{"scalar", info(dtype_of<Scalar>()).name},
                              {"rule", rule_name<Rule>()}};
   const Fit type_fit(plain, json, where);
@@ -179,35 +220,39 @@ OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string
                       ", got " + std::to_string(groups->size()));
   for (std::size_t i = 0; i < groups->size(); ++i)
     record.groups.push_back(group_from_json((*groups)[i], where + ": group " + std::to_string(i)));
+  return record;
+}
+
+/// \param json  what describe() gave when the file was written.
+/// \throws FormatError (not such a description; tensors unlike it), ConfigError and ShapeError (it
+/// does not fit the optimizer).
+template <typename Scalar, typename Rule>
+OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string& name,
+                                const nlohmann::json& json,
+                                const Optimizer<Scalar, Rule>& optimizer) {
+  const std::string where = file.path().string() + ": optimizer " + quoted_name(name);
+  OptimizerRecord record = read_record(json, where, optimizer);
   // By the groups that it will have: these say whether W0 is in the file.
   const nlohmann::json own = describe(optimizer, record.groups);
   Fit(own, json, where).same_names("attached");
   optimizer.for_each_slot([&](auto& slot) {
-    const std::string place = where + ": " + quoted_name(slot.name);
-    const nlohmann::json& mine = own.at("attached").at(slot.name);
-    const nlohmann::json& theirs = json.at("attached").at(slot.name);
-    const Fit slot_fit(mine, theirs, place);
-    slot_fit.same("kind");
-    for (const char* const size : {"out_features", "in_features", "rank", "size", "cols"})
-      if (mine.contains(size)) slot_fit.same_size(size);
-    if (mine.contains("scaling")) slot_fit.same("scaling");
-    slot_fit.same("group");
-    slot_fit.same_names("tensors");
-    const Fit tensor_fit(mine.at("tensors"), theirs.at("tensors"), place);
-    const GroupConfig& group = record.groups[static_cast<std::size_t>(slot.group)];
-    visit_tensors(slot, group, [&](const char* part, const auto& tensor) {
-      tensor_fit.same(part);
-      const auto& stored = file.at(name + "." + slot.name + "." + part, shape_of(tensor));
-      if (stored.dtype != dtype_of(tensor.type()))
-        fail_tensor(file.path(), stored.name,
-                    "dtype: expected " + std::string(info(dtype_of(tensor.type())).name) +
-                        ", got " + std::string(info(stored.dtype).name));
-    });
-    step_of(theirs, place);
-    if (!theirs.contains("stream") || !theirs.at("stream").is_number_unsigned())
-      throw FormatError(place + ": stream: expected a number");
+    check_slot(file, name, slot, record.groups[static_cast<std::size_t>(slot.group)],
+               own.at("attached").at(slot.name), json.at("attached").at(slot.name),
+               where + ": " + quoted_name(slot.name));
   });
   return record;
+}
+
+/// Writes options and step of a record. \throws as Optimizer::set_config; nothing is written then.
+template <typename Scalar, typename Rule>
+void load_options(const OptimizerRecord& record, Optimizer<Scalar, Rule>& optimizer) {
+  OptimizerConfig config = record.config;
+  config.group = record.groups.front();
+  optimizer.set_config(config, record.groups);
+  optimizer.visit([&](const std::string& entry, auto&& value) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::int64_t>)
+      if (entry == "step") value = record.json["step"].template get<std::int64_t>();
+  });
 }
 
 /// Writes a record and the matrices of the file into the optimizer that they were checked against.
@@ -216,27 +261,10 @@ OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string
 template <typename Scalar, typename Rule>
 void load_optimizer(const SafetensorsReader& file, const std::string& name,
                     const OptimizerRecord& record, Optimizer<Scalar, Rule>& optimizer) {
-  OptimizerConfig config = record.config;
-  config.group = record.groups.front();
-  optimizer.set_config(config, record.groups);
-  optimizer.visit([&](const std::string& entry, auto&& value) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::int64_t>)
-      if (entry == "step") value = record.json["step"].template get<std::int64_t>();
-  });
+  load_options(record, optimizer);
   optimizer.for_each_slot([&](auto& slot) {
-    const nlohmann::json& json = record.json["attached"][slot.name];
-    slot.step = json["step"].template get<std::int64_t>();
-    slot.stream = json["stream"].template get<std::uint64_t>();
-    const GroupConfig& group = record.groups[static_cast<std::size_t>(slot.group)];
-    visit_tensors(slot, group, [&](const char* part, auto tensor) {
-      const TensorInfo& stored = file.at(name + "." + slot.name + "." + part);
-      std::vector<typename decltype(tensor)::Element> values;
-      for_each_piece(tensor, [&](Index first, Index count) {
-        values.resize(static_cast<std::size_t>(count));
-        file.read(stored, static_cast<std::uint64_t>(first), values.size(), values.data());
-        tensor.write(first, count, values.data());
-      });
-    });
+    load_slot(file, name, slot, record.groups[static_cast<std::size_t>(slot.group)],
+              record.json["attached"][slot.name]);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <lorapro/optim/observer.hpp>
 #include <lorapro/optim/pair_batches.hpp>
 #include <lorapro/optim/report.hpp>
+#include <lorapro/optim/step_context.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <string>  // std::string
@@ -118,7 +119,7 @@ class Optimizer {
     auto slot = std::make_unique<DenseSlot>(view, name);
     slot->group = group.index;
     if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
-    slot->stream = kDenseStreams + dense_.size();
+    slot->stream = detail::kDenseStreams + dense_.size();
     check_others(*slot);
     dense_.push_back(std::move(slot));
     crew_.reserve(DenseState::scratch_size(), 0, DenseState::wide_scratch_size(), 0);
@@ -143,6 +144,17 @@ class Optimizer {
   /// \throws ConfigError (scale; lr weight_decay > 1); nothing has been written then. What an
   /// observer throws: the step is done then.
   [[nodiscard]] StepReport step(const StepScale& scale = {}) {
+    detail::NoPeers peers;
+    return step_among(peers, scale);
+  }
+
+  /// The step of an optimizer that has a part of a model's parameters, among peers that have the
+  /// others. Calls peers.measured(tally, own), own being what adds this optimizer's own parameters
+  /// to the detail::Tally, after everything was measured and before anything is written: what the
+  /// tally holds then is what clipping and the report go by, and a throw leaves all as it was.
+  /// Calls peers.updated(report) when everything is written, before the observers.
+  template <typename Peers>
+  [[nodiscard]] StepReport step_among(Peers& peers, const StepScale& scale = {}) {
     const auto started = observers_.start();
     checks::config(scale.loss_scale > 0 && is_finite(scale.loss_scale), "loss_scale",
                    "a finite number > 0", scale.loss_scale);
@@ -154,33 +166,38 @@ class Optimizer {
     const double grad_scale = 1 / (scale.loss_scale * static_cast<double>(scale.accumulated));
 
     for_each(
-        [&](PairSlot& slot, Index index, const Team<Scalar>& team) {
-          slot.context = context(slot, index, grad_scale, report.lr_factor);
+        [&](PairSlot& slot, const Team<Scalar>& team) {
+          slot.context = context(slot, grad_scale, report.lr_factor, true);
           batches_.measure(slot, team);
         },
-        [&](DenseSlot& slot, Index index, const Team<Scalar>& team) {
-          slot.context = context(slot, index, grad_scale, report.lr_factor);
+        [&](DenseSlot& slot, const Team<Scalar>& team) {
+          slot.context = context(slot, grad_scale, report.lr_factor, false);
           slot.preparation = slot.state.prepare(slot.dense, slot.context, team);
         });
     batches_.prepare(crew_);
-    measure(report);
+    detail::Tally tally(report, groups_);
+    peers.measured(tally, [&] { for_each_slot([&](const Slot& slot) { tally.add(slot); }); });
+    groups_.set_clips(report);
     for_each(
-        [&](PairSlot& slot, Index, const Team<Scalar>& team) {
+        [&](PairSlot& slot, const Team<Scalar>& team) {
           if (!slot.preparation.report.usable()) return;
           const detail::Group& group = groups_[static_cast<std::size_t>(slot.group)];
           slot.context.clip = group.clip;
           if (group.config.decays_base())
-            slot.scale_base(1 - slot.context.lr * group.config.weight_decay);
+            detail::scale_base(slot.base_weight, slot.base_type,
+                               slot.pair.out_features * slot.pair.in_features,
+                               detail::base_decay(group.config, report.lr_factor));
           slot.state.update(slot.pair, slot.context, team);
           ++slot.step;
         },
-        [&](DenseSlot& slot, Index, const Team<Scalar>& team) {
+        [&](DenseSlot& slot, const Team<Scalar>& team) {
           if (!slot.preparation.report.usable()) return;
           slot.context.clip = groups_[static_cast<std::size_t>(slot.group)].clip;
           slot.state.update(slot.dense, slot.context, team);
           ++slot.step;
         });
     ++step_;
+    peers.updated(report);
     observers_.notify(report, groups_, started);
     return report;
   }
@@ -280,8 +297,6 @@ class Optimizer {
   static constexpr bool is_attachable =
       std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
 
-  static constexpr std::uint64_t kDenseStreams = std::uint64_t{1} << 32;
-
   /// What is written must be nobody else's, and names must tell the states apart.
   void check_others(const Slot& slot) const {
     for_each_slot([&](const auto& other) { detail::check_apart(slot, other); });
@@ -320,7 +335,7 @@ class Optimizer {
     return {static_cast<Index>(pairs_.size()) - 1};
   }
 
-  /// Calls on_pair(slot, index, team) and on_dense(slot, index, team) for everything attached.
+  /// Calls on_pair(slot, team) and on_dense(slot, team) for everything attached.
   template <typename OnPair, typename OnDense>
   void for_each(const OnPair& on_pair, const OnDense& on_dense) {
     const Index pair_count = static_cast<Index>(pairs_.size());
@@ -336,41 +351,16 @@ class Optimizer {
     crew_.for_each(pair_count + static_cast<Index>(dense_.size()), work_of,
                    [&](Index index, const Team<Scalar>& team) {
                      if (index < pair_count) {
-                       on_pair(*pair_at(index), index, team);
+                       on_pair(*pair_at(index), team);
                      } else {
-                       on_dense(*dense_at(index), index, team);
+                       on_dense(*dense_at(index), team);
                      }
                    });
   }
 
-  StepContext context(const Slot& slot, Index index, double grad_scale, double lr_factor) const {
-    const GroupConfig& group = groups_[static_cast<std::size_t>(slot.group)].config;
-    StepContext context;
-    context.config = &config_;
-    context.lr = group.lr * lr_factor;
-    context.lr_B = context.lr * group.loraplus_lr_ratio;
-    context.decay = 1 - context.lr * group.weight_decay;
-    context.decay_B = 1 - context.lr_B * group.weight_decay;
-    // Of W as a whole: the ratio of the rates has no part in it.
-    if (group.decay_target == DecayTarget::merged && index < static_cast<Index>(pairs_.size()))
-      context.decay = context.decay_B = std::sqrt(context.decay);
-    context.grad_scale = grad_scale;
-    context.step = slot.step + 1;
-    context.rounding_key =
-        derive_key(derive_key(config_.seed, static_cast<std::uint64_t>(context.step)), slot.stream);
-    context.clip_norm = group.clip_norm;
-    return context;
-  }
-
-  /// Sums norms in the order of attachment, sets the groups' clip factors, counts.
-  void measure(StepReport& report) {
-    groups_.clear_norms();
-    for_each_slot([&](const Slot& slot) {
-      report.count(slot.preparation.report.status);
-      if (slot.preparation.report.usable())
-        groups_[static_cast<std::size_t>(slot.group)].squared_norm += slot.preparation.squared_norm;
-    });
-    groups_.set_clips(report);
+  StepContext context(const Slot& slot, double grad_scale, double lr_factor, bool is_pair) const {
+    return detail::step_context(config_, groups_[static_cast<std::size_t>(slot.group)].config, slot,
+                                is_pair, grad_scale, lr_factor);
   }
 
   const PairSlot& slot(PairId id) const {

@@ -133,6 +133,20 @@ inline void set_zero(const FactorView& factor) {
   });
 }
 
+/// W0 *= factor, for merged decay; W0 is float or double.
+inline void scale_base(void* base_weight, StorageType type, Index size, double factor) {
+  const auto scale = [&](auto* weight) {
+    using T = std::remove_pointer_t<decltype(weight)>;
+    for (Index i = 0; i < size; ++i) weight[i] *= static_cast<T>(factor);
+  };
+  if (type == StorageType::f32) scale(static_cast<float*>(base_weight));
+  if (type == StorageType::f64) scale(static_cast<double*>(base_weight));
+}
+
+/// Streams of random numbers (Slot::stream): pairs have their number, dense parameters this plus
+/// theirs.
+inline constexpr std::uint64_t kDenseStreams = std::uint64_t{1} << 32;
+
 /// What the optimizer keeps of anything attached, beside the rule's state.
 struct Slot {
   std::string name;
@@ -211,17 +225,6 @@ struct PairSlot : Slot {
       throw ConfigError(
           "decay_target: expected W0 in float or double for merged decay, got a type that would "
           "round the decay away");
-  }
-
-  /// W0 *= factor, for merged decay; W0 is float or double.
-  void scale_base(double factor) const {
-    const Index size = pair.out_features * pair.in_features;
-    const auto scale = [&](auto* weight) {
-      using T = std::remove_pointer_t<decltype(weight)>;
-      for (Index i = 0; i < size; ++i) weight[i] *= static_cast<T>(factor);
-    };
-    if (base_type == StorageType::f32) scale(static_cast<float*>(base_weight));
-    if (base_type == StorageType::f64) scale(static_cast<double*>(base_weight));
   }
 
   void zero_grad() {
