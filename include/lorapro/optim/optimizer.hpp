@@ -331,7 +331,7 @@ class Optimizer {
     const auto work_of = [&](Index index) {
       const Slot* const slot =
           index < pair_count ? static_cast<const Slot*>(pair_at(index)) : dense_at(index);
-      return slot != nullptr ? slot->work : -1;
+      return slot != nullptr && slot->active ? slot->work : -1;
     };
     crew_.for_each(pair_count + static_cast<Index>(dense_.size()), work_of,
                    [&](Index index, const Team<Scalar>& team) {
@@ -366,6 +366,7 @@ class Optimizer {
   void measure(StepReport& report) {
     groups_.clear_norms();
     for_each_slot([&](const Slot& slot) {
+      if (!slot.active) return;
       report.count(slot.preparation.report.status);
       if (slot.preparation.report.usable())
         groups_[static_cast<std::size_t>(slot.group)].squared_norm += slot.preparation.squared_norm;
