@@ -11,7 +11,8 @@ set(package_build_dir ${PROJECT_BINARY_DIR}/package)
 install(DIRECTORY include/lorapro DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS lorapro EXPORT lorapro-targets)
 install(TARGETS lorapro_io EXPORT lorapro-io-targets)
-foreach(export IN ITEMS lorapro-targets lorapro-io-targets)
+install(TARGETS lorapro_torch EXPORT lorapro-torch-targets)
+foreach(export IN ITEMS lorapro-targets lorapro-io-targets lorapro-torch-targets)
   install(
     EXPORT ${export}
     NAMESPACE lorapro::
@@ -49,10 +50,11 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
   set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4)")
-  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev (>= 3)")
+  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev (>= 3), libtorch-dev (>= 1.13)")
   set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
       "Optimizers that make LoRA fine-tuning step along the full gradient as
 closely as its rank allows, as C++17 templates. Reading and writing files
-(lorapro/io) needs nlohmann-json besides.")
+(lorapro/io) needs nlohmann-json besides, training in libtorch
+(lorapro/adapters/torch.hpp) libtorch.")
   include(CPack)
 endif()

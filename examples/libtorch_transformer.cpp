@@ -41,8 +41,8 @@ using torch::Tensor;
 constexpr std::int64_t kVocabulary = 128;  // ASCII
 
 struct Options {
-  std::int64_t width = 128, layers = 2, heads = 4, context = 64;
-  std::int64_t pretraining_steps = 600, steps = 300, batch_size = 16;
+  std::int64_t width = 64, layers = 2, heads = 4, context = 48;
+  std::int64_t pretraining_steps = 600, steps = 300, batch_size = 8;
   std::int64_t rank = 8;
   double lr_adamw = 5.6e-3, lr_full = 5.6e-3, lr_adapter = 5.6e-3, lr_spectral = 5.6e-3;
   std::uint64_t seed = 0;

@@ -24,11 +24,23 @@ file(
   GLOB_RECURSE headers
   RELATIVE ${library_include}
   CONFIGURE_DEPENDS ${library_include}/lorapro/*.hpp)
+if(Torch_FOUND)
+  set(torch_include "")
+  foreach(folder IN LISTS TORCH_INCLUDE_DIRS)
+    list(APPEND torch_include -isystem ${folder})
+  endforeach()
+else()
+  list(FILTER headers EXCLUDE REGEX "^lorapro/adapters/torch")
+endif()
 foreach(header IN LISTS headers)
+  set(besides "")
+  if(header MATCHES "^lorapro/adapters/torch")
+    set(besides ${torch_include})
+  endif()
   set(unit ${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp)
   file(CONFIGURE OUTPUT ${unit} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
-  lorapro_add_check(package "header alone/${header}" ${compile} -fsyntax-only -Wall -Wextra
-                    -Wpedantic -Wshadow -Werror ${unit})
+  lorapro_add_check(package "header alone/${header}" ${compile} ${besides} -fsyntax-only
+                    -Wall -Wextra -Wpedantic -Wshadow -Werror ${unit})
 endforeach()
 
 # What must not compile, and the sentence that the compiler must say.
@@ -58,6 +70,12 @@ foreach(way IN LISTS ways)
     -DCPACK=${CMAKE_CPACK_COMMAND} -DVERSION=${PROJECT_VERSION} -P
     ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
 endforeach()
+if(Torch_FOUND)
+  lorapro_add_check(
+    consumer "consumer/torch" ${CMAKE_COMMAND} -DWAY=torch -DWORK=${scratch}/torch
+    -DLIBRARY_BUILD=${PROJECT_BINARY_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER}
+    -DGENERATOR=${CMAKE_GENERATOR} -P ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
+endif()
 lorapro_add_check(
   consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P

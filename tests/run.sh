@@ -38,6 +38,7 @@ if $all; then
   require "Python" command:python3 python3
   require "pkg-config" command:pkg-config pkg-config
   require "Armadillo" header:armadillo libarmadillo-dev
+  require "libtorch" header:torch/csrc/api/include/torch/torch.h libtorch-dev
 fi
 if $cross; then
   require "g++ for AArch64" command:aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
