@@ -11,8 +11,9 @@ set(package_build_dir ${PROJECT_BINARY_DIR}/package)
 install(DIRECTORY include/lorapro DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS lorapro EXPORT lorapro-targets)
 install(TARGETS lorapro_io EXPORT lorapro-io-targets)
+install(TARGETS lorapro_torch EXPORT lorapro-torch-targets)
 install(TARGETS lorapro_mpi EXPORT lorapro-mpi-targets)
-foreach(export IN ITEMS lorapro-targets lorapro-io-targets lorapro-mpi-targets)
+foreach(export IN ITEMS lorapro-targets lorapro-io-targets lorapro-torch-targets lorapro-mpi-targets)
   install(
     EXPORT ${export}
     NAMESPACE lorapro::
@@ -50,11 +51,13 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
   set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4)")
-  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "nlohmann-json3-dev (>= 3), libopenmpi-dev")
+  set(CPACK_DEBIAN_PACKAGE_SUGGESTS
+      "nlohmann-json3-dev (>= 3), libtorch-dev (>= 1.13), libopenmpi-dev")
   set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
       "Optimizers that make LoRA fine-tuning step along the full gradient as
 closely as its rank allows, as C++17 templates. Reading and writing files
-(lorapro/io) needs nlohmann-json besides, data-parallel training
-(lorapro/adapters/mpi) an MPI library.")
+(lorapro/io) needs nlohmann-json besides, training in libtorch
+(lorapro/adapters/torch.hpp) libtorch, data-parallel training
+(lorapro/adapters/mpi.hpp) an MPI library.")
   include(CPack)
 endif()

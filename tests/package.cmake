@@ -24,6 +24,14 @@ file(
   GLOB_RECURSE headers
   RELATIVE ${library_include}
   CONFIGURE_DEPENDS ${library_include}/lorapro/*.hpp)
+set(torch_compile "")
+if(Torch_FOUND)
+  foreach(folder IN LISTS TORCH_INCLUDE_DIRS)
+    list(APPEND torch_compile -isystem ${folder})
+  endforeach()
+else()
+  list(FILTER headers EXCLUDE REGEX "adapters/torch")
+endif()
 set(mpi_compile "")
 set(mpi_flags "")
 if(MPI_CXX_FOUND)
@@ -40,6 +48,9 @@ foreach(header IN LISTS headers)
   set(own_compile "")
   if(header MATCHES "adapters/mpi")
     set(own_compile ${mpi_compile})
+  endif()
+  if(header MATCHES "adapters/torch")
+    set(own_compile ${torch_compile})
   endif()
   set(unit ${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp)
   file(CONFIGURE OUTPUT ${unit} CONTENT "#include <@header@>\n#include <@header@>\n" @ONLY)
@@ -74,6 +85,12 @@ foreach(way IN LISTS ways)
     -DCPACK=${CMAKE_CPACK_COMMAND} -DVERSION=${PROJECT_VERSION} -P
     ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
 endforeach()
+if(Torch_FOUND)
+  lorapro_add_check(
+    consumer "consumer/torch" ${CMAKE_COMMAND} -DWAY=torch -DWORK=${scratch}/torch
+    -DLIBRARY_BUILD=${PROJECT_BINARY_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER}
+    -DGENERATOR=${CMAKE_GENERATOR} -P ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
+endif()
 lorapro_add_check(
   consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P

@@ -38,6 +38,7 @@ if $all; then
   require "Python" command:python3 python3
   require "pkg-config" command:pkg-config pkg-config
   require "Armadillo" header:armadillo libarmadillo-dev
+  require "libtorch" header:torch/csrc/api/include/torch/torch.h libtorch-dev
   require "Open MPI" "file:/usr/lib/*/openmpi/include/mpi.h" libopenmpi-dev
   require "Open MPI's launcher" command:mpiexec openmpi-bin
 fi

@@ -11,7 +11,7 @@ file(MAKE_DIRECTORY ${WORK})
 
 set(arguments "")
 set(consumer ${WAY})
-if(WAY STREQUAL "find_package")
+if(WAY MATCHES "^(find_package|torch)$")
   # The tree is moved after the installation: the package must not know where it was.
   execute_process(
     COMMAND ${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${WORK}/staged
@@ -25,7 +25,8 @@ elseif(WAY STREQUAL "debian_package")
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
   set(package ${WORK}/liblorapro-dev_${VERSION}_all.deb)
   foreach(field IN ITEMS "Package: liblorapro-dev" "Version: ${VERSION}" "Architecture: all"
-                         "Depends: libeigen3-dev (>= 3.4)" "Section: libdevel")
+                         "Depends: libeigen3-dev (>= 3.4)" "Section: libdevel"
+                         "Suggests: nlohmann-json3-dev (>= 3), libtorch-dev (>= 1.13)")
     string(REGEX REPLACE ":.*" "" name ${field})
     execute_process(COMMAND dpkg-deb --field ${package} ${name} OUTPUT_VARIABLE value
                             COMMAND_ERROR_IS_FATAL ANY)
@@ -52,6 +53,9 @@ execute_process(
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${WORK}/build/consumer COMMAND_ERROR_IS_FATAL ANY)
+if(WAY STREQUAL "torch")
+  return()
+endif()
 execute_process(COMMAND ${WORK}/build/consumer_io ${WORK}/weights.safetensors COMMAND_ERROR_IS_FATAL ANY)
 if(EXISTS ${WORK}/build/consumer_mpi)
   # A program of one rank needs no launcher.

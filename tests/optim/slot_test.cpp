@@ -3,6 +3,7 @@
 #include <lorapro/optim/slot.hpp>
 
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/lora_pro_efficient_rule.hpp>
 
 #include "support/rule_battery.hpp"
 
@@ -46,6 +47,57 @@ TEST_CASE("rebinding keeps what rounds to the buffer and follows what was change
   CHECK(slot.name == "pair");
   CHECK(slot.master_A[0] == kept);
   CHECK(slot.master_A[1 * 3 + 2] == 7.0F);
+}
+
+TEST_CASE("a slot follows buffers that have moved, and what was written to them", "[slot]") {
+  PairBuffers<bfloat16> old(4, 3, 2, 1.0, 2), moved(4, 3, 2, 0.5, 2);
+  PairSlot slot(old.view(), "pair");
+  slot.state.exp_avg_A[1] = 5;
+  moved.A(1, 2) = bfloat16(7.0F);
+  slot.move_to(moved.view());
+  CHECK(slot.pair.model.lora_A.data == moved.A.data());
+  CHECK(slot.pair.model.grad_B.data == moved.grad_B.data());
+  CHECK(slot.pair.model.scaling == 0.5);
+  CHECK(slot.gradients[1].begin == reinterpret_cast<std::uintptr_t>(moved.grad_B.data()));
+  CHECK(slot.state.exp_avg_A[1] == 5);
+  CHECK(slot.master_A[5] != 7.0F);
+  slot.follow();
+  CHECK(slot.master_A[5] == 7.0F);
+
+  PairBuffers<bfloat16> other(4, 3, 1, 1.0, 2);
+  CHECK_THROWS_AS(slot.move_to(other.view()), lorapro::ShapeError);
+  PairBuffers<float> fine(4, 3, 2, 1.0, 2);
+  CHECK_THROWS_AS(slot.move_to(fine.view()), lorapro::ConfigError);
+  CHECK(slot.pair.model.lora_A.data == moved.A.data());
+
+  std::vector<float> value(6), grad(6), next(6), next_grad(6);
+  DenseSlot dense(lorapro::DenseView<float>{value.data(), grad.data(), 6}, "dense");
+  dense.move_to(lorapro::DenseView<float>{next.data(), next_grad.data(), 6});
+  CHECK(dense.dense.value.data == next.data());
+  CHECK(dense.dense.grad.data == next_grad.data());
+  CHECK_THROWS_AS(dense.move_to(lorapro::DenseView<float>{next.data(), next_grad.data(), 5}),
+                  lorapro::ShapeError);
+}
+
+TEST_CASE("a step passes an inactive slot by", "[slot]") {
+  // One rank, so that all three meet in one batch of decompositions.
+  std::vector<PairBuffers<float>> buffers;
+  for (std::uint64_t seed = 1; seed < 4; ++seed) buffers.emplace_back(6, 5, 2, 1.0, seed);
+  lorapro::LoraProOptimizer<float, lorapro::AdapterMoments> optimizer;
+  for (auto& pair : buffers) optimizer.attach(pair.view());
+  std::vector<float> value(3, 1.0F), grad(3, 1.0F);
+  optimizer.attach(lorapro::DenseView<float>{value.data(), grad.data(), 3});
+  for (auto& pair : buffers) pair.grad_A.setOnes(), pair.grad_B.setOnes();
+  std::size_t number = 0;
+  optimizer.for_each_slot([&](auto& slot) { slot.active = ++number == 2; });
+  const auto before = buffers;
+  CHECK(optimizer.step().updated == 1);
+  for (std::size_t i = 0; i < 3; ++i) CHECK(same_parameters(before[i], buffers[i]) == (i != 1));
+  CHECK(value[0] == 1.0F);
+  CHECK(optimizer.step_count(lorapro::PairId{0}) == 0);
+  CHECK(optimizer.step_count(lorapro::PairId{1}) == 1);
+  optimizer.for_each_slot([&](auto& slot) { slot.active = true; });
+  CHECK(optimizer.step().updated == 4);
 }
 
 TEST_CASE("the work of a slot follows its size", "[slot]") {

@@ -346,7 +346,7 @@ class Optimizer {
     const auto work_of = [&](Index index) {
       const Slot* const slot =
           index < pair_count ? static_cast<const Slot*>(pair_at(index)) : dense_at(index);
-      return slot != nullptr ? slot->work : -1;
+      return slot != nullptr && slot->active ? slot->work : -1;
     };
     crew_.for_each(pair_count + static_cast<Index>(dense_.size()), work_of,
                    [&](Index index, const Team<Scalar>& team) {

@@ -87,6 +87,7 @@ class PairBatches {
                     if (batch.rank <= kBatchedEigenSize) decompose(batch, team.own().wide);
                     for (Index k = 0; k < batch.count; ++k) {
                       Slot& member = slot(batch.first + k);
+                      if (!member.active) continue;
                       member.preparation = member.state.prepare(member.pair, member.context, team);
                     }
                   });
@@ -101,12 +102,14 @@ class PairBatches {
 
   void decompose(const Batch& batch, Wide* scratch) const {
     EigenProblem* problems[2 * kMaxPairs];
+    Index count = 0;
     for (Index k = 0; k < batch.count; ++k) {
+      if (!slot(batch.first + k).active) continue;
       SpectralPair& spectra = slot(batch.first + k).solver->spectra();
-      problems[2 * k] = &spectra.problem_A();
-      problems[2 * k + 1] = &spectra.problem_B();
+      problems[count++] = &spectra.problem_A();
+      problems[count++] = &spectra.problem_B();
     }
-    batched_eigen(problems, 2 * batch.count, batch.rank, scratch);
+    batched_eigen(problems, count, batch.rank, scratch);
   }
 
   std::vector<Slot*> slots_;  // by rank

@@ -154,6 +154,7 @@ struct Slot {
   std::int64_t step = 0;
   Index work = 0;            ///< see rule.hpp
   std::uint64_t stream = 0;  ///< of the random numbers that round its state
+  bool active = true;        ///< false: steps pass it by, as if it were not attached
   StepContext context;
   Preparation preparation;
   AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
@@ -186,12 +187,7 @@ struct PairSlot : Slot {
   PairSlot(const LoraView<T, Base>& view, const std::string& name_)
       : pair(pair_of(view)), state(pair.out_features, pair.in_features, pair.rank) {
     name = name_;
-    base_weight = view.base_weight;
-    base_type = storage_type<Base>();
-    parameters[0] = address_range(view.lora_A);
-    parameters[1] = address_range(view.lora_B);
-    gradients[0] = address_range(view.grad_A);
-    gradients[1] = address_range(view.grad_B);
+    locate(view);
     work = State::work(pair.out_features, pair.in_features, pair.rank);
     if constexpr (!std::is_same_v<T, Scalar>) {
       master_A = Buffer<Scalar>(pair.rank * pair.in_features);
@@ -212,7 +208,30 @@ struct PairSlot : Slot {
       parameters[i] = fresh.parameters[i];
       gradients[i] = fresh.gradients[i];
     }
-    if (master_A.size() > 0) follow();
+    follow();
+  }
+
+  /// Follows buffers that the caller has moved: those of \p view from now on, of the same shape and
+  /// element type. Everything else is kept, masters too (see follow). That they lie apart from what
+  /// else is attached is not checked: while several move, some are still where others come to be.
+  /// \throws as pair_of, ShapeError, ConfigError (element type); nothing has changed then.
+  template <typename T, typename Base>
+  void move_to(const LoraView<T, Base>& view) {
+    const Pair moved = pair_of(view);
+    checks::shape("lora_A", moved.rank, moved.in_features, pair.rank, pair.in_features);
+    checks::shape("lora_B", moved.out_features, moved.rank, pair.out_features, pair.rank);
+    if (pair.model.lora_A.type != storage_type<T>())
+      throw ConfigError("lora_A: expected the element type that is attached, got another");
+    pair.model = moved.model;
+    locate(view);
+  }
+
+  /// Takes over into the masters, where there are any, what the caller has changed in A and B:
+  /// masters stay where they round to the buffer's value.
+  void follow() {
+    if (master_A.size() == 0) return;
+    follow_model<Scalar>(pair.model.lora_A, pair.master_A);
+    follow_model<Scalar>(pair.model.lora_B, pair.master_B);
   }
 
   /// \throws ConfigError if the group decays W0 and this pair has none that can be.
@@ -268,9 +287,14 @@ struct PairSlot : Slot {
   StorageType base_type = StorageType::f32;
 
  private:
-  void follow() {
-    follow_model<Scalar>(pair.model.lora_A, pair.master_A);
-    follow_model<Scalar>(pair.model.lora_B, pair.master_B);
+  template <typename T, typename Base>
+  void locate(const LoraView<T, Base>& view) {
+    base_weight = view.base_weight;
+    base_type = storage_type<Base>();
+    parameters[0] = address_range(view.lora_A);
+    parameters[1] = address_range(view.lora_B);
+    gradients[0] = address_range(view.grad_A);
+    gradients[1] = address_range(view.grad_B);
   }
 };
 
@@ -294,14 +318,30 @@ struct DenseSlot : Slot {
   DenseSlot(const DenseView<T>& view, const std::string& name_)
       : dense(dense_of(view)), state(dense_state_of<State>(dense)) {
     name = name_;
-    parameters[0] = range_of(view.value, view.size);
-    gradients[0] = range_of(view.grad, view.size);
+    locate(view);
     work = view.size / 4;
     if constexpr (!std::is_same_v<T, Scalar>) {
       master = Buffer<Scalar>(view.size);
       dense.master = state_of_B(master, dense.value.rank, dense.value.length);
-      follow_model<Scalar>(dense.value, dense.master);
+      follow();
     }
+  }
+
+  /// As PairSlot::move_to. \throws as dense_of, ShapeError, ConfigError.
+  template <typename T>
+  void move_to(const DenseView<T>& view) {
+    const Dense moved = dense_of(view);
+    checks::shape("value", 1, view.size, 1, dense.value.rank * dense.value.length);
+    if (dense.value.type != storage_type<T>())
+      throw ConfigError("value: expected the element type that is attached, got another");
+    dense.value = moved.value;
+    dense.grad = moved.grad;
+    locate(view);
+  }
+
+  /// As PairSlot::follow.
+  void follow() {
+    if (master.size() > 0) follow_model<Scalar>(dense.value, dense.master);
   }
 
   void zero_grad() { set_zero(dense.grad); }
@@ -325,6 +365,13 @@ struct DenseSlot : Slot {
   Dense dense;
   State state;
   Buffer<Scalar> master;
+
+ private:
+  template <typename T>
+  void locate(const DenseView<T>& view) {
+    parameters[0] = range_of(view.value, view.size);
+    gradients[0] = range_of(view.grad, view.size);
+  }
 };
 
 }  // namespace detail

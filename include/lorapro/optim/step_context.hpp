@@ -49,6 +49,7 @@ class Tally {
   }
 
   void add(const Slot& slot) {
+    if (!slot.active) return;
     add(slot.preparation.report, slot.preparation.squared_norm, slot.group);
   }
   void add(const AdjustReport& found, double squared_norm, Index group) {

@@ -1,0 +1,126 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/adjust/gauge.hpp>
+#include <lorapro/core/numeric.hpp>
+
+#include <torch/csrc/autograd/generated/variable_factories.h>  // torch::zeros
+#include <torch/linalg.h>                                      // torch::linalg_eigh
+#include <torch/types.h>                                       // torch::Tensor
+
+#include <tuple>  // std::tie
+
+LORAPRO_NAMESPACE_BEGIN
+namespace torch_adapter {
+namespace detail {
+
+/// \file
+/// The closed form of adjust/coefficients.hpp by tensor operations, for tensors on any device that
+/// has double and an eigendecomposition. All of it in double; nothing waits for the device.
+
+/// Eigenvalues of a Gram matrix and what of them counts.
+struct TensorSpectrum {
+  torch::Tensor values, vectors;  ///< (r), (r, r): the columns are the eigenvectors
+  torch::Tensor largest, cutoff;  ///< of the values; relative, as in SpectralPair
+
+  /// \param gram  (r, r), finite.
+  TensorSpectrum(const torch::Tensor& gram, double storage_eps) {
+    std::tie(values, vectors) = torch::linalg_eigh(gram, "L");
+    values = values.clamp_min(0);
+    largest = values.max();
+    cutoff = largest * (static_cast<double>(gram.size(0)) * cutoff_epsilon(storage_eps));
+  }
+  /// Whether a direction has been lost, a boolean.
+  torch::Tensor deficient() const { return (values <= cutoff).any(); }
+};
+
+/// A tangent vector dW = B dA + dB A.
+struct TensorStep {
+  torch::Tensor A;  ///< dA, (r, n)
+  torch::Tensor B;  ///< dB, (m, r)
+};
+
+/// The factors of one pair with their spectra.
+class TensorPair {
+ public:
+  /// \param A, B  in double.
+  TensorPair(const torch::Tensor& A, const torch::Tensor& B, double storage_eps)
+      : A_(A), B_(B), of_P_(B.t().mm(B), storage_eps), of_Q_(A.mm(A.t()), storage_eps) {}
+
+  /// As AdjustCoefficients: the damped closed form of the gradients, in double.
+  TensorStep adjust(const TensorStep& grad, double scaling, double damping, Gauge gauge) const {
+    const double s2 = scaling * scaling;
+    const torch::Tensor &l = of_P_.values, &u = of_Q_.values;
+    const torch::Tensor lambda = (of_P_.largest + of_Q_.largest) * (damping * s2);
+    const auto inverse = [&](const torch::Tensor& value, const torch::Tensor& cutoff) {
+      const torch::Tensor denominator = value * s2 + lambda;
+      return torch::where(denominator > cutoff * s2, denominator.reciprocal(),
+                          torch::zeros_like(denominator));
+    };
+    const torch::Tensor t = inverse(l, of_P_.cutoff), q = inverse(u, of_Q_.cutoff);
+    const torch::Tensor sums = l.unsqueeze(1) + u.unsqueeze(0);
+    const torch::Tensor d = inverse(sums, of_P_.cutoff + of_Q_.cutoff);
+
+    const torch::Tensor &V = of_P_.vectors, &U = of_Q_.vectors;
+    const torch::Tensor core_A = V.t().mm(grad.A.mm(A_.t())).mm(U);
+    const torch::Tensor core_B = V.t().mm(B_.t().mm(grad.B)).mm(U);
+    torch::Tensor on_A = core_A * t.unsqueeze(1) * d * -s2;
+    torch::Tensor on_B = core_B * q.unsqueeze(0) * d * -s2;
+    if (gauge == Gauge::zero) {
+      on_B = on_B + on_A;
+      on_A = torch::zeros_like(on_A);
+    } else if (gauge == Gauge::balanced) {
+      const torch::Tensor dA_At = core_A * t.unsqueeze(1) + on_A * u.unsqueeze(0);
+      const torch::Tensor Bt_dB = core_B * q.unsqueeze(0) + on_B * l.unsqueeze(1);
+      const torch::Tensor shift = (dA_At * l.unsqueeze(1) - Bt_dB * u.unsqueeze(0)) *
+                                  t.unsqueeze(1) * q.unsqueeze(0) * (-0.5 * s2 * s2);
+      on_A = on_A + shift;
+      on_B = on_B - shift;
+    }
+    return {(V * t).mm(V.t()).mm(grad.A) + V.mm(on_A).mm(U.t()).mm(A_),
+            grad.B.mm((U * q).mm(U.t())) + B_.mm(V.mm(on_B).mm(U.t()))};
+  }
+
+  /// What the factors see of a tangent vector T: (B^T T, T A^T).
+  TensorStep image(const TensorStep& tangent) const { return image(tangent, *this); }
+  /// The same of a vector at these factors, seen by others.
+  TensorStep image(const TensorStep& tangent, const TensorPair& by) const {
+    return {by.B_.t().mm(B_).mm(tangent.A) + by.B_.t().mm(tangent.B).mm(A_),
+            B_.mm(tangent.A.mm(by.A_.t())) + tangent.B.mm(A_.mm(by.A_.t()))};
+  }
+
+  /// ||B dA + dB A||_F^2, without forming it.
+  torch::Tensor squared_norm(const TensorStep& tangent) const {
+    const torch::Tensor own_A = (B_.t().mm(B_) * tangent.A.mm(tangent.A.t())).sum();
+    const torch::Tensor own_B = (A_.mm(A_.t()) * tangent.B.t().mm(tangent.B)).sum();
+    const torch::Tensor mixed = (B_.t().mm(tangent.B) * tangent.A.mm(A_.t())).sum();
+    return (own_A + own_B + mixed * 2).clamp_min(0);
+  }
+
+  /// What the factors see of the orthogonal factor of T, without singular values below 1e-5 of the
+  /// largest: SpectralDirection, by two thin QR decompositions.
+  TensorStep orthogonal_image(const TensorStep& tangent) const {
+    const auto left = torch::linalg_qr(torch::cat({B_, tangent.B}, 1), "reduced");
+    const auto right = torch::linalg_qr(torch::cat({tangent.A, A_}, 0).t(), "reduced");
+    const torch::Tensor core = std::get<1>(left).mm(std::get<1>(right).t());
+    const auto svd = torch::linalg_svd(core, /*full_matrices=*/false);
+    const torch::Tensor& sigma = std::get<1>(svd);
+    const torch::Tensor kept = (sigma > sigma.max().clamp_min(1e-140) * 1e-5).to(torch::kDouble);
+    const torch::Tensor H_left = std::get<0>(left).mm(std::get<0>(svd) * kept);
+    const torch::Tensor H_right = std::get<2>(svd).mm(std::get<0>(right).t());
+    return {B_.t().mm(H_left).mm(H_right), H_left.mm(H_right.mm(A_.t()))};
+  }
+
+  torch::Tensor deficient() const { return of_P_.deficient().logical_or(of_Q_.deficient()); }
+  const torch::Tensor& A() const { return A_; }
+  const torch::Tensor& B() const { return B_; }
+
+ private:
+  torch::Tensor A_, B_;
+  TensorSpectrum of_P_, of_Q_;  // of B^T B and of A A^T
+};
+
+}  // namespace detail
+}  // namespace torch_adapter
+LORAPRO_NAMESPACE_END
