@@ -44,7 +44,8 @@ struct Options {
   std::int64_t width = 64, layers = 2, heads = 4, context = 48;
   std::int64_t pretraining_steps = 600, steps = 300, batch_size = 8;
   std::int64_t rank = 8;
-  double lr_adamw = 5.6e-3, lr_full = 5.6e-3, lr_adapter = 5.6e-3, lr_spectral = 5.6e-3;
+  // Of 3e-3, 1e-2 and 3e-2 the best on the held-out text, one seed: 3e-2 is the edge for three.
+  double lr_adamw = 1e-2, lr_full = 3e-2, lr_adapter = 3e-2, lr_spectral = 3e-2;
   std::uint64_t seed = 0;
   int threads = 0;
   std::filesystem::path cache = examples::default_cache("cache");

@@ -26,6 +26,8 @@ file(
   CONFIGURE_DEPENDS ${library_include}/lorapro/*.hpp)
 set(torch_compile "")
 if(Torch_FOUND)
+  # The compiler must meet its own folders in its own order.
+  list(REMOVE_ITEM TORCH_INCLUDE_DIRS ${CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES})
   foreach(folder IN LISTS TORCH_INCLUDE_DIRS)
     list(APPEND torch_compile -isystem ${folder})
   endforeach()

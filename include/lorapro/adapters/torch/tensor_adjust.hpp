@@ -5,9 +5,7 @@
 #include <lorapro/adjust/gauge.hpp>
 #include <lorapro/core/numeric.hpp>
 
-#include <torch/csrc/autograd/generated/variable_factories.h>  // torch::zeros
-#include <torch/linalg.h>                                      // torch::linalg_eigh
-#include <torch/types.h>                                       // torch::Tensor
+#include <torch/types.h>  // torch::Tensor, torch::linalg_eigh
 
 #include <tuple>  // std::tie
 
