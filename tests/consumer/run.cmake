@@ -26,7 +26,7 @@ elseif(WAY STREQUAL "debian_package")
   set(package ${WORK}/liblorapro-dev_${VERSION}_all.deb)
   foreach(field IN ITEMS "Package: liblorapro-dev" "Version: ${VERSION}" "Architecture: all"
                          "Depends: libeigen3-dev (>= 3.4)" "Section: libdevel"
-                         "Suggests: nlohmann-json3-dev (>= 3), libtorch-dev (>= 1.13)")
+                         "Suggests: nlohmann-json3-dev (>= 3), libtorch-dev (>= 1.13), libopenmpi-dev")
     string(REGEX REPLACE ":.*" "" name ${field})
     execute_process(COMMAND dpkg-deb --field ${package} ${name} OUTPUT_VARIABLE value
                             COMMAND_ERROR_IS_FATAL ANY)
