@@ -7,9 +7,10 @@
 #include <torch/optim/optimizer.h>  // torch::optim::OptimizerCloneableOptions
 #include <torch/optim/serialize.h>  // torch::serialize archives
 
-#include <string>   // std::string
-#include <tuple>    // std::tuple
-#include <utility>  // std::move
+#include <algorithm>  // std::max
+#include <string>     // std::string
+#include <tuple>      // std::tie, std::tuple
+#include <utility>    // std::move
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
@@ -122,17 +123,17 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
     f("scaling", options.scaling_);
     f("beta1", std::get<0>(options.betas_));
     f("beta2", std::get<1>(options.betas_));
-    with_number(options.gauge_, [&](auto& number) { f("gauge", number); });
-    with_number(options.moments_, [&](auto& number) { f("moments", number); });
-    with_number(options.clip_norm_, [&](auto& number) { f("clip_norm", number); });
+    with_number("gauge", options.gauge_, f);
+    with_number("moments", options.moments_, f);
+    with_number("clip_norm", options.clip_norm_, f);
   }
 
-  /// Lends an enumerator as a number. \throws ConfigError if the number that comes back is none.
+  /// f(name, value) with an enumerator as a number. \throws ConfigError if what comes back is none.
   template <typename Enum, typename F>
-  static void with_number(Enum& value, const F& f) {
+  static void with_number(const char* name, Enum& value, const F& f) {
     auto number = static_cast<std::int64_t>(value);
-    f(number);
-    checks::config(number >= 0 && number <= 2, "option", "one of three choices", number);
+    f(name, number);
+    checks::config(number >= 0 && number <= 2, name, "the number of one of three choices", number);
     if constexpr (!std::is_const_v<Enum>) value = static_cast<Enum>(number);
   }
 };
