@@ -17,10 +17,10 @@ using Clock = ProgressLine::Clock;
 /// A line on a terminal, at times counted from its beginning.
 struct Shown {
   PseudoTerminal terminal;
-  ProgressLine line;
   Clock::time_point start = Clock::now();
+  ProgressLine line;
 
-  explicit Shown(std::int64_t total) : line(total, terminal.stream()) {}
+  explicit Shown(std::int64_t total) : line(total, terminal.stream(), start) {}
   std::string after(double seconds, const lorapro::StepEvent& event) {
     line.advance(event, start + std::chrono::duration_cast<Clock::duration>(
                                     std::chrono::duration<double>(seconds)));

@@ -32,9 +32,11 @@ class ProgressLine {
 
   /// \param total_steps  number of the last step, from which the time that is left is estimated.
   /// \param stream       stays open as long as the line.
+  /// \param start        from which the rate is counted.
   /// \throws ConfigError (total_steps < 1).
-  explicit ProgressLine(std::int64_t total_steps, std::FILE* stream = stderr)
-      : total_(total_steps), stream_(stream), terminal_(is_terminal(stream)) {
+  explicit ProgressLine(std::int64_t total_steps, std::FILE* stream = stderr,
+                        Clock::time_point start = Clock::now())
+      : total_(total_steps), stream_(stream), terminal_(is_terminal(stream)), start_(start) {
     checks::config(total_steps >= 1, "total_steps", "a number >= 1", total_steps);
   }
   ProgressLine(const ProgressLine&) = delete;
@@ -108,7 +110,7 @@ class ProgressLine {
   std::int64_t total_;
   std::FILE* stream_;
   bool terminal_;
-  Clock::time_point start_ = Clock::now();
+  Clock::time_point start_;
   Clock::time_point drawn_ = start_;
   std::int64_t done_ = 0;
   std::int64_t skipped_ = 0;
