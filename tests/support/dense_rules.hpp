@@ -9,6 +9,7 @@
 
 #include <algorithm>  // std::max
 #include <cmath>      // std::sqrt, std::pow
+#include <limits>     // std::numeric_limits
 #include <vector>     // std::vector
 
 #include "support/catch.hpp"
@@ -273,12 +274,14 @@ inline RealMatrix factored_direction(Energies& energies, const RealMatrix& M, co
   return H;
 }
 
-/// U V^T of the singular values above 1e-5 of the largest, times 0.2 sqrt(max(m, n)).
+/// U V^T of the singular values above 1e-5 of the largest, times 0.2 sqrt(m n / rank): a matrix of
+/// that rank, full if it is not given, gets elements whose root mean square is 0.2.
 struct OrthogonalReference {
   RealMatrix H;
   Real condition = 1;  ///< largest over smallest singular value that is kept
 };
-inline OrthogonalReference orthogonal_factor(const RealMatrix& N) {
+inline OrthogonalReference orthogonal_factor(const RealMatrix& N,
+                                             Index rank = std::numeric_limits<Index>::max()) {
   const reference::Svd svd = reference::svd(N);
   OrthogonalReference out{RealMatrix::Zero(N.rows(), N.cols()), 1};
   for (std::size_t k = 0; k < svd.values.size(); ++k) {
@@ -288,7 +291,8 @@ inline OrthogonalReference orthogonal_factor(const RealMatrix& N) {
     out.condition = std::max(out.condition, svd.largest() / value);
     out.H += product(RealMatrix(svd.U.col(column)), transposed(RealMatrix(svd.V.col(column))));
   }
-  out.H *= 0.2L * std::sqrt(Real(std::max(N.rows(), N.cols())));
+  rank = std::min({rank, N.rows(), N.cols()});
+  out.H *= 0.2L * std::sqrt(Real(N.size()) / Real(rank));
   return out;
 }
 
@@ -383,8 +387,8 @@ struct Reference {
     momentum = Real(config.beta1) * moved.M + (1 - Real(config.beta1)) * gradient_W;
     if (kind == Kind::lora_pro_factored)
       return factored_direction(energies, momentum, gradient_W, config, step);
-    const OrthogonalReference orthogonal =
-        orthogonal_factor(Real(config.beta1) * momentum + (1 - Real(config.beta1)) * gradient_W);
+    const OrthogonalReference orthogonal = orthogonal_factor(
+        Real(config.beta1) * momentum + (1 - Real(config.beta1)) * gradient_W, 2 * f.A.rows());
     momentum_condition *= orthogonal.condition * orthogonal.condition;
     return orthogonal.H;
   }

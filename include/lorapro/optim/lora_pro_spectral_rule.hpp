@@ -14,16 +14,18 @@ LORAPRO_NAMESPACE_BEGIN
 /// 1. (dA, dB) from (grad_A, grad_B), clipped;  E = s (B dA + dB A), of rank at most 2 r
 /// 2. M = beta1 M + (1 - beta1) E, kept as exp_avg_A = B^T M and exp_avg_B = M A^T
 /// 3. N = beta1 M + (1 - beta1) E = U diag(sigma) V^T (Nesterov's form);
-///    H = 0.2 sqrt(max(m, n)) U V^T, without singular values below 1e-5 of the largest
+///    H = 0.2 sqrt(m n / min(2 r, m, n)) U V^T, without singular values below 1e-5 of the largest
 /// 4. hA = s B^T H, hB = s H A^T; the adjusted (hA, hB), with the same spectra, is the step
 /// 5. transport to the factors after the step: exp_avg_A = B^T M, exp_avg_B = M A^T (undamped)
 ///
-/// State (m + n) r. Recommended: beta1 = 0.95; beta2 and eps are not used. The scale of H is
-/// Muon's, the root mean square of an AdamW step at full rank. Dense parameters: AdamW. Factors
-/// that somebody else changes between two steps no longer fit the momentum (TangentMomentum). \cost
-/// per pair 22 r^2 (m + n) + 350 r^3 flops; no heap. \ref SpectralDirection; the tangent momentum
-/// and the projections are the library's. The scale is
-///      that of Liu et al., Muon is scalable for LLM training, arXiv:2502.16982v1, section 2.2.
+/// State (m + n) r. Recommended: beta1 = 0.95; beta2 and eps are not used. The scale gives H the
+/// root mean square 0.2 of an AdamW step at every rank, so that learning rates are those of full
+/// moments. Dense parameters: AdamW. Factors that somebody else changes between two steps no longer
+/// fit the momentum (TangentMomentum).
+/// \cost per pair 22 r^2 (m + n) + 350 r^3 flops; no heap.
+/// \ref SpectralDirection; the tangent momentum and the projections are the library's. The scale
+///      follows Liu et al., Muon is scalable for LLM training, arXiv:2502.16982v1, section 2.2,
+///      with the rank that N has in place of the min(m, n) of a full matrix.
 template <>
 struct LoraPro<SpectralMoments> {
   static constexpr const char* kName = "LoraPro<SpectralMoments>";
@@ -59,7 +61,7 @@ struct LoraPro<SpectralMoments> {
       // Half of the root for every ||E||, and so for ||M||; the other half for the new factors.
       const double root = std::sqrt(max) / 2;
       const detail::SecondStepBound bound(solver, pair.model.scaling);
-      const double direction = scale(pair) * std::sqrt(2.0 * static_cast<double>(pair.rank));
+      const double direction = scale(pair) * std::sqrt(largest_rank(pair));
       const double step = std::max(1.0, context.largest_lr()) * bound.step(direction);
       const double factors = std::max(bound.norm_A(), bound.norm_B());
       const double s = std::max(1.0, std::abs(pair.model.scaling));
@@ -107,8 +109,14 @@ struct LoraPro<SpectralMoments> {
     using Tangent = detail::TangentStep<Scalar>;
     using Side = detail::TangentSide<Scalar>;
 
+    /// That N can have.
+    static double largest_rank(const Pair& pair) {
+      return static_cast<double>(std::min({2 * pair.rank, pair.out_features, pair.in_features}));
+    }
+
     static double scale(const Pair& pair) {
-      return 0.2 * std::sqrt(static_cast<double>(std::max(pair.out_features, pair.in_features)));
+      const double m = static_cast<double>(pair.out_features);
+      return 0.2 * std::sqrt(m * static_cast<double>(pair.in_features) / largest_rank(pair));
     }
 
     /// What a side's factor sees of N: scratch behind that of the factors before the step.

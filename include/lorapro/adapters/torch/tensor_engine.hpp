@@ -6,10 +6,11 @@
 #include <lorapro/adapters/torch/tensor_adjust.hpp>
 #include <lorapro/adjust/adam.hpp>
 
-#include <cmath>   // std::pow, std::sqrt
-#include <limits>  // std::numeric_limits
-#include <memory>  // std::unique_ptr
-#include <vector>  // std::vector
+#include <algorithm>  // std::max, std::min
+#include <cmath>      // std::pow, std::sqrt
+#include <limits>     // std::numeric_limits
+#include <memory>     // std::unique_ptr
+#include <vector>     // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
@@ -194,9 +195,11 @@ class TensorEngine final : public Engine {
           momentum = accumulate(pair, clipped, item.scaling, config.beta1, state_A, state_B);
           const TensorStep nesterov =
               mix(config.beta1, pair.image(momentum), scaled(pair.image(clipped), item.scaling));
-          const double size = static_cast<double>(std::max(item.A.size(1), item.B.size(0)));
-          step =
-              project(scaled(pair.orthogonal_image(raise(pair, nesterov)), 0.2 * std::sqrt(size)));
+          const std::int64_t m = item.B.size(0), n = item.A.size(1);
+          const std::int64_t rank = std::min({2 * item.A.size(0), m, n});
+          const double scale = 0.2 * std::sqrt(static_cast<double>(m) * static_cast<double>(n) /
+                                               static_cast<double>(rank));
+          step = project(scaled(pair.orthogonal_image(raise(pair, nesterov)), scale));
           break;
         }
       }
