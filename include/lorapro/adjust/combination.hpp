@@ -67,12 +67,12 @@ class FactorCombination {
       return;
     }
     const Index size = panel_size(rank_), stride = layout.stride();
-    convert(layout, panel, factor, Panel<Wide>{scratch, stride});
-    convert(layout, panel, grad, Panel<Wide>{scratch + size, stride});
+    detail::convert_panel(layout, panel, factor, Panel<Wide>{scratch, stride});
+    detail::convert_panel(layout, panel, grad, Panel<Wide>{scratch + size, stride});
     const Panel<Wide> result{scratch + 2 * size, stride};
     combine(wide_.data(), layout, panel, Panel<const Wide>{scratch, stride},
             Panel<const Wide>{scratch + size, stride}, result);
-    convert(layout, panel, Panel<const Wide>{result.data, stride}, out);
+    detail::convert_panel(layout, panel, Panel<const Wide>{result.data, stride}, out);
   }
 
  private:
@@ -83,24 +83,14 @@ class FactorCombination {
     const T* const on_factor = coefficients + rank_ * rank_;
     const Index width = layout.width(panel);
     if (layout.position_major()) {
-      panel_product(grad.data, grad.stride, Index{1}, width, rank_, coefficients, rank_, rank_,
-                    out.data, out.stride, false);
-      panel_product(factor.data, factor.stride, Index{1}, width, rank_, on_factor, rank_, rank_,
-                    out.data, out.stride, true);
+      panel_product_sum({grad.data, grad.stride, coefficients, rank_},
+                        {factor.data, factor.stride, on_factor, rank_}, width, rank_, rank_,
+                        out.data, out.stride);
     } else {
-      panel_product(coefficients, rank_, Index{1}, rank_, rank_, grad.data, grad.stride, width,
-                    out.data, out.stride, false);
-      panel_product(on_factor, rank_, Index{1}, rank_, rank_, factor.data, factor.stride, width,
-                    out.data, out.stride, true);
+      panel_product_sum({coefficients, rank_, grad.data, grad.stride},
+                        {on_factor, rank_, factor.data, factor.stride}, rank_, rank_, width,
+                        out.data, out.stride);
     }
-  }
-
-  template <typename From, typename To>
-  static void convert(const PanelLayout& layout, Index panel, const Panel<const From>& from,
-                      const Panel<To>& to) {
-    for (Index i = 0; i < layout.rows(panel); ++i)
-      for (Index k = 0; k < layout.row_length(panel); ++k)
-        to.data[i * to.stride + k] = static_cast<To>(from.data[i * from.stride + k]);
   }
 
   Index rank_;

@@ -192,8 +192,7 @@ class PairSolver {
     const Index r = rank(), size = r * r;
     Wide* const first = work;          // d g^T = T g g^T + X C^T
     Wide* const second = work + size;  // other d g^T, then other d f^T
-    panel_product(on_grad, r, 1, r, r, cross, r, r, along, r, false);
-    panel_product(on_factor, r, 1, r, r, gram, r, r, along, r, true);
+    panel_product_sum({on_grad, r, cross, r}, {on_factor, r, gram, r}, r, r, r, along, r);
     panel_product(on_grad, r, 1, r, r, grad_gram, r, r, first, r, false);
     panel_dots(on_factor, r, r, cross, r, r, r, first, r, 1);
     panel_product(other, r, 1, r, r, first, r, r, second, r, false);

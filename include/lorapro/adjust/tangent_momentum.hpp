@@ -75,8 +75,8 @@ class TangentImage {
   /// cross of B^T T with A. \param[out] cross_A, cross_B  (r, r). \cost 4 r^3 flops; no heap.
   void cross(const FrameProducts& seen_A, Wide* cross_A, Wide* cross_B) const {
     const Index r = rank_;
-    panel_product(on_grad_A(), r, Index{1}, r, r, seen_A.grad, r, r, cross_A, r, false);
-    panel_product(on_A(), r, Index{1}, r, r, seen_A.factor, r, r, cross_A, r, true);
+    panel_product_sum({on_grad_A(), r, seen_A.grad, r}, {on_A(), r, seen_A.factor, r}, r, r, r,
+                      cross_A, r);
     for (Index i = 0; i < r; ++i)
       for (Index k = 0; k < r; ++k) cross_B[k * r + i] = cross_A[i * r + k];
   }
@@ -93,8 +93,8 @@ class TangentImage {
             const Wide* other_on_factor, const FrameProducts& seen, double factor, Wide* out,
             Wide* scratch) const {
     const Index r = rank_, size = r * r;
-    panel_product(other_on_grad, r, Index{1}, r, r, seen.grad, r, r, scratch, r, false);
-    panel_product(other_on_factor, r, Index{1}, r, r, seen.factor, r, r, scratch, r, true);
+    panel_product_sum({other_on_grad, r, seen.grad, r}, {other_on_factor, r, seen.factor, r}, r, r,
+                      r, scratch, r);
     panel_product(seen.factor, Index{1}, r, r, r, on_grad, r, r, out, r, false);
     panel_product(seen.factor, Index{1}, r, r, r, on_factor, r, r, out + size, r, false);
     for (Index i = 0; i < r; ++i)

@@ -29,9 +29,9 @@ inline void add_products(const PanelLayout& layout, Index panel, const Panel<con
 inline void add_gram(const PanelLayout& layout, Index panel, const Panel<const Wide>& x,
                      Wide* out) {
   const Index r = layout.rank(), width = layout.width(panel);
-  constexpr Index kRows = 8;
-  for (Index i = 0; i < r; i += kRows) {
-    const Index rows = std::min(kRows, r - i);
+  const Index block = layout.position_major() ? 8 : 4;
+  for (Index i = 0; i < r; i += block) {
+    const Index rows = std::min(block, r - i);
     Wide* const target = out + i * r + i;
     if (layout.position_major()) {
       panel_product(x.data + i, Index{1}, x.stride, rows, width, x.data + i, x.stride, r - i,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/core/view.hpp>
+#include <lorapro/linalg/convert.hpp>
 
 #include <algorithm>  // std::min
 
@@ -78,6 +79,18 @@ Scalar* address(const FactorView& factor, const PanelLayout& layout, Index panel
   return static_cast<Scalar*>(factor.data) + layout.offset(factor, panel);
 }
 
+/// A panel in another scalar.
+template <typename From, typename To>
+void convert_panel(const PanelLayout& layout, Index panel, const Panel<const From>& from,
+                   const Panel<To>& to) {
+  const Index length = layout.row_length(panel);
+  const bool whole = length == from.stride && length == to.stride;
+  const Index rows = whole ? 1 : layout.rows(panel);
+  const Index count = whole ? layout.rows(panel) * length : length;
+  for (Index i = 0; i < rows; ++i)
+    convert(from.data + i * from.stride, count, to.data + i * to.stride);
+}
+
 }  // namespace detail
 
 /// The panel of a factor in Scalar: the factor's own memory where type and order allow it, else a
@@ -100,7 +113,7 @@ Panel<const Scalar> read_panel(const FactorView& factor, const PanelLayout& layo
       const T* const row = source + i * row_stride;
       Scalar* const out = scratch + i * layout.stride();
       if (step == 1) {
-        for (Index k = 0; k < length; ++k) out[k] = static_cast<Scalar>(row[k]);
+        convert(row, length, out);
       } else {
         for (Index k = 0; k < length; ++k) out[k] = static_cast<Scalar>(row[k * step]);
       }
@@ -135,7 +148,7 @@ void write_panel(const Panel<const Scalar>& values, const FactorView& factor,
       const Scalar* const row = values.data + i * values.stride;
       T* const out = target + i * row_stride;
       if (step == 1) {
-        for (Index k = 0; k < length; ++k) out[k] = static_cast<T>(row[k]);
+        convert(row, length, out);
       } else {
         for (Index k = 0; k < length; ++k) out[k * step] = static_cast<T>(row[k]);
       }

@@ -13,17 +13,28 @@ LORAPRO_NAMESPACE_BEGIN
 /// kernels: they allocate their packing buffers, and a user's -fopenmp would change how they are
 /// split and hence the bits.
 
+/// A product of coefficients (rows, depth) and a panel (depth, width), whose rows are these strides
+/// apart.
+template <typename Scalar>
+struct ProductTerm {
+  const Scalar* coefficients;
+  Index row_stride;
+  const Scalar* panel;
+  Index panel_stride;
+};
+
 namespace detail {
 
 LORAPRO_PACKET_ARGUMENTS_BEGIN
 
-/// A register tile of the product below: kRows rows, kPackets packets. ColStride is Index, or a
-/// constant 1: small tiles are bound by the steps from coefficient to coefficient.
-template <Index kRows, Index kPackets, typename Packet, typename Scalar, typename ColStride>
-LORAPRO_ALWAYS_INLINE void product_tile(const Scalar* coefficients, Index row_stride,
-                                        ColStride col_stride, Index depth, const Scalar* panel,
-                                        Index panel_stride, Scalar* out, Index out_stride,
-                                        bool accumulate) {
+/// A register tile of the sum of kTerms products: kRows rows, kPackets packets, from column j.
+/// ColStride, from coefficient to coefficient of a row, is Index, or a constant 1: small tiles are
+/// bound by these steps.
+template <Index kRows, Index kPackets, typename Packet, typename Scalar, Index kTerms,
+          typename ColStride>
+LORAPRO_ALWAYS_INLINE void product_tile(const ProductTerm<Scalar> (&terms)[kTerms], Index first_row,
+                                        Index j, ColStride col_stride, Index depth, Scalar* out,
+                                        Index out_stride, bool accumulate) {
   constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
   using Eigen::internal::ploadu;
   using Eigen::internal::pset1;
@@ -35,16 +46,23 @@ LORAPRO_ALWAYS_INLINE void product_tile(const Scalar* coefficients, Index row_st
       sum[i][p] =
           accumulate ? ploadu<Packet>(out + i * out_stride + p * kSize) : pset1<Packet>(Scalar(0));
   }
-  for (Index k = 0; k < depth; ++k) {
-    Packet row[kPackets];
-    LORAPRO_UNROLL
-    for (Index p = 0; p < kPackets; ++p)
-      row[p] = ploadu<Packet>(panel + k * panel_stride + p * kSize);
-    LORAPRO_UNROLL
-    for (Index i = 0; i < kRows; ++i) {
-      const auto c = pset1<Packet>(coefficients[i * row_stride + k * col_stride]);
+  LORAPRO_UNROLL
+  for (Index t = 0; t < kTerms; ++t) {
+    const Index row_stride = terms[t].row_stride, panel_stride = terms[t].panel_stride;
+    const Scalar* const coefficients = terms[t].coefficients + first_row * row_stride;
+    const Scalar* const panel = terms[t].panel + j;
+    for (Index k = 0; k < depth; ++k) {
+      Packet row[kPackets];
       LORAPRO_UNROLL
-      for (Index p = 0; p < kPackets; ++p) sum[i][p] = Eigen::internal::pmadd(c, row[p], sum[i][p]);
+      for (Index p = 0; p < kPackets; ++p)
+        row[p] = ploadu<Packet>(panel + k * panel_stride + p * kSize);
+      LORAPRO_UNROLL
+      for (Index i = 0; i < kRows; ++i) {
+        const auto c = pset1<Packet>(coefficients[i * row_stride + k * col_stride]);
+        LORAPRO_UNROLL
+        for (Index p = 0; p < kPackets; ++p)
+          sum[i][p] = Eigen::internal::pmadd(c, row[p], sum[i][p]);
+      }
     }
   }
   LORAPRO_UNROLL
@@ -55,16 +73,16 @@ LORAPRO_ALWAYS_INLINE void product_tile(const Scalar* coefficients, Index row_st
   }
 }
 
-/// All columns of a block of kRows rows: wide register tiles, then single packets, then ever
-/// shorter ones down to scalars.
-template <Index kRows, typename Scalar, typename ColStride>
-void product_rows(const Scalar* coefficients, Index row_stride, ColStride col_stride, Index depth,
-                  const Scalar* panel, Index panel_stride, Index width, Scalar* out,
-                  Index out_stride, bool accumulate) {
+/// The sum of kTerms products: columns in wide register tiles, then in single packets, then in ever
+/// shorter ones down to scalars; of each all rows, so that short rows cost no call.
+template <typename Scalar, Index kTerms, typename ColStride>
+void product_sum(const ProductTerm<Scalar> (&terms)[kTerms], ColStride col_stride, Index rows,
+                 Index depth, Index width, Scalar* out, Index out_stride, bool accumulate) {
   using Full = typename Packets<Scalar>::Packet;
   using Half = typename Eigen::internal::unpacket_traits<Full>::half;
   using Quarter = typename Eigen::internal::unpacket_traits<Half>::half;
   constexpr Index kSize = Packets<Scalar>::kSize;
+  constexpr Index kBlock = Packets<Scalar>::kRegisters >= 32 ? 8 : 4;
 #ifdef EIGEN_VECTORIZE_FMA
   constexpr Index kWide = 3;
 #else
@@ -76,9 +94,15 @@ void product_rows(const Scalar* coefficients, Index row_stride, ColStride col_st
     using Packet = decltype(packet);
     constexpr Index kPackets = decltype(packets)::value;
     constexpr Index kCols = kPackets * Eigen::internal::unpacket_traits<Packet>::size;
-    for (; j + kCols <= width; j += kCols)
-      product_tile<kRows, kPackets, Packet>(coefficients, row_stride, col_stride, depth, panel + j,
-                                            panel_stride, out + j, out_stride, accumulate);
+    for (; j + kCols <= width; j += kCols) {
+      Index i = 0;
+      for (; i + kBlock <= rows; i += kBlock)
+        product_tile<kBlock, kPackets, Packet>(terms, i, j, col_stride, depth,
+                                               out + i * out_stride + j, out_stride, accumulate);
+      for (; i < rows; ++i)
+        product_tile<1, kPackets, Packet>(terms, i, j, col_stride, depth, out + i * out_stride + j,
+                                          out_stride, accumulate);
+    }
   };
   using One = std::integral_constant<Index, 1>;
   sweep(Full{}, std::integral_constant<Index, kWide>{});
@@ -137,24 +161,24 @@ template <typename Scalar>
 void panel_product(const Scalar* coefficients, Index row_stride, Index col_stride, Index rows,
                    Index depth, const Scalar* panel, Index panel_stride, Index width, Scalar* out,
                    Index out_stride, bool accumulate) {
-  constexpr Index kBlock = detail::Packets<Scalar>::kRegisters >= 32 ? 8 : 4;
-  const auto all_rows = [&](auto stride) {
-    Index i = 0;
-    const auto sweep = [&](auto block) {
-      constexpr Index kRows = decltype(block)::value;
-      for (; i + kRows <= rows; i += kRows)
-        detail::product_rows<kRows>(coefficients + i * row_stride, row_stride, stride, depth, panel,
-                                    panel_stride, width, out + i * out_stride, out_stride,
-                                    accumulate);
-    };
-    sweep(std::integral_constant<Index, kBlock>{});
-    sweep(std::integral_constant<Index, 1>{});
-  };
+  const ProductTerm<Scalar> terms[] = {{coefficients, row_stride, panel, panel_stride}};
   if (col_stride == 1) {
-    all_rows(std::integral_constant<Index, 1>{});
+    detail::product_sum(terms, std::integral_constant<Index, 1>{}, rows, depth, width, out,
+                        out_stride, accumulate);
   } else {
-    all_rows(col_stride);
+    detail::product_sum(terms, col_stride, rows, depth, width, out, out_stride, accumulate);
   }
+}
+
+/// out = C1 panel1 + C2 panel2 in one pass; rows of coefficients and of panels contiguous.
+/// \param[out] out  (rows, width), rows contiguous, out_stride apart; must not overlap inputs.
+/// \cost 4 rows depth width flops; no heap.
+template <typename Scalar>
+void panel_product_sum(const ProductTerm<Scalar>& first, const ProductTerm<Scalar>& second,
+                       Index rows, Index depth, Index width, Scalar* out, Index out_stride) {
+  const ProductTerm<Scalar> terms[] = {first, second};
+  detail::product_sum(terms, std::integral_constant<Index, 1>{}, rows, depth, width, out,
+                      out_stride, false);
 }
 
 /// out += L R^T, all dot products of the rows of two panels.

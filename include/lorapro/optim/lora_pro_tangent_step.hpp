@@ -22,19 +22,6 @@ Panel<const Scalar> average_panel(double beta, const PanelLayout& layout, Index 
   return {out.data, out.stride};
 }
 
-/// A panel in another scalar.
-template <typename From, typename To>
-void convert_panel(const PanelLayout& layout, Index panel, const Panel<const From>& from,
-                   const Panel<To>& to) {
-  const Index length = layout.row_length(panel);
-  const bool whole = length == from.stride && length == to.stride;
-  const Index rows = whole ? 1 : layout.rows(panel);
-  const Index count = whole ? layout.rows(panel) * length : length;
-  for (Index i = 0; i < rows; ++i)
-    for (Index k = 0; k < count; ++k)
-      to.data[i * to.stride + k] = static_cast<To>(from.data[i * from.stride + k]);
-}
-
 /// Multiplies position j of a panel by factors[j].
 template <typename T>
 void scale_positions(const PanelLayout& layout, Index panel, const Wide* factors,
