@@ -50,7 +50,7 @@ const examples::LearningRates kLearningRates{
     {Method::rslora_adamw, {5.6e-3}},    {Method::loraplus_adamw, {5.6e-4}},
     {Method::lora_pro_sgd, {1.0}},       {Method::lora_pro_efficient, {1e-2}},
     {Method::lora_pro_full, {3e-3}},     {Method::lora_pro_factored, {3e-3}},
-    {Method::lora_pro_spectral, {1e-2}}, {Method::lora_muon, {5e-3}},
+    {Method::lora_pro_spectral, {3e-3}}, {Method::lora_muon, {5e-3}},
     {Method::full_adamw, {1e-3}},        {Method::full_muon, {5e-3}}};
 
 // Whole campaigns are held out, so that no plot or person of a test is known from the training.

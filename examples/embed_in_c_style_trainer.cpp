@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
   Mlp* mlp = &task.mlp;
 
   lorapro::OptimizerConfig config;
-  config.group.lr = 3e-3;
+  config.group.lr = 1e-3;
   lorapro::LoraProOptimizer<float> optimizer(config);
   const MlpTrained &p = mlp->at, &g = mlp->grads_at;
   optimizer.attach(lorapro::row_major_view(p.lora_A0, p.lora_B0, g.lora_A0, g.lora_B0, MLP_HIDDEN,

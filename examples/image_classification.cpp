@@ -52,8 +52,8 @@ using Vit = examples::nn::Vit<float>;
 // each method, the lora_pro methods with dampings of 0.01 and 0.1 as well, of which the second, the
 // library's default, was better:
 //   examples/tune_learning_rates.sh PROGRAM DIR
-// Of the rates for Fashion-MNIST those of the LoRA+, factored, spectral and Muon methods are not
-// tuned. All for digits but lora_sgd's are by bench/convergence, in the same way.
+// Of the rates for Fashion-MNIST those of the LoRA+, factored and Muon methods are not tuned. All
+// for digits but lora_sgd's are by bench/convergence, in the same way.
 const std::map<std::string, examples::LearningRates> kLearningRates{
     {"fashion",
      {{Method::lora_adamw, {5.6e-3}},
@@ -64,7 +64,7 @@ const std::map<std::string, examples::LearningRates> kLearningRates{
       {Method::lora_pro_efficient, {5.6e-3}},
       {Method::lora_pro_full, {5.6e-3}},
       {Method::lora_pro_factored, {5.6e-3}},
-      {Method::lora_pro_spectral, {3e-2}},
+      {Method::lora_pro_spectral, {1e-2}},
       {Method::lora_muon, {1e-2}},
       {Method::full_adamw, {3e-3}},
       {Method::full_muon, {1e-2}}}},
@@ -77,7 +77,7 @@ const std::map<std::string, examples::LearningRates> kLearningRates{
       {Method::lora_pro_efficient, {1e-2}},
       {Method::lora_pro_full, {1e-2}},
       {Method::lora_pro_factored, {5.6e-3}},
-      {Method::lora_pro_spectral, {1.8e-2}},
+      {Method::lora_pro_spectral, {1e-2}},
       {Method::lora_muon, {1e-2}},
       {Method::full_adamw, {3e-3}},
       {Method::full_muon, {1e-2}}}},

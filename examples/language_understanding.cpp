@@ -58,7 +58,7 @@ const examples::LearningRates kLearningRates{
     {Method::rslora_adamw, {2e-3}},      {Method::loraplus_adamw, {1.8e-4}},
     {Method::lora_pro_sgd, {1e-1}},      {Method::lora_pro_efficient, {4e-3}},
     {Method::lora_pro_full, {1e-3}},     {Method::lora_pro_factored, {1e-3}},
-    {Method::lora_pro_spectral, {5e-3}}, {Method::lora_muon, {3e-3}},
+    {Method::lora_pro_spectral, {1e-3}}, {Method::lora_muon, {3e-3}},
     {Method::full_adamw, {3e-4}},        {Method::full_muon, {1e-3}},
 };
 

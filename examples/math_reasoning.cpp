@@ -53,12 +53,12 @@ using Gpt = examples::nn::Gpt<float>;
 //          lora_pro_full=5.6e-3:1e-2:1.8e-2:3e-2:5.6e-2,full_adamw=1.8e-3:3e-3:5.6e-3:1e-2
 // The others are not tuned.
 const examples::LearningRates kLearningRates{
-    {Method::lora_adamw, {1e-2}},        {Method::lora_sgd, {3e-1}},
-    {Method::rslora_adamw, {5.6e-3}},    {Method::loraplus_adamw, {5.6e-4}},
-    {Method::lora_pro_sgd, {1.0}},       {Method::lora_pro_efficient, {1.8e-2}},
-    {Method::lora_pro_full, {3e-2}},     {Method::lora_pro_factored, {3e-2}},
-    {Method::lora_pro_spectral, {1e-2}}, {Method::lora_muon, {5e-3}},
-    {Method::full_adamw, {5.6e-3}},      {Method::full_muon, {5e-3}}};
+    {Method::lora_adamw, {1e-2}},          {Method::lora_sgd, {3e-1}},
+    {Method::rslora_adamw, {5.6e-3}},      {Method::loraplus_adamw, {5.6e-4}},
+    {Method::lora_pro_sgd, {1.0}},         {Method::lora_pro_efficient, {1.8e-2}},
+    {Method::lora_pro_full, {3e-2}},       {Method::lora_pro_factored, {3e-2}},
+    {Method::lora_pro_spectral, {5.6e-3}}, {Method::lora_muon, {5e-3}},
+    {Method::full_adamw, {5.6e-3}},        {Method::full_muon, {5e-3}}};
 
 struct Options : examples::GptOptions {
   // Of the pretraining; only --smoke changes them.

@@ -21,7 +21,7 @@ int main(int argc, char** argv) {
   const MlpTrained p = mlp->at, g = mlp->grads_at;
 
   lorapro_options chosen = lorapro_default_options();
-  chosen.lr = 3e-3;
+  chosen.lr = 1e-3;
   lorapro_optimizer* optimizer = lorapro_create(&chosen);
   if (optimizer == NULL ||
       !lorapro_attach_pair(optimizer, p.lora_A0, p.lora_B0, g.lora_A0, g.lora_B0, MLP_HIDDEN,

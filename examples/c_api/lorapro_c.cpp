@@ -56,7 +56,7 @@ std::unique_ptr<lorapro_optimizer> create(const lorapro_options& options) {
   lorapro::OptimizerConfig config;
   config.group.lr = options.lr;
   config.group.weight_decay = options.weight_decay;
-  config.beta1 = options.beta1;
+  if (options.beta1 != LORAPRO_BETA1_OF_RULE) config.beta1 = options.beta1;
   config.beta2 = options.beta2;
   config.eps = options.eps;
   config.damping = options.damping;
@@ -79,9 +79,9 @@ std::unique_ptr<lorapro_optimizer> create(const lorapro_options& options) {
 
 lorapro_options lorapro_default_options() {
   const lorapro::OptimizerConfig config;
-  return {LORAPRO_FULL,   config.group.lr, config.group.weight_decay,
-          config.beta1,   config.beta2,    config.eps,
-          config.damping, config.threads};
+  return {LORAPRO_SPECTRAL,      config.group.lr, config.group.weight_decay,
+          LORAPRO_BETA1_OF_RULE, config.beta2,    config.eps,
+          config.damping,        config.threads};
 }
 
 lorapro_optimizer* lorapro_create(const lorapro_options* options) {

@@ -16,8 +16,11 @@ typedef enum {
   LORAPRO_LORA_ADAMW, /* plain LoRA, the baseline */
   LORAPRO_EFFICIENT,  /* LoRA-Pro with moments of A and B */
   LORAPRO_FULL,       /* LoRA-Pro with moments of W */
-  LORAPRO_SPECTRAL    /* LoRA-Pro with orthogonalised momentum; beta1 of 0.95 suits */
+  LORAPRO_SPECTRAL    /* LoRA-Pro with orthogonalised momentum */
 } lorapro_rule;
+
+/* For beta1: what suits the rule. */
+#define LORAPRO_BETA1_OF_RULE (-1.0)
 
 typedef struct {
   lorapro_rule rule;

@@ -72,12 +72,6 @@ inline std::string method_names() {
   return names;
 }
 
-/// Whether the steps of matrices are orthogonalised: a momentum that forgets more slowly suits.
-inline bool is_spectral(Method method) {
-  return method == Method::lora_pro_spectral || method == Method::lora_muon ||
-         method == Method::full_muon;
-}
-
 /// Whether the gradients of A and B are adjusted.
 inline bool is_lora_pro(Method method) { return info(method).name.substr(0, 9) == "lora_pro_"; }
 

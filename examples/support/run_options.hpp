@@ -33,7 +33,7 @@ using LearningRates = std::map<Method, std::vector<double>>;
 /// What every example lets its user choose. An example sets its own defaults before it adds them to
 /// its command line.
 struct RunOptions {
-  std::vector<Method> methods{Method::lora_adamw, Method::lora_pro_efficient, Method::lora_pro_full,
+  std::vector<Method> methods{Method::lora_adamw, Method::lora_pro_spectral, Method::lora_pro_full,
                               Method::full_adamw};
   LearningRates learning_rates;
   lorapro::Index rank = 8;
@@ -98,7 +98,6 @@ struct RunOptions {
     config.group.weight_decay = weight_decay;
     config.group.loraplus_lr_ratio = lr_ratio(method);
     config.damping = damping(method);
-    if (is_spectral(method)) config.beta1 = 0.95;
     config.gauge = gauge;
     config.schedule = lorapro::LrSchedule::linear(steps / 10, steps);
     config.threads = threads;

@@ -64,6 +64,12 @@ TEST_CASE("the options of an optimizer come back, threads apart", "[io][config_j
     }
 }
 
+TEST_CASE("a beta1 that is left to the rule stays so", "[io][config_json]") {
+  const json written = io::json_of_optimizer(OptimizerConfig());
+  CHECK(written.at("beta1").is_null());
+  CHECK_FALSE(io::optimizer_from_json(written, "f").beta1.has_value());
+}
+
 TEST_CASE("options that a file lacks have their default", "[io][config_json]") {
   const GroupConfig group = io::group_from_json({{"lr", 3}}, "f");
   CHECK(group.lr == 3);

@@ -294,7 +294,7 @@ TEMPLATE_TEST_CASE("an optimizer trains over a quantised W0", "[formats]", half,
       c.x * (c.W + rounded<float>(product(random.matrix(24, 2, 0.3), random.matrix(2, 32, 0.3))))
                 .transpose();
   lorapro::OptimizerConfig config;
-  config.group.lr = 1e-2;
+  config.group.lr = 3e-2;
   lorapro::LoraProOptimizer<float> optimizer(config);
   optimizer.attach(c.layer);
   const RealMatrix before = dequantized(c.layer);

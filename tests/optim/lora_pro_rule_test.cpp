@@ -16,11 +16,11 @@ using lorapro::LoraPro;
 using lorapro::LoraProOptimizer;
 using lorapro::NoMoments;
 using lorapro::Optimizer;
+using lorapro::SpectralMoments;
 
+static_assert(std::is_same_v<LoraProOptimizer<float>, Optimizer<float, LoraPro<SpectralMoments>>>);
 static_assert(
-    std::is_same_v<LoraProOptimizer<float>, Optimizer<float, LoraPro<FullMoments<float>>>>);
-static_assert(
-    std::is_same_v<LoraProOptimizer<double>, Optimizer<double, LoraPro<FullMoments<double>>>>);
+    std::is_same_v<LoraProOptimizer<double>, Optimizer<double, LoraPro<SpectralMoments>>>);
 static_assert(std::is_same_v<LoraProOptimizer<float, AdapterMoments>,
                              Optimizer<float, LoraPro<AdapterMoments>>>);
 
@@ -33,7 +33,8 @@ TEST_CASE("the moments of a LoraProOptimizer decide its state", "[lora_pro_rule]
   };
   CHECK(bytes(LoraProOptimizer<float, NoMoments>()) == 0);
   CHECK(bytes(LoraProOptimizer<float, AdapterMoments>()) == 2 * 4 * (12 + 20));
-  CHECK(bytes(LoraProOptimizer<float>()) == 2 * 4 * 10 * 6);
+  CHECK(bytes(LoraProOptimizer<float>()) == 4 * (12 + 20));
+  CHECK(bytes(LoraProOptimizer<float, FullMoments<>>()) == 2 * 4 * 10 * 6);
   CHECK(bytes(LoraProOptimizer<float, FullMoments<lorapro::bfloat16>>()) == 2 * 2 * 10 * 6);
 }
 

@@ -12,19 +12,13 @@ using lorapro::OptimizerConfig;
 using Rule = lorapro::LoraPro<lorapro::SpectralMoments>;
 constexpr Kind kKind = Kind::lora_pro_spectral;
 
-OptimizerConfig recommended() {
-  OptimizerConfig config;
-  config.beta1 = 0.95;
-  return config;
-}
-
 TEST_CASE("LoraPro spectral follows its reference", "[lora_pro_spectral_rule][trap]") {
-  follow_reference_in_all_gauges<Rule>(kKind, recommended());
+  follow_reference_in_all_gauges<Rule>(kKind, OptimizerConfig());
 }
 
 TEST_CASE("LoraPro spectral stays with its reference for fifty steps",
           "[lora_pro_spectral_rule][trap]") {
-  OptimizerConfig config = recommended();
+  OptimizerConfig config;
   config.group.lr = 0.02;
   config.gauge = GENERATE(Gauge::sylvester, Gauge::balanced, Gauge::zero);
   config.damping = GENERATE(0.0, 0.1);
@@ -39,14 +33,14 @@ TEST_CASE("LoraPro spectral stays with its reference for fifty steps",
 }
 
 TEST_CASE("LoraPro spectral does not see how W is factorised", "[lora_pro_spectral_rule]") {
-  OptimizerConfig config = recommended();
+  OptimizerConfig config;
   config.group.lr = 0.02;
   check_invariance<Rule>(config);
 }
 
 TEST_CASE("LoraPro spectral moves its momentum with the factors",
           "[lora_pro_spectral_rule][trap]") {
-  OptimizerConfig config = recommended();
+  OptimizerConfig config;
   config.group.lr = 0.1;
   config.group.weight_decay = 0.5;
   check_transport<Rule>(kKind, config);
@@ -54,7 +48,7 @@ TEST_CASE("LoraPro spectral moves its momentum with the factors",
 
 TEST_CASE("LoraPro spectral at full rank is Muon on W to first order", "[lora_pro_spectral_rule]") {
   // r = m = n, undamped: E = G, and W moves by -lr H and the product of the moves of the factors.
-  OptimizerConfig config = recommended();
+  OptimizerConfig config;
   config.group.lr = 0.01;
   config.damping = 0;
   config.gauge = GENERATE(Gauge::sylvester, Gauge::balanced, Gauge::zero);
@@ -80,7 +74,7 @@ TEST_CASE("LoraPro spectral at full rank is Muon on W to first order", "[lora_pr
 TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_spectral_rule]") {
   PairBuffers<float> pair(20, 30, 3, 2.0, 1, 0.0);
   const PairBuffers<float> before = pair;
-  lorapro::Optimizer<float, Rule> optimizer(recommended());
+  lorapro::Optimizer<float, Rule> optimizer(OptimizerConfig());
   optimizer.attach(pair.view());
   for (int t = 0; t < 3; ++t) REQUIRE(optimizer.step().updated == 1);
   CHECK(same_parameters(pair, before));
@@ -88,7 +82,7 @@ TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_sp
   Real moves[2];
   for (int k = 0; k < 2; ++k) {
     PairBuffers<float> scaled = before;
-    lorapro::Optimizer<float, Rule> other(recommended());
+    lorapro::Optimizer<float, Rule> other(OptimizerConfig());
     other.attach(scaled.view());
     scaled.backpropagate(random_matrix(20, 30, 4), k == 0 ? 1 : 1e-30);
     REQUIRE(other.step().updated == 1);
@@ -99,7 +93,7 @@ TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_sp
 }
 
 TEST_CASE("LoraPro spectral clips before the momentum", "[lora_pro_spectral_rule]") {
-  OptimizerConfig config = recommended();
+  OptimizerConfig config;
   config.eps = 1e-3;
   config.group.lr = 0.1;
   config.group.max_grad_norm = 0.5;
@@ -110,9 +104,18 @@ TEST_CASE("LoraPro spectral clips before the momentum", "[lora_pro_spectral_rule
 }
 
 TEST_CASE("LoraPro spectral passes the battery", "[lora_pro_spectral_rule]") {
-  OptimizerConfig config = recommended();
+  OptimizerConfig config;
   config.group.lr = 1;
   run<Rule, float>(config, 150, 0.1, true);
+}
+
+TEST_CASE("LoraPro spectral has a momentum of 0.95 unless it is told another",
+          "[lora_pro_spectral_rule]") {
+  OptimizerConfig config;
+  CHECK(lorapro::Optimizer<double, Rule>().config().beta1 == 0.95);
+  config.beta1 = 0.5;
+  CHECK(lorapro::Optimizer<double, Rule>(config).config().beta1 == 0.5);
+  follow_reference<Rule, double>(kKind, {12, 20, 4, 0.5}, config, 3);
 }
 
 TEST_CASE("LoraPro spectral keeps one momentum", "[lora_pro_spectral_rule][trap]") {

@@ -50,7 +50,7 @@ TEST_CASE("a coarse pair follows the float pair that its rounding starts from", 
   OptimizerConfig config;
   config.group.lr = 0.01;
   PairBuffers<bfloat16> coarse(24, 17, 3, 0.5, 1);
-  lorapro::LoraProOptimizer<float> optimizer(config);
+  lorapro::LoraProOptimizer<float, lorapro::FullMoments<>> optimizer(config);
   optimizer.attach(coarse.view(), {}, "pair");
   // The gradients belong to the rounded model; the master takes the step.
   Reference reference{Kind::lora_pro_full, config, 0.5, lorapro::storage_epsilon<bfloat16>()};

@@ -196,7 +196,7 @@ inline RealMatrix adam(Moments& moments, const RealMatrix& g, const lorapro::Opt
                        std::int64_t step) {
   if (moments.exp_avg.size() == 0)
     moments.exp_avg = moments.exp_avg_sq = RealMatrix::Zero(g.rows(), g.cols());
-  const Real b1 = c.beta1, b2 = c.beta2;
+  const Real b1 = c.beta1.value_or(0.9), b2 = c.beta2;
   RealMatrix out(g.rows(), g.cols());
   for (Index i = 0; i < g.size(); ++i) {
     Real& m = moments.exp_avg.data()[i];
@@ -268,8 +268,8 @@ inline RealMatrix factored_direction(Energies& energies, const RealMatrix& M, co
     for (Index j = 0; j < n; ++j) {
       const Real a = std::max(floor, std::sqrt(energies.row(i, 0) / correction / n));
       const Real b = std::max(floor, std::sqrt(energies.col(0, j) / correction / m));
-      H(i, j) =
-          M(i, j) / (1 - std::pow(Real(c.beta1), Real(step))) * (all + eps) / (a + eps) / (b + eps);
+      H(i, j) = M(i, j) / (1 - std::pow(Real(c.beta1.value_or(0.9)), Real(step))) * (all + eps) /
+                (a + eps) / (b + eps);
     }
   return H;
 }
@@ -370,8 +370,13 @@ struct Reference {
   }
 
  private:
+  Real beta1() const {
+    const bool orthogonal = kind == Kind::muon || kind == Kind::lora_pro_spectral;
+    return config.beta1.value_or(orthogonal ? 0.95 : 0.9);
+  }
+
   RealMatrix muon(Moments& moments, const RealMatrix& g) {
-    const Real b1 = config.beta1;
+    const Real b1 = beta1();
     if (moments.exp_avg.size() == 0) moments.exp_avg = RealMatrix::Zero(g.rows(), g.cols());
     moments.exp_avg = b1 * moments.exp_avg + (1 - b1) * g;
     const OrthogonalReference out = orthogonal_factor(b1 * moments.exp_avg + (1 - b1) * g);
@@ -384,11 +389,11 @@ struct Reference {
     if (momentum.size() == 0) momentum = RealMatrix::Zero(f.B.rows(), f.A.cols());
     const ProjectedReference moved = tangent_projection(f, momentum, storage_eps);
     momentum_condition = moved.condition;
-    momentum = Real(config.beta1) * moved.M + (1 - Real(config.beta1)) * gradient_W;
+    momentum = beta1() * moved.M + (1 - beta1()) * gradient_W;
     if (kind == Kind::lora_pro_factored)
       return factored_direction(energies, momentum, gradient_W, config, step);
-    const OrthogonalReference orthogonal = orthogonal_factor(
-        Real(config.beta1) * momentum + (1 - Real(config.beta1)) * gradient_W, 2 * f.A.rows());
+    const OrthogonalReference orthogonal =
+        orthogonal_factor(beta1() * momentum + (1 - beta1()) * gradient_W, 2 * f.A.rows());
     momentum_condition *= orthogonal.condition * orthogonal.condition;
     return orthogonal.H;
   }

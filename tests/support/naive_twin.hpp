@@ -77,7 +77,8 @@ void compare_steps(Random& random, Index out, Index in, Index rank,
   lorapro::Optimizer<Scalar, Rule> optimizer(config);
   optimizer.attach(pair.view());
   Naive naive(out, in, rank,
-              {config.group.lr, config.group.weight_decay, config.beta1, config.beta2, config.eps});
+              {config.group.lr, config.group.weight_decay, config.beta1.value_or(0.9), config.beta2,
+               config.eps});
   for (int t = 1; t <= 2; ++t) {
     CAPTURE(t);
     pair.backpropagate(random);

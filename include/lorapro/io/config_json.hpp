@@ -66,6 +66,9 @@ class FieldWriter {
  private:
   static nlohmann::json json_of(double value) { return value; }
   static nlohmann::json json_of(std::uint64_t value) { return value; }
+  static nlohmann::json json_of(const std::optional<double>& value) {
+    return value ? nlohmann::json(*value) : nlohmann::json();
+  }
   static nlohmann::json json_of(const LrSchedule& schedule) {
     return {{"shape", json_of(schedule.shape())},
             {"warmup_steps", schedule.warmup_steps()},
@@ -110,6 +113,10 @@ class FieldReader {
   void read(const char* name, const nlohmann::json& json, double& field) const {
     if (!json.is_number()) fail(name, "a number", json);
     field = json.get<double>();
+  }
+  void read(const char* name, const nlohmann::json& json, std::optional<double>& field) const {
+    if (json.is_null()) return field.reset();
+    read(name, json, field.emplace());
   }
   void read(const char* name, const nlohmann::json& json, std::uint64_t& field) const {
     if (!json.is_number_unsigned()) fail(name, "a whole number", json);

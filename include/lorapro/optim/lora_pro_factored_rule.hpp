@@ -137,7 +137,7 @@ struct LoraPro<FactoredMoments> {
             static_cast<double>(pair.out_features) * static_cast<double>(pair.in_features);
         all = std::sqrt(energy / correction / size);
         direction_scale =
-            1 / ((all + eps) * (1 - std::pow(config.beta1, static_cast<double>(step))));
+            1 / ((all + eps) * (1 - std::pow(*config.beta1, static_cast<double>(step))));
       }
       /// \param length        of the rows or columns.
       /// \param[out] weights  whole packets, up to kPanelWidth elements.
@@ -195,7 +195,7 @@ struct LoraPro<FactoredMoments> {
         const auto g = read_panel(side.grad, layout, panel, panels + size);
         const Panel<Scalar> part{panels + 2 * size, stride};
         side.image->apply(layout, panel, f, g, part, wide);
-        const auto moment = detail::average_panel(config.beta1, layout, panel, part, side.moment,
+        const auto moment = detail::average_panel(*config.beta1, layout, panel, part, side.moment,
                                                   panels + 3 * size);
 
         const Panel<const Scalar> seen{part.data, stride};

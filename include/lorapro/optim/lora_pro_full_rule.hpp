@@ -76,7 +76,7 @@ struct LoraPro<FullMoments<Storage>> {
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const OptimizerConfig& config = *context.config;
       const Index r = pair.rank, m = pair.out_features, n = pair.in_features;
-      const FullMomentsConstants<Scalar> constants(config.beta1, config.beta2, config.eps,
+      const FullMomentsConstants<Scalar> constants(*config.beta1, config.beta2, config.eps,
                                                    context.step);
       const Buffers buffers(team.own().scalars + scratch_size(r), r, m, n);
 
@@ -129,7 +129,7 @@ struct LoraPro<FullMoments<Storage>> {
           std::sqrt(static_cast<double>(pair.out_features) * static_cast<double>(pair.in_features));
       // The direction and the coefficients share direction_scale in a way of their own.
       const double scale =
-          FullMomentsConstants<Scalar>(config.beta1, config.beta2, config.eps, context.step)
+          FullMomentsConstants<Scalar>(*config.beta1, config.beta2, config.eps, context.step)
               .direction_scale;
       const double scaling = std::max(1.0, std::abs(pair.model.scaling));
       return std::max(

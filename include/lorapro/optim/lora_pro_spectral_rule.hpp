@@ -18,7 +18,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// 4. hA = s B^T H, hB = s H A^T; the adjusted (hA, hB), with the same spectra, is the step
 /// 5. transport to the factors after the step: exp_avg_A = B^T M, exp_avg_B = M A^T (undamped)
 ///
-/// State (m + n) r. Recommended: beta1 = 0.95; beta2 and eps are not used. The scale gives H the
+/// State (m + n) r; beta2 and eps are not used. The scale gives H the
 /// root mean square 0.2 of an AdamW step at every rank, so that learning rates are those of full
 /// moments. Dense parameters: AdamW. Factors that somebody else changes between two steps no longer
 /// fit the momentum (TangentMomentum).
@@ -29,6 +29,7 @@ LORAPRO_NAMESPACE_BEGIN
 template <>
 struct LoraPro<SpectralMoments> {
   static constexpr const char* kName = "LoraPro<SpectralMoments>";
+  static constexpr double kBeta1 = 0.95;
 
   template <typename Scalar>
   struct PairState {
@@ -80,7 +81,7 @@ struct LoraPro<SpectralMoments> {
       Side sides[2];
       for (Index which = 0; which < 2; ++which) sides[which] = tangent.side(pair, which, shared);
       team.parallel(2, [&](Index which, const Scratch<Scalar>& own) {
-        accumulate(sides[which], seen(pair, sides[which]), context.config->beta1, own);
+        accumulate(sides[which], seen(pair, sides[which]), *context.config->beta1, own);
       });
 
       tangent.momentum.raise(solver.spectra(), team.own().wide);

@@ -133,8 +133,8 @@ class SecondStepBound {
 /// Upper bound of Adam's direction, (1 - beta1) / sqrt(1 - beta2) / (1 - beta1 / sqrt(beta2)) while
 /// beta1 < sqrt(beta2) (Cauchy and Schwarz on the two averages, bias corrections included).
 inline double adam_direction_bound(const OptimizerConfig& config) {
-  const double ratio =
-      config.beta1 == 0 ? 0 : config.beta1 / std::sqrt(std::max(config.beta2, 1e-300));
+  const double beta1 = *config.beta1;
+  const double ratio = beta1 == 0 ? 0 : beta1 / std::sqrt(std::max(config.beta2, 1e-300));
   return ratio < 1 ? 1 / std::sqrt(1 - config.beta2) / (1 - ratio) : 1e12;
 }
 

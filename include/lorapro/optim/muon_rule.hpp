@@ -61,9 +61,9 @@ struct DenseMuonState {
     if (!matrix_) return adamw_.update(dense, context, team);
     const PanelLayout layout(dense.value);
     const Index panel_length = kPanelWidth * dense.value.rank;
-    const auto beta = static_cast<Scalar>(context.config->beta1);
+    const auto beta = static_cast<Scalar>(*context.config->beta1);
     const auto rest =
-        static_cast<Scalar>((1 - context.config->beta1) * context.grad_scale * context.clip);
+        static_cast<Scalar>((1 - *context.config->beta1) * context.grad_scale * context.clip);
     team.parallel_ranges(layout.count(),
                          [&](Index, Index first, Index last, const Scratch<Scalar>& scratch) {
                            for (Index panel = first; panel < last; ++panel) {
@@ -166,6 +166,7 @@ struct DenseMuonState {
 /// \ref DenseMuonState.
 struct MuonRule {
   static constexpr const char* kName = "MuonRule";
+  static constexpr double kBeta1 = 0.95;
 
   /// Of N N^T's eigenvalues, the squares of singular values.
   static constexpr Wide kCutoff = 1e-10;
@@ -231,9 +232,9 @@ struct MuonRule {
                            FactorCombination<Scalar>& combination, const Scratch<Scalar>& scratch) {
       const PanelLayout layout(model);
       const Index r = model.rank, size = panel_size(r);
-      const auto beta = static_cast<Scalar>(context.config->beta1);
+      const auto beta = static_cast<Scalar>(*context.config->beta1);
       const auto rest =
-          static_cast<Scalar>((1 - context.config->beta1) * context.grad_scale * context.clip);
+          static_cast<Scalar>((1 - *context.config->beta1) * context.grad_scale * context.clip);
       Wide* const gram = memory;
       Wide* const vectors = gram + r * r;
       Wide* const root = vectors + r * r;

@@ -57,7 +57,9 @@ class Optimizer {
 
   /// \throws ConfigError (a field of config).
   explicit Optimizer(const OptimizerConfig& config = {})
-      : config_(config), groups_({config.group}), crew_(thread_count(config.threads)) {
+      : config_(detail::resolved<Rule>(config)),
+        groups_({config.group}),
+        crew_(thread_count(config.threads)) {
     config.validate();
   }
 
@@ -208,6 +210,7 @@ class Optimizer {
   }
 
   /// config().group is that of group 0 at the start; group() has the present one.
+  /// The options, with the rule's beta1 where none was set.
   const OptimizerConfig& config() const { return config_; }
   Index group_count() const { return groups_.size(); }
   const GroupConfig& group(GroupId id = {}) const { return groups_.at(id).config; }
@@ -242,7 +245,7 @@ class Optimizer {
       throw;
     }
     const int threads = config_.threads;
-    config_ = config;
+    config_ = detail::resolved<Rule>(config);
     config_.threads = threads;
   }
 
@@ -380,9 +383,9 @@ class Optimizer {
   std::int64_t step_ = 0;
 };
 
-/// LoRA-Pro. \tparam Moments  FullMoments<Storage>, FactoredMoments, SpectralMoments,
+/// LoRA-Pro. \tparam Moments  SpectralMoments, FullMoments<Storage> (the paper's), FactoredMoments,
 /// AdapterMoments or NoMoments.
-template <typename Scalar, typename Moments = FullMoments<Scalar>>
+template <typename Scalar, typename Moments = SpectralMoments>
 using LoraProOptimizer = Optimizer<Scalar, LoraPro<Moments>>;
 
 LORAPRO_NAMESPACE_END

@@ -5,6 +5,8 @@
 #include <lorapro/adjust/pair_solver.hpp>
 #include <lorapro/optim/lr_schedule.hpp>
 
+#include <optional>  // std::optional
+
 LORAPRO_NAMESPACE_BEGIN
 
 /// What weight decay shrinks.
@@ -24,8 +26,8 @@ enum class ClipNorm {
 
 /// Options of a parameter group.
 struct GroupConfig {
-  /// Base learning rate eta, multiplied by the schedule; >= 0. For full moments it has the units of
-  /// full fine-tuning.
+  /// Base learning rate eta, multiplied by the schedule; >= 0. For full, factored and spectral
+  /// moments it has the units of full fine-tuning.
   double lr = 1e-3;
   /// Learning rate of lora_B over that of lora_A, which has lr (LoRA+, which takes about 16 for
   /// AdamW: Hayou et al., arXiv:2402.12354v1); > 0. Dense parameters have lr. With any other ratio
@@ -55,8 +57,10 @@ struct GroupConfig {
 
 /// Options of an optimizer: one struct for every rule, so that a comparison changes one type.
 struct OptimizerConfig {
-  GroupConfig group;     ///< of group 0, which parameters join by default
-  double beta1 = 0.9;    ///< decay of exp_avg; in [0, 1)
+  GroupConfig group;  ///< of group 0, which parameters join by default
+  /// Decay of exp_avg; in [0, 1). Unset: the rule's own, 0.9, or 0.95 for spectral moments and
+  /// Muon.
+  std::optional<double> beta1;
   double beta2 = 0.999;  ///< decay of exp_avg_sq; in [0, 1)
   double eps = 1e-8;     ///< added to the root of the second moment; >= 1e-30
   /// rho of AdjustOptions. The default bounds the move of A in the first steps after B = 0, which
@@ -85,7 +89,7 @@ struct OptimizerConfig {
   /// \throws ConfigError that names the field, what was expected and what came.
   void validate() const {
     group.validate();
-    checks::config(beta1 >= 0 && beta1 < 1, "beta1", "a number in [0, 1)", beta1);
+    if (beta1) checks::config(*beta1 >= 0 && *beta1 < 1, "beta1", "a number in [0, 1)", *beta1);
     checks::config(beta2 >= 0 && beta2 < 1, "beta2", "a number in [0, 1)", beta2);
     // Smaller ones would vanish in float, and 0 / 0 is not a direction.
     checks::config(eps >= 1e-30 && is_finite(eps), "eps", "a finite number >= 1e-30", eps);

@@ -20,6 +20,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// struct MyRule {
 ///   // Optional: checkpoints tell rules apart by it.
 ///   static constexpr const char* kName = "MyRule";
+///   // Optional: OptimizerConfig::beta1 where the user has set none; else it is 0.9.
+///   static constexpr double kBeta1 = 0.9;
 ///   template <typename Scalar>
 ///   struct PairState {
 ///     PairState(Index out_features, Index in_features, Index rank);
@@ -63,6 +65,22 @@ struct RuleName<Rule, std::void_t<decltype(Rule::kName)>> {
   static constexpr const char* value = Rule::kName;
 };
 
+template <typename Rule, typename = void>
+struct RuleBeta1 {
+  static constexpr double value = 0.9;
+};
+template <typename Rule>
+struct RuleBeta1<Rule, std::void_t<decltype(Rule::kBeta1)>> {
+  static constexpr double value = Rule::kBeta1;
+};
+
+/// The options with what the rule decides where the user has not.
+template <typename Rule>
+OptimizerConfig resolved(OptimizerConfig config) {
+  if (!config.beta1) config.beta1 = RuleBeta1<Rule>::value;
+  return config;
+}
+
 }  // namespace detail
 
 /// The name of a rule; empty where it has none.
@@ -95,7 +113,7 @@ struct Dense {
 
 /// What is the same for every element of one parameter in one step.
 struct StepContext {
-  const OptimizerConfig* config = nullptr;
+  const OptimizerConfig* config = nullptr;  ///< with beta1
   double lr = 0;          ///< with the schedule's factor; of A, or of the dense parameter
   double lr_B = 0;        ///< the same of B
   double decay = 1;       ///< factor of A (or of the dense parameter) before the update
@@ -120,8 +138,8 @@ struct StepContext {
 template <typename Scalar>
 AdamConstants<Scalar> adam_constants(const StepContext& context, double grad_scale) {
   const OptimizerConfig& config = *context.config;
-  return {config.beta1, config.beta2,  config.eps, context.step,
-          grad_scale,   context.decay, context.lr};
+  return {*config.beta1, config.beta2,  config.eps, context.step,
+          grad_scale,    context.decay, context.lr};
 }
 
 /// What prepare found.

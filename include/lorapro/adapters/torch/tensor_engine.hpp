@@ -162,7 +162,7 @@ class TensorEngine final : public Engine {
     const double lr_B = lr * options.loraplus_lr_ratio();
     LoraProAdamWParamState& state_A = state_of(states, item.A);
     const std::int64_t t = state_A.step() + 1;
-    const Adam adam{config.beta1, config.beta2, config.eps, t};
+    const Adam adam{*config.beta1, config.beta2, config.eps, t};
     if (!item.is_pair()) {
       const torch::Tensor grad = clip == 1 ? work.grad.A : work.grad.A * clip;
       descend(item.A, state_A, adam.direction(grad, state_A), lr, decay);
@@ -192,9 +192,9 @@ class TensorEngine final : public Engine {
                   adam.direction(clipped.B.to(type), state_B)};
           break;
         case Moments::spectral: {
-          momentum = accumulate(pair, clipped, item.scaling, config.beta1, state_A, state_B);
+          momentum = accumulate(pair, clipped, item.scaling, *config.beta1, state_A, state_B);
           const TensorStep nesterov =
-              mix(config.beta1, pair.image(momentum), scaled(pair.image(clipped), item.scaling));
+              mix(*config.beta1, pair.image(momentum), scaled(pair.image(clipped), item.scaling));
           const std::int64_t m = item.B.size(0), n = item.A.size(1);
           const std::int64_t rank = std::min({2 * item.A.size(0), m, n});
           const double scale = 0.2 * std::sqrt(static_cast<double>(m) * static_cast<double>(n) /
