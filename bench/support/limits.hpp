@@ -4,8 +4,6 @@
 
 #include <lorapro/linalg/product.hpp>
 
-#include <benchmark/benchmark.h>  // DoNotOptimize
-
 namespace bench {
 
 using lorapro::Index;
@@ -25,19 +23,16 @@ constexpr double fma_loop_flops() {
 template <typename Scalar>
 void fma_loop() {
   using P = lorapro::detail::Packets<Scalar>;
-  Scalar start[kFmaChains], a = Scalar(0.5), b = Scalar(0.5);
-  for (Index i = 0; i < kFmaChains; ++i) start[i] = static_cast<Scalar>(i);
   // The compiler must neither know the values nor find two equal chains.
-  benchmark::DoNotOptimize(start);
-  benchmark::DoNotOptimize(a);
-  benchmark::DoNotOptimize(b);
-  const auto factor = P::set(a), term = P::set(b);
+  volatile Scalar half = Scalar(0.5);
+  const auto factor = P::set(half), term = P::set(half);
   typename P::Packet x[kFmaChains];
-  for (Index i = 0; i < kFmaChains; ++i) x[i] = P::set(start[i]);
+  for (Index i = 0; i < kFmaChains; ++i) x[i] = P::set(half * static_cast<Scalar>(i));
   for (Index round = 0; round < kFmaRounds; ++round)
     for (Index i = 0; i < kFmaChains; ++i) x[i] = P::fma(factor, x[i], term);
-  for (Index i = 0; i < kFmaChains; ++i) start[i] = P::sum(x[i]);
-  benchmark::DoNotOptimize(start);
+  Scalar sum = 0;
+  for (Index i = 0; i < kFmaChains; ++i) sum += P::sum(x[i]);
+  half = sum;
 }
 
 /// m <- a m + c and v <- b v + c, in place: the memory traffic of Adam's moments, 16 bytes a
