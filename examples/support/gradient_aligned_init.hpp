@@ -19,9 +19,14 @@ class GradientAlignedInit {
  public:
   using Layer = nn::Linear<float>;
 
-  /// To be called before the backward pass of the first batch. \param layers  with adapters, B = 0.
-  explicit GradientAlignedInit(std::vector<Layer*> layers) : layers_(std::move(layers)) {
-    for (Layer* const layer : layers_) layer->watch_weight_gradient(true);
+  /// To be called before the backward pass of the first batch.
+  /// \param layers  those with adapters have B = 0; others, such as a head, are left alone.
+  explicit GradientAlignedInit(const std::vector<Layer*>& layers) {
+    for (Layer* const layer : layers) {
+      if (!layer->adapter()) continue;
+      layer->watch_weight_gradient(true);
+      layers_.push_back(layer);
+    }
   }
 
   /// To be called after it, before the first step: the gradients become those at the new A.

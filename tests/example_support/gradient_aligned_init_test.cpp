@@ -25,7 +25,11 @@ TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_
   layer.attach_adapter(config);
   const Matrix x = random(20, 14), grad_y = random(20, 10);
 
-  examples::GradientAlignedInit init({&layer});
+  Layer head(10, 14);
+  head.randomize(engine);
+  const Matrix head_before = head.weight().value;
+
+  examples::GradientAlignedInit init({&layer, &head});
   Matrix y;
   layer.forward(x, y);
   layer.backward(x, grad_y);
@@ -42,6 +46,7 @@ TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_
   CHECK(adapter.grad_A().norm() == 0);
   CHECK((adapter.grad_B() - 2 * G * A.transpose()).norm() < 1e-4 * G.norm());
   CHECK(layer.weight_gradient().size() == 0);
+  CHECK(head.weight().value == head_before);
 }
 
 }  // namespace
