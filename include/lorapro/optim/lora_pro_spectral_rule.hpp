@@ -18,10 +18,10 @@ LORAPRO_NAMESPACE_BEGIN
 /// 4. hA = s B^T H, hB = s H A^T; the adjusted (hA, hB), with the same spectra, is the step
 /// 5. transport to the factors after the step: exp_avg_A = B^T M, exp_avg_B = M A^T (undamped)
 ///
-/// State (m + n) r; beta2 and eps are not used. The scale gives H the
-/// root mean square 0.2 of an AdamW step at every rank, so that learning rates are those of full
-/// moments. Dense parameters: AdamW. Factors that somebody else changes between two steps no longer
-/// fit the momentum (TangentMomentum).
+/// State (m + n) r; beta2 and eps are not used. The scale gives H the root mean square 0.2 of an
+/// AdamW step at every rank, so that learning rates are those of full moments. Dense parameters:
+/// AdamW. Factors that somebody else changes between two steps no longer fit the momentum
+/// (TangentMomentum).
 /// \cost per pair 22 r^2 (m + n) + 350 r^3 flops; no heap.
 /// \ref SpectralDirection; the tangent momentum and the projections are the library's. The scale
 ///      follows Liu et al., Muon is scalable for LLM training, arXiv:2502.16982v1, section 2.2,
