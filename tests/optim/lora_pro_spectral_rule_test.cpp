@@ -74,7 +74,7 @@ TEST_CASE("LoraPro spectral at full rank is Muon on W to first order", "[lora_pr
 TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_spectral_rule]") {
   PairBuffers<float> pair(20, 30, 3, 2.0, 1, 0.0);
   const PairBuffers<float> before = pair;
-  lorapro::Optimizer<float, Rule> optimizer(OptimizerConfig());
+  lorapro::Optimizer<float, Rule> optimizer;
   optimizer.attach(pair.view());
   for (int t = 0; t < 3; ++t) REQUIRE(optimizer.step().updated == 1);
   CHECK(same_parameters(pair, before));
@@ -82,7 +82,7 @@ TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_sp
   Real moves[2];
   for (int k = 0; k < 2; ++k) {
     PairBuffers<float> scaled = before;
-    lorapro::Optimizer<float, Rule> other(OptimizerConfig());
+    lorapro::Optimizer<float, Rule> other;
     other.attach(scaled.view());
     scaled.backpropagate(random_matrix(20, 30, 4), k == 0 ? 1 : 1e-30);
     REQUIRE(other.step().updated == 1);
