@@ -44,7 +44,8 @@ using Gpt = examples::nn::Gpt<float>;
 //   dialogue --validation --seeds 1 --train-size 800 --lr
 //     full_adamw=5.6e-4:1e-3:3e-3,lora_adamw=3e-3:1e-2:3e-2,lora_pro_full=1e-3:3e-3:1e-2,
 //     lora_pro_efficient=3e-3:1e-2
-// The others have rates that are known to work elsewhere and were not tuned here.
+// That of lora_pro_spectral is by bench/convergence; the others have rates that are known to work
+// elsewhere and were not tuned here.
 const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {1e-2}},        {Method::lora_sgd, {3e-1}},
     {Method::rslora_adamw, {5.6e-3}},    {Method::loraplus_adamw, {5.6e-4}},
