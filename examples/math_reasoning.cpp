@@ -45,8 +45,8 @@ using examples::nn::LabelledTokens;
 using lorapro::Index;
 using Gpt = examples::nn::Gpt<float>;
 
-// Those of lora_adamw, rslora_adamw, lora_pro_efficient, lora_pro_full and full_adamw: the best on validation problems, two seeds,
-// of
+// Those of lora_adamw, rslora_adamw, lora_pro_efficient, lora_pro_full and full_adamw: the best on
+// validation problems, two seeds, of
 //   math_reasoning --validation --seeds 2
 //     --lr lora_adamw=5.6e-3:1e-2:1.8e-2:3e-2,rslora_adamw=3e-3:5.6e-3,
 //          lora_pro_efficient=3e-3:5.6e-3:1e-2:1.8e-2:3e-2,
