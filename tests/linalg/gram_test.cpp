@@ -58,7 +58,7 @@ void check(const RowMatrix<T>& F, const RowMatrix<T>& g, const Products& got, bo
 TEMPLATE_TEST_CASE("factor_products against long double loops", "[gram]", float, double, bfloat16,
                    half) {
   LORAPRO_TEST_RANDOM(random, 31);
-  for (const Index rank : {1, 2, 4, 5, 9})
+  for (const Index rank : {1, 2, 4, 5, 8, 9, 27})
     for (const Index length : {1, 5, 32, 255, 257, 600}) {
       CAPTURE(rank, length);
       const auto F = reference::rounded<TestType>(random.matrix(rank, length));
@@ -82,7 +82,7 @@ TEST_CASE("[trap] no product of the size of W is formed", "[gram][trap]") {
   const Index length = 1000000;
   const RowMatrix<float> F = RowMatrix<float>::Constant(2, length, 0.5F);
   const auto view = lorapro::factor_of_A(lorapro::make_view(F));
-  CHECK(lorapro::factor_products_scratch(2) == 4 * lorapro::kPanelWidth);
+  CHECK(lorapro::factor_products_scratch(2) <= 16 * lorapro::kPanelWidth);
   const Products got = products(view, view, true);
   CHECK(got.gram == Matrix::Constant(2, 2, 250000));  // exact: powers of two
   CHECK(got.squared_norm == 500000);

@@ -22,7 +22,7 @@ struct FrameProducts {
 };
 
 /// Scratch that frame_products needs, in Wide elements.
-inline Index frame_products_scratch(Index rank) { return 3 * panel_size(rank); }
+inline Index frame_products_scratch(Index rank) { return 3 * WidePanels::size(rank); }
 
 /// The products of an array a and a factor F with a frame Z, in the wide scalar.
 /// \param[out] grad, factor  a Z^T and F Z^T, (rank, rank) row-major, overwritten.
@@ -30,15 +30,14 @@ inline Index frame_products_scratch(Index rank) { return 3 * panel_size(rank); }
 /// \cost 4 r^2 length flops; reads 3 r length elements once; no heap.
 inline void frame_products(const FactorView& a, const FactorView& f, const FactorView& frame,
                            Wide* grad, Wide* factor, Wide* scratch) {
-  const Index r = f.rank, size = panel_size(r);
-  const PanelLayout layout(f);
+  const Index r = f.rank, size = WidePanels::size(r);
+  const WidePanels panels(f);
   std::fill(grad, grad + r * r, 0.0);
   std::fill(factor, factor + r * r, 0.0);
-  for (Index panel = 0; panel < layout.count(); ++panel) {
-    const auto z = read_panel(frame, layout, panel, scratch);
-    detail::add_products(layout, panel, read_panel(a, layout, panel, scratch + size), z, grad);
-    detail::add_products(layout, panel, read_panel(f, layout, panel, scratch + 2 * size), z,
-                         factor);
+  for (Index panel = 0; panel < panels.count(); ++panel) {
+    const auto z = panels.read(frame, panel, scratch);
+    panels.add_products(panel, panels.read(a, panel, scratch + size), z, grad);
+    panels.add_products(panel, panels.read(f, panel, scratch + 2 * size), z, factor);
   }
 }
 

@@ -27,6 +27,19 @@ namespace detail {
 
 LORAPRO_PACKET_ARGUMENTS_BEGIN
 
+/// The largest register tile of a product.
+template <typename Scalar>
+struct ProductTile {
+  static constexpr bool kManyRegisters = Packets<Scalar>::kRegisters >= 32;
+  static constexpr Index kRows = kManyRegisters ? 8 : 4;
+#ifdef EIGEN_VECTORIZE_FMA
+  static constexpr Index kPackets = 3;
+#else
+  // A product that waits to be added needs a register of its own.
+  static constexpr Index kPackets = kManyRegisters ? 3 : 2;
+#endif
+};
+
 /// A register tile of the sum of kTerms products: kRows rows, kPackets packets, from column j.
 /// ColStride, from coefficient to coefficient of a row, is Index, or a constant 1: small tiles are
 /// bound by these steps.
@@ -82,13 +95,7 @@ void product_sum(const ProductTerm<Scalar> (&terms)[kTerms], ColStride col_strid
   using Half = typename Eigen::internal::unpacket_traits<Full>::half;
   using Quarter = typename Eigen::internal::unpacket_traits<Half>::half;
   constexpr Index kSize = Packets<Scalar>::kSize;
-  constexpr Index kBlock = Packets<Scalar>::kRegisters >= 32 ? 8 : 4;
-#ifdef EIGEN_VECTORIZE_FMA
-  constexpr Index kWide = 3;
-#else
-  // A product that waits to be added needs a register of its own.
-  constexpr Index kWide = Packets<Scalar>::kRegisters >= 32 ? 3 : 2;
-#endif
+  constexpr Index kBlock = ProductTile<Scalar>::kRows, kWide = ProductTile<Scalar>::kPackets;
   Index j = 0;
   const auto sweep = [&](auto packet, auto packets) {
     using Packet = decltype(packet);

@@ -179,7 +179,8 @@ struct LoraPro<FactoredMoments> {
     /// Steps 2 and 3 of one side, and the products that 4 needs.
     void accumulate(const Side& side, const OptimizerConfig& config,
                     const Normalisation& normalisation, const Scratch<Scalar>& scratch) {
-      const PanelLayout layout(side.model);
+      const WidePanels products(side.model);
+      const PanelLayout& layout = products.source();
       const Index r = layout.rank(), size = panel_size(r), stride = layout.stride();
       Scalar* const panels = scratch.scalars;
       Scalar* const sums = panels + kOwnPanels * size;
@@ -209,17 +210,14 @@ struct LoraPro<FactoredMoments> {
           average[j] = beta2 * average[j] + rest2 * sums[j];
         normalisation.weights(average, layout.width(panel), side.other_length, weights);
 
-        const Panel<Wide> wide_f{wide, stride}, wide_moment{wide + size, stride},
-            weighted{wide + 2 * size, stride};
-        detail::convert_panel(layout, panel, f, wide_f);
-        detail::convert_panel(layout, panel, moment, wide_moment);
-        detail::convert_panel(layout, panel, f, weighted);
-        detail::scale_positions(layout, panel, weights, weighted);
-        const Panel<const Wide> left{wide_moment.data, stride}, right{wide_f.data, stride},
-            frame{weighted.data, stride};
-        detail::add_products(layout, panel, left, right, side.moment_cross);
-        detail::add_products(layout, panel, left, frame, side.moment_products);
-        detail::add_products(layout, panel, right, frame, side.factor_products);
+        const Index wide_size = WidePanels::size(r);
+        const auto right = products.convert(panel, f, wide);
+        const auto left = products.convert(panel, moment, wide + wide_size);
+        const auto frame = products.convert(panel, f, wide + 2 * wide_size);
+        products.scale_positions(panel, weights, wide + 2 * wide_size);
+        products.add_products(panel, left, right, side.moment_cross);
+        products.add_products(panel, left, frame, side.moment_products);
+        products.add_products(panel, right, frame, side.factor_products);
       }
     }
 

@@ -220,17 +220,14 @@ struct LoraPro<FullMoments<Storage>> {
     /// cross = h f^T in the wide scalar.
     static void cross(const Scalar* tiles, Index tile_length, const FactorView& factor, Wide* out,
                       const Scratch<Scalar>& scratch) {
-      Wide* const wide = scratch.wide;
-      const PanelLayout layout(factor);
+      const WidePanels panels(factor);
       const Index r = factor.rank;
       std::fill(out, out + r * r, 0.0);
-      for (Index panel = 0; panel < layout.count(); ++panel) {
-        const auto h = unpack(tiles, tile_length, layout, panel, scratch.scalars);
-        for (Index i = 0; i < layout.rows(panel); ++i)
-          for (Index k = 0; k < layout.row_length(panel); ++k)
-            wide[i * h.stride + k] = static_cast<Wide>(h.data[i * h.stride + k]);
-        const auto f = read_panel(factor, layout, panel, wide + panel_size(r));
-        detail::add_products(layout, panel, Panel<const Wide>{wide, h.stride}, f, out);
+      for (Index panel = 0; panel < panels.count(); ++panel) {
+        const auto h =
+            unpack(tiles, tile_length, panels.source(), panel, scratch.scalars);
+        panels.add_products(panel, panels.convert(panel, h, scratch.wide),
+                            panels.read(factor, panel, scratch.wide + WidePanels::size(r)), out);
       }
     }
 

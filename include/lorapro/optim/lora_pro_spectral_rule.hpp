@@ -131,7 +131,8 @@ struct LoraPro<SpectralMoments> {
     /// Steps 2 and 3 of one side: the momentum and N as the factor sees them, and their products.
     static void accumulate(const Side& side, const FactorView& seen_of_N, double beta1,
                            const Scratch<Scalar>& scratch) {
-      const PanelLayout layout(side.model);
+      const WidePanels products(side.model);
+      const PanelLayout& layout = products.source();
       const Index r = layout.rank(), size = panel_size(r), stride = layout.stride();
       Scalar* const panels = scratch.scalars;
       Wide* const wide = scratch.wide;
@@ -148,14 +149,14 @@ struct LoraPro<SpectralMoments> {
         detail::descend_panel(1 - beta1, -beta1, layout, panel, moment, part);
         write_panel<Scalar>({part.data, part.stride}, seen_of_N, layout, panel);
 
-        const Panel<Wide> wide_f{wide, stride}, values{wide + size, stride};
-        const Panel<const Wide> left{values.data, stride}, right{wide_f.data, stride};
-        detail::convert_panel(layout, panel, f, wide_f);
-        detail::convert_panel(layout, panel, moment, values);
-        detail::add_products(layout, panel, left, right, side.moment_cross);
-        detail::convert_panel(layout, panel, Panel<const Scalar>{part.data, stride}, values);
-        detail::add_products(layout, panel, left, right, side.factor_products);
-        detail::add_gram(layout, panel, left, side.moment_products);
+        Wide* const values = wide + WidePanels::size(r);
+        const auto right = products.convert(panel, f, wide);
+        products.add_products(panel, products.convert(panel, moment, values), right,
+                              side.moment_cross);
+        const auto left =
+            products.convert(panel, Panel<const Scalar>{part.data, stride}, values);
+        products.add_products(panel, left, right, side.factor_products);
+        products.add_gram(panel, left, side.moment_products);
       }
       detail::mirror(r, side.moment_products);
     }

@@ -194,7 +194,7 @@ struct MuonRule {
       return (out_features + in_features) * rank * rank / 16;
     }
     static Index wide_scratch_size(Index rank) {
-      return FactorCombination<Scalar>::scratch_size(rank);
+      return std::max(FactorCombination<Scalar>::scratch_size(rank), WidePanels::size(rank));
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
@@ -230,7 +230,8 @@ struct MuonRule {
                            const FactorView& exp_avg, const FactorView& nesterov,
                            const StepContext& context, Wide* memory,
                            FactorCombination<Scalar>& combination, const Scratch<Scalar>& scratch) {
-      const PanelLayout layout(model);
+      const WidePanels products(model);
+      const PanelLayout& layout = products.source();
       const Index r = model.rank, size = panel_size(r);
       const auto beta = static_cast<Scalar>(*context.config->beta1);
       const auto rest =
@@ -246,18 +247,18 @@ struct MuonRule {
         const auto g = read_panel(grad, layout, panel, panels);
         const auto average = edit_panel(exp_avg, layout, panel, panels + size);
         const Panel<Scalar> n{panels + 2 * size, layout.stride()};
-        const Panel<Wide> wide{scratch.wide, layout.stride()};
         for (Index i = 0; i < layout.rows(panel); ++i)
           for (Index k = 0; k < layout.row_length(panel); ++k) {
             const Scalar step = rest * g.data[i * g.stride + k];
             Scalar& value = average.data[i * average.stride + k];
             value = beta * value + step;
             n.data[i * n.stride + k] = beta * value + step;
-            wide.data[i * n.stride + k] = static_cast<Wide>(n.data[i * n.stride + k]);
           }
         write_panel<Scalar>({average.data, average.stride}, exp_avg, layout, panel);
         write_panel<Scalar>({n.data, n.stride}, nesterov, layout, panel);
-        detail::add_gram(layout, panel, Panel<const Wide>{wide.data, wide.stride}, gram);
+        products.add_gram(
+            panel, products.convert(panel, Panel<const Scalar>{n.data, n.stride}, scratch.wide),
+            gram);
       }
       detail::mirror(r, gram);
       // The products are finite, since prepare has bounded the gradients. Without eigenvalues there
