@@ -72,40 +72,47 @@ TEMPLATE_TEST_CASE("panel_product is the matrix product", "[product]", float, do
       check_product<TestType>(random, 13, 64, 96, transposed, accumulate);
 }
 
-TEMPLATE_TEST_CASE("panel_product_sum is the sum of two products", "[product]", float, double) {
-  LORAPRO_TEST_RANDOM(random, 14);
-  const auto element = [](const std::vector<TestType>& values, Index at) {
+/// \param gap  between rows; without one and with depth == width there is a path of its own.
+template <typename Scalar>
+void check_product_sum(support::Random& random, Index rows, Index depth, Index width, Index gap) {
+  CAPTURE(rows, depth, width, gap);
+  const auto element = [](const std::vector<Scalar>& values, Index at) {
     return Real(values[static_cast<std::size_t>(at)]);
   };
+  const Index stride_C = depth + gap, stride_D = depth + 2 * gap, stride_X = width + 3 * gap,
+              stride_Y = width + 4 * gap, stride = width + 5;
+  const auto C = random_values<Scalar>(random, rows * stride_C);
+  const auto D = random_values<Scalar>(random, rows * stride_D);
+  const auto X = random_values<Scalar>(random, depth * stride_X + 1);
+  const auto Y = random_values<Scalar>(random, depth * stride_Y + 1);
+  const auto before = random_values<Scalar>(random, rows * stride);
+  auto out = before;
+  lorapro::panel_product_sum({C.data(), stride_C, X.data(), stride_X},
+                             {D.data(), stride_D, Y.data(), stride_Y}, rows, depth, width,
+                             out.data(), stride);
+  int wrong = 0;
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < stride; ++j) {
+      const auto at = static_cast<std::size_t>(i * stride + j);
+      Real sum = j < width ? 0 : Real(before[at]), absolute = 0;
+      for (Index k = 0; k < depth && j < width; ++k)
+        for (const Real term : {element(C, i * stride_C + k) * element(X, k * stride_X + j),
+                                element(D, i * stride_D + k) * element(Y, k * stride_Y + j)}) {
+          sum += term;
+          absolute += std::abs(term);
+        }
+      wrong += !close(out[at], sum, absolute, 2 * depth);
+    }
+  CHECK(wrong == 0);
+}
+
+TEMPLATE_TEST_CASE("panel_product_sum is the sum of two products", "[product]", float, double) {
+  LORAPRO_TEST_RANDOM(random, 14);
   for (const Index rows : {1, 3, 8, 9, 20})
-    for (const Index depth : {0, 1, 5, 16})
-      for (const Index width : {1, 4, 8, 15, 48, 70}) {
-        CAPTURE(rows, depth, width);
-        const auto C = random_values<TestType>(random, rows * (depth + 1));
-        const auto D = random_values<TestType>(random, rows * (depth + 2));
-        const auto X = random_values<TestType>(random, depth * (width + 3) + 1);
-        const auto Y = random_values<TestType>(random, depth * (width + 4) + 1);
-        const auto before = random_values<TestType>(random, rows * (width + 5));
-        auto out = before;
-        lorapro::panel_product_sum({C.data(), depth + 1, X.data(), width + 3},
-                                   {D.data(), depth + 2, Y.data(), width + 4}, rows, depth, width,
-                                   out.data(), width + 5);
-        int wrong = 0;
-        for (Index i = 0; i < rows; ++i)
-          for (Index j = 0; j < width + 5; ++j) {
-            const auto at = static_cast<std::size_t>(i * (width + 5) + j);
-            Real sum = j < width ? 0 : Real(before[at]), absolute = 0;
-            for (Index k = 0; k < depth && j < width; ++k)
-              for (const Real term :
-                   {element(C, i * (depth + 1) + k) * element(X, k * (width + 3) + j),
-                    element(D, i * (depth + 2) + k) * element(Y, k * (width + 4) + j)}) {
-                sum += term;
-                absolute += std::abs(term);
-              }
-            wrong += !close(out[at], sum, absolute, 2 * depth);
-          }
-        CHECK(wrong == 0);
-      }
+    for (const Index depth : {0, 1, 5, 8, 16})
+      for (const Index width : {1, 4, 8, 15, 16, 48, 70})
+        for (const Index gap : {0, 1})
+          check_product_sum<TestType>(random, rows, depth, width, gap);
 }
 
 template <typename Scalar>

@@ -14,13 +14,13 @@ LORAPRO_NAMESPACE_BEGIN
 /// split and hence the bits.
 
 /// A product of coefficients (rows, depth) and a panel (depth, width), whose rows are these strides
-/// apart.
-template <typename Scalar>
+/// apart. Stride is Index, or a constant.
+template <typename Scalar, typename Stride = Index>
 struct ProductTerm {
   const Scalar* coefficients;
-  Index row_stride;
+  Stride row_stride;
   const Scalar* panel;
-  Index panel_stride;
+  Stride panel_stride;
 };
 
 namespace detail {
@@ -41,13 +41,13 @@ struct ProductTile {
 };
 
 /// A register tile of the sum of kTerms products: kRows rows, kPackets packets, from column j.
-/// ColStride, from coefficient to coefficient of a row, is Index, or a constant 1: small tiles are
-/// bound by these steps.
-template <Index kRows, Index kPackets, typename Packet, typename Scalar, Index kTerms,
-          typename ColStride>
-LORAPRO_ALWAYS_INLINE void product_tile(const ProductTerm<Scalar> (&terms)[kTerms], Index first_row,
-                                        Index j, ColStride col_stride, Index depth, Scalar* out,
-                                        Index out_stride, bool accumulate) {
+/// Stride, ColStride (from coefficient to coefficient of a row) and Depth are Index, or constants:
+/// small tiles are bound by these steps.
+template <Index kRows, Index kPackets, typename Packet, typename Scalar, typename Stride,
+          Index kTerms, typename ColStride, typename Depth>
+LORAPRO_ALWAYS_INLINE void product_tile(const ProductTerm<Scalar, Stride> (&terms)[kTerms],
+                                        Index first_row, Index j, ColStride col_stride, Depth depth,
+                                        Scalar* out, Index out_stride, bool accumulate) {
   constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
   using Eigen::internal::ploadu;
   using Eigen::internal::pset1;
@@ -61,10 +61,10 @@ LORAPRO_ALWAYS_INLINE void product_tile(const ProductTerm<Scalar> (&terms)[kTerm
   }
   LORAPRO_UNROLL
   for (Index t = 0; t < kTerms; ++t) {
-    const Index row_stride = terms[t].row_stride, panel_stride = terms[t].panel_stride;
+    const Stride row_stride = terms[t].row_stride, panel_stride = terms[t].panel_stride;
     const Scalar* const coefficients = terms[t].coefficients + first_row * row_stride;
     const Scalar* const panel = terms[t].panel + j;
-    for (Index k = 0; k < depth; ++k) {
+    const auto step = [&](Index k) {
       Packet row[kPackets];
       LORAPRO_UNROLL
       for (Index p = 0; p < kPackets; ++p)
@@ -76,6 +76,13 @@ LORAPRO_ALWAYS_INLINE void product_tile(const ProductTerm<Scalar> (&terms)[kTerm
         for (Index p = 0; p < kPackets; ++p)
           sum[i][p] = Eigen::internal::pmadd(c, row[p], sum[i][p]);
       }
+    };
+    if constexpr (std::is_same_v<Depth, Index>) {
+      for (Index k = 0; k < depth; ++k) step(k);
+    } else {
+      constexpr Index kDepth = Depth::value;
+      LORAPRO_UNROLL
+      for (Index k = 0; k < kDepth; ++k) step(k);
     }
   }
   LORAPRO_UNROLL
@@ -118,6 +125,34 @@ void product_sum(const ProductTerm<Scalar> (&terms)[kTerms], ColStride col_strid
   if constexpr (kSize > 2 && !std::is_same_v<Half, Full>) sweep(Half{}, One{});
   if constexpr (kSize > 4 && !std::is_same_v<Quarter, Half>) sweep(Quarter{}, One{});
   sweep(Scalar{}, One{});
+}
+
+/// The same where everything is kRank wide and contiguous but the rows of the output. \pre a power
+/// of two.
+template <Index kRank, typename Scalar, Index kTerms>
+void square_product_sum(const ProductTerm<Scalar> (&terms)[kTerms], Index rows, Scalar* out,
+                        Index out_stride) {
+  using Full = typename Packets<Scalar>::Packet;
+  using Half = typename Eigen::internal::unpacket_traits<Full>::half;
+  using Packet = std::conditional_t<(kRank < Packets<Scalar>::kSize), Half, Full>;
+  constexpr Index kSize = Eigen::internal::unpacket_traits<Packet>::size;
+  constexpr Index kPackets = kRank > kSize ? 2 : 1, kRows = ProductTile<Scalar>::kRows;
+  using Constant = std::integral_constant<Index, kRank>;
+  ProductTerm<Scalar, Constant> constant[kTerms];
+  for (Index t = 0; t < kTerms; ++t)
+    constant[t] = {terms[t].coefficients, {}, terms[t].panel, {}};
+  for (Index j = 0; j < kRank; j += kPackets * kSize) {
+    const auto sweep = [&](Index& i, auto block) {
+      constexpr Index kBlock = decltype(block)::value;
+      for (; i + kBlock <= rows; i += kBlock)
+        product_tile<kBlock, kPackets, Packet>(constant, i, j, std::integral_constant<Index, 1>{},
+                                               Constant{}, out + i * out_stride + j, out_stride,
+                                               false);
+    };
+    Index i = 0;
+    sweep(i, std::integral_constant<Index, kRows>{});
+    sweep(i, std::integral_constant<Index, 1>{});
+  }
 }
 
 LORAPRO_PACKET_ARGUMENTS_END
@@ -184,6 +219,11 @@ template <typename Scalar>
 void panel_product_sum(const ProductTerm<Scalar>& first, const ProductTerm<Scalar>& second,
                        Index rows, Index depth, Index width, Scalar* out, Index out_stride) {
   const ProductTerm<Scalar> terms[] = {first, second};
+  bool square = depth == width;
+  for (const auto& term : terms)
+    square = square && term.row_stride == depth && term.panel_stride == depth;
+  if (square && depth == 8) return detail::square_product_sum<8>(terms, rows, out, out_stride);
+  if (square && depth == 16) return detail::square_product_sum<16>(terms, rows, out, out_stride);
   detail::product_sum(terms, std::integral_constant<Index, 1>{}, rows, depth, width, out,
                       out_stride, false);
 }
