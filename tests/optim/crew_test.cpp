@@ -23,13 +23,14 @@ std::vector<int> visits(const Crew& crew, const std::vector<Index>& work) {
 }
 
 TEST_CASE("a crew visits once whatever has work", "[crew]") {
-  const Index team = Crew::kTeamWork, large = Crew::kLargeWork;
+  const Index team = Crew::kTeamWork;
   for (const int threads : {1, 2, 3}) {
     Crew crew(threads);
     crew.reserve(1, 1, 1, 0);
     CHECK(visits(crew, {}).empty());
-    CHECK(visits(crew, {0, -1, team, large, 5, team - 1, large - 1}) ==
-          std::vector<int>{1, 0, 1, 1, 1, 1, 1});
+    CHECK(visits(crew, {0, -1, 5}) == std::vector<int>{1, 0, 1});
+    CHECK(visits(crew, {0, -1, team, 2 * team, 5, team - 1}) ==
+          std::vector<int>{1, 0, 1, 1, 1, 1});
     CHECK(visits(crew, std::vector<Index>(20, team)) == std::vector<int>(20, 1));
   }
 }
@@ -39,25 +40,34 @@ TEST_CASE("teams come first and small parameters follow", "[crew]") {
   crew.reserve(1, 0, 1, 0);
   std::vector<Index> order;
   const auto note = [&](Index index, const Team<float>&) { order.push_back(index); };
-  const std::vector<Index> few{3, Crew::kLargeWork, Crew::kTeamWork, 4};
-  const auto work_of = [](const std::vector<Index>& work) {
-    return [&work](Index index) { return work[static_cast<std::size_t>(index)]; };
-  };
-  crew.for_each(4, work_of(few), note);
-  CHECK(order == std::vector<Index>{1, 2, 0, 3});
-  // Two middling parameters are enough for one thread: each is done by a thread alone.
-  order.clear();
-  const std::vector<Index> many{Crew::kTeamWork, Crew::kTeamWork, Crew::kLargeWork};
-  crew.for_each(3, work_of(many), note);
-  CHECK(order == std::vector<Index>{2, 0, 1});
+  const std::vector<Index> work{3, 2 * Crew::kTeamWork, Crew::kTeamWork, 4, Crew::kTeamWork - 1};
+  crew.for_each(
+      5, [&](Index index) { return work[static_cast<std::size_t>(index)]; }, note);
+  CHECK(order == std::vector<Index>{1, 2, 0, 3, 4});
+}
+
+TEST_CASE("threads are not woken up for little work", "[crew]") {
+  Crew crew(2);
+  crew.reserve(1, 0, 1, 0);
+  // Of one thread: in order, and with its scratch.
+  std::vector<Index> order;
+  const float* scratch = nullptr;
+  crew.for_each(
+      8, [](Index) { return Crew::kSharedWork / 8 - 1; },
+      [&](Index index, const Team<float>& team) {
+        order.push_back(index);
+        CHECK((index == 0 || team.own().scalars == scratch));
+        scratch = team.own().scalars;
+      });
+  CHECK(order == std::vector<Index>{0, 1, 2, 3, 4, 5, 6, 7});
 }
 
 TEST_CASE("every thread has room for a small parameter, the first for a large one", "[crew]") {
   Crew crew(2);
-  crew.reserve(10, 1000, 20, Crew::kLargeWork);
+  crew.reserve(10, 1000, 20, Crew::kTeamWork);
   crew.reserve(30, 100, 5, 0);
   crew.for_each(
-      2, [](Index index) { return index == 0 ? Crew::kLargeWork : Index{0}; },
+      2, [](Index index) { return index == 0 ? Crew::kTeamWork : Index{0}; },
       [](Index index, const Team<float>& team) {
         const Index shared = index == 0 ? 1000 : 100;
         float* const scalars = team.own().scalars;

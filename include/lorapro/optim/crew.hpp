@@ -4,7 +4,8 @@
 
 #include <lorapro/optim/rule.hpp>
 
-#include <vector>  // std::vector
+#include <algorithm>  // std::max
+#include <vector>     // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -14,11 +15,11 @@ namespace detail {
 template <typename Scalar>
 class Crew {
  public:
-  /// Work from which a team of threads is faster than one, since to wake threads up takes some ten
-  /// microseconds several times a step; and from which it does not matter how many other
-  /// parameters there are to share the threads with. In the units of PairState::work.
-  static constexpr Index kTeamWork = 1 << 18;
-  static constexpr Index kLargeWork = 1 << 20;
+  /// Work of one parameter from which a team of threads is faster than one, and of all parameters
+  /// together from which threads that take one parameter each are: to wake threads up takes some
+  /// ten microseconds, several times a step. In the units of PairState::work, about a nanosecond.
+  static constexpr Index kTeamWork = 1 << 20;
+  static constexpr Index kSharedWork = 1 << 18;
 
   explicit Crew(int threads) : members_(static_cast<std::size_t>(threads)) {}
 
@@ -29,7 +30,7 @@ class Crew {
   void reserve(Index scalars, Index shared, Index wide, Index work) {
     scratches_.clear();
     for (Member& member : members_) {
-      const bool with_shared = work < kLargeWork || scratches_.empty();
+      const bool with_shared = work < kTeamWork || scratches_.empty();
       member.scalars.reserve(scalars + (with_shared ? shared : 0));
       member.wide.reserve(wide);
       scratches_.push_back({member.scalars.data(), member.wide.data()});
@@ -41,16 +42,18 @@ class Crew {
   /// time with one thread each. Which is which makes no difference to the bits.
   template <typename WorkOf, typename Body>
   void for_each(Index count, const WorkOf& work_of, const Body& body) const {
-    // Middling work is shared by the parameter where there are enough of them.
-    Index middling = 0;
-    for (Index index = 0; index < count; ++index)
-      middling += work_of(index) >= kTeamWork && work_of(index) < kLargeWork ? 1 : 0;
-    const Index team_work = middling < 2 * threads() ? kTeamWork : kLargeWork;
-    for (Index index = 0; index < count; ++index)
-      if (work_of(index) >= team_work) body(index, Team<Scalar>(scratches_.data(), threads()));
-    parallel_for(threads(), count, [&](Index index, int thread) {
+    Index shared = 0;
+    for (Index index = 0; index < count; ++index) {
       const Index work = work_of(index);
-      if (work >= 0 && work < team_work)
+      if (work >= kTeamWork) {
+        body(index, Team<Scalar>(scratches_.data(), threads()));
+      } else {
+        shared += std::max<Index>(work, 0);
+      }
+    }
+    parallel_for(shared >= kSharedWork ? threads() : 1, count, [&](Index index, int thread) {
+      const Index work = work_of(index);
+      if (work >= 0 && work < kTeamWork)
         body(index, Team<Scalar>(&scratches_[static_cast<std::size_t>(thread)], 1));
     });
   }
