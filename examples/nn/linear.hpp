@@ -96,6 +96,7 @@ class Linear {
   void watch_weight_gradient(bool on) {
     watched_ = Matrix::Zero(on ? out_features() : 0, on ? in_features() : 0);
   }
+  bool watches_weight_gradient() const { return watched_.size() > 0; }
   /// Of the whole weight: the watched one, or what trains it where there is no adapter.
   const Matrix& weight_gradient() const { return adapter_ ? watched_ : weight_.grad; }
 

@@ -40,6 +40,7 @@ inline nlohmann::json recorded_options(const RunOptions& options, Method method)
           {"gauge", gauge_name(options.gauge)},
           {"init", init_name(options.init)},
           {"align_init", options.align_init},
+          {"refresh_every", options.refresh_every},
           {"loraplus_lr_ratio", options.lr_ratio(method)},
           {"weight_decay", options.weight_decay},
           {"epochs", options.epochs},

@@ -11,36 +11,40 @@
 
 namespace examples {
 
-/// Starts adapters from what the first batch says: the rows of A become the leading right singular
+/// Starts adapters from what one batch says: the rows of A become the leading right singular
 /// vectors of the gradient G of the whole weight, as long as the usual random rows are on average,
-/// and B stays 0. Of all A these see most of G (Wang et al., LoRA-GA, arXiv:2407.05000, section 3,
-/// with B = 0).
+/// and B becomes 0. Of all A these see most of G (Wang et al., LoRA-GA, arXiv:2407.05000, section
+/// 3, with B = 0). What the adapters have learned so far goes into the weights behind them, so that
+/// nothing else changes (Lialin et al., ReLoRA, arXiv:2307.05695).
 class GradientAlignedInit {
  public:
   using Layer = nn::Linear<float>;
 
-  /// To be called before the backward pass of the first batch.
-  /// \param layers  those with adapters have B = 0; others, such as a head, are left alone.
+  /// To be called before the backward pass of the batch.
+  /// \param layers  those without an adapter, such as a head, are left alone.
   explicit GradientAlignedInit(const std::vector<Layer*>& layers) {
     for (Layer* const layer : layers) {
       if (!layer->adapter()) continue;
+      layers_.push_back({layer, layer->watches_weight_gradient()});
       layer->watch_weight_gradient(true);
-      layers_.push_back(layer);
     }
   }
 
-  /// To be called after it, before the first step: the gradients become those at the new A.
+  /// To be called after it, before the step: the gradients become those at the new A and B.
   void apply() {
-    for (Layer* const layer : layers_) {
+    for (const auto& [layer, stays_watched] : layers_) {
       auto& adapter = *layer->adapter();
+      const auto scaling = static_cast<float>(adapter.scaling());
+      layer->weight().value += scaling * adapter.lora_B() * adapter.lora_A();
+      adapter.lora_B().setZero();
       const Layer::Matrix G = layer->weight_gradient();
       const auto count = std::min({adapter.rank(), G.rows(), G.cols()});
       const float length = std::sqrt(1.0F / 3.0F);
       adapter.lora_A().topRows(count) =
           length * leading_right_singular_vectors(G, count).transpose().cast<float>();
       adapter.grad_A().setZero();  // s B^T G
-      adapter.grad_B() = static_cast<float>(adapter.scaling()) * G * adapter.lora_A().transpose();
-      layer->watch_weight_gradient(false);
+      adapter.grad_B() = scaling * G * adapter.lora_A().transpose();
+      if (!stays_watched) layer->watch_weight_gradient(false);
     }
   }
 
@@ -65,7 +69,11 @@ class GradientAlignedInit {
     return right;
   }
 
-  std::vector<Layer*> layers_;
+  struct Watched {
+    Layer* layer;
+    bool before;  // by somebody else
+  };
+  std::vector<Watched> layers_;
 };
 
 }  // namespace examples

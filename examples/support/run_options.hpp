@@ -43,6 +43,7 @@ struct RunOptions {
   lorapro::Gauge gauge = lorapro::Gauge::sylvester;
   lorapro::LoraInit init = lorapro::LoraInit::kaiming_uniform;
   bool align_init = false;                  // GradientAlignedInit
+  std::int64_t refresh_every = 0;           // steps; 0 for never
   std::optional<double> loraplus_lr_ratio;  // of all methods that train adapters
   double weight_decay = 0.0;
   int epochs = 1;
@@ -248,6 +249,12 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
       ->default_str(init_name(options.init));
   app.add_flag("--align-init", options.align_init,
                "Replace A by the leading singular vectors of the first batch's gradient");
+  auto* const refresh =
+      app.add_option(
+             "--refresh-every", options.refresh_every,
+             "Steps after which adapters are merged and start anew as with --align-init; no "
+             "checkpoints then [default: never]")
+          ->check(in_range(1, 1e9));
   app.add_option("--loraplus-lr-ratio", options.loraplus_lr_ratio,
                  "Learning rate of lora_B over that of lora_A [default: 16 for loraplus_adamw, 1]")
       ->check(in_range(1e-6, 1e6));
@@ -279,7 +286,10 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
                "Record how far the steps are from the full gradient, at a few of them");
   auto* const fresh = app.add_flag("--fresh", options.fresh,
                                    "Do again the runs that DIR/results.json holds already");
-  add_checkpoint_options(app, options.checkpoint, "DIR/run.checkpoint")->excludes(fresh);
+  add_checkpoint_options(app, options.checkpoint, "DIR/run.checkpoint")
+      ->excludes(fresh)
+      ->excludes(refresh);
+  app.get_option("--checkpoint-every")->excludes(refresh);
 }
 
 /// What --smoke changes in every program; what the user has set stays.

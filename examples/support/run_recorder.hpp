@@ -10,6 +10,7 @@
 #include <limits>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "gradient_aligned_init.hpp"
 #include "progress_bar.hpp"
@@ -52,8 +53,17 @@ class RunRecorder {
     return step_;
   }
 
-  /// Has the adapters start from the first batch. To be called before it.
-  void align(GradientAlignedInit init) { init_.emplace(std::move(init)); }
+  /// Has the adapters of these layers start from the first batch. To be called before it.
+  void align(const std::vector<GradientAlignedInit::Layer*>& layers) { init_.emplace(layers); }
+
+  /// Has them start anew, from the batch that comes, after every so many steps; `restart` does the
+  /// optimizer's part.
+  void refresh(std::int64_t every, std::vector<GradientAlignedInit::Layer*> layers,
+               std::function<void()> restart) {
+    refresh_every_ = every;
+    refreshed_ = std::move(layers);
+    restart_ = std::move(restart);
+  }
 
   /// Has some steps measured. To be called before the first one.
   void watch(StepMeasurements measurements) {
@@ -69,6 +79,7 @@ class RunRecorder {
     if (init_) {
       init_->apply();
       init_.reset();
+      if (step_ > 0) restart_();
     }
     const bool measured = measurements_ && this->measured();
     if (measured) measurements_->before_step();
@@ -95,6 +106,9 @@ class RunRecorder {
       run_.final_loss += loss / static_cast<double>(steps_per_epoch_);
     }
     if (measurements_ && measured()) measurements_->watch();
+    if (refresh_every_ > 0 && step_ % refresh_every_ == 0 && step_ < steps_) {
+      init_.emplace(refreshed_);
+    }
     return step_;
   }
 
@@ -139,6 +153,9 @@ class RunRecorder {
   std::function<void()> save_;
   std::int64_t started_at_ = 0;
   std::optional<GradientAlignedInit> init_;
+  std::int64_t refresh_every_ = 0;
+  std::vector<GradientAlignedInit::Layer*> refreshed_;
+  std::function<void()> restart_;
   std::optional<StepMeasurements> measurements_;
   std::int64_t step_ = 0;
   std::int64_t skipped_ = 0;
@@ -153,10 +170,16 @@ template <typename Model, typename Optimizer>
 std::int64_t start_run(RunRecorder& recorder, Optimizer& optimizer, Model& model,
                        const RunOptions& options, Method method) {
   const std::int64_t done = recorder.start(optimizer);
-  if (done == 0 && options.align_init && info(method).trains_adapters) {
-    recorder.align(GradientAlignedInit(nn::trained_linears(model)));
-  }
   if (options.measure_steps) recorder.watch(step_measurements(model, options, method));
+  if (info(method).trains_adapters) {
+    if (done == 0 && options.align_init) recorder.align(nn::trained_linears(model));
+    if (options.refresh_every > 0) {
+      recorder.refresh(options.refresh_every, nn::trained_linears(model), [&optimizer, method] {
+        // Full moments are those of the whole weight, which a new A and B leave as it is.
+        if (method != Method::lora_pro_full) optimizer.reset_pairs();
+      });
+    }
+  }
   return done;
 }
 

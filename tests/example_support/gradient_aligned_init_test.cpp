@@ -47,6 +47,22 @@ TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_
   CHECK((adapter.grad_B() - 2 * G * A.transpose()).norm() < 1e-4 * G.norm());
   CHECK(layer.weight_gradient().size() == 0);
   CHECK(head.weight().value == head_before);
+
+  // Anew, of an adapter that has learned something: the weight takes it over.
+  layer.adapter()->lora_B() = random(10, 3);
+  const Matrix merged = layer.weight().value + 2 * layer.adapter()->lora_B() * A;
+  layer.watch_weight_gradient(true);  // by somebody else, who goes on
+  examples::GradientAlignedInit anew({&layer});
+  layer.forward(x, y);
+  const Matrix before = y;
+  layer.backward(x, random(20, 10));
+  anew.apply();
+  CHECK((layer.weight().value - merged).norm() < 1e-5 * merged.norm());
+  CHECK(layer.adapter()->lora_B().norm() == 0);
+  CHECK((layer.adapter()->lora_A() - A).norm() > 0.1);
+  CHECK(layer.weight_gradient().size() == 140);
+  layer.forward(x, y);
+  CHECK((y - before).norm() < 1e-5 * before.norm());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <cmath>   // std::isnan
 #include <limits>  // std::numeric_limits
+#include <vector>  // std::vector
 
 #include "support/catch.hpp"
 
@@ -43,6 +44,26 @@ TEST_CASE("a recorder averages the losses of a point and of the last epoch", "[r
   CHECK(run.final_loss == Approx(56.5));  // the mean of 49 to 64
   CHECK(run.seconds >= 0);
   CHECK(run.optimizer_ms_per_step >= 0);
+}
+
+TEST_CASE("adapters start anew every few steps", "[run_recorder]") {
+  examples::ProgressBar bar(10);
+  examples::RunRecorder recorder({"method", 0.5, 7, {}}, 10, 1, bar);
+  examples::GradientAlignedInit::Layer layer(3, 4);
+  lorapro::LoraConfig config;
+  config.rank = 1;
+  layer.attach_adapter(config);
+  CountingOptimizer optimizer;
+  std::vector<int> restarts;  // steps before each
+  recorder.refresh(4, {&layer}, [&] { restarts.push_back(optimizer.steps); });
+  for (int t = 1; t <= 10; ++t) {
+    CHECK(layer.watches_weight_gradient() == (t == 5 || t == 9));
+    layer.adapter()->lora_B().setOnes();
+    recorder.update(optimizer);
+    CHECK((layer.adapter()->lora_B().norm() == 0) == (t == 5 || t == 9));
+    recorder.after_step(1);
+  }
+  CHECK(restarts == std::vector<int>{4, 8});
 }
 
 TEST_CASE("a loss that has diverged is not a number", "[run_recorder]") {

@@ -52,9 +52,9 @@ void check_rows(support::Random& random, Index rows, Index count, Index stride) 
     for (Index k = 0; k < count; ++k)
       from[static_cast<std::size_t>(i * stride + k)] = static_cast<From>(random.normal());
   const auto element = [&](Index i, Index k) {
-    return i < rows && k < count
-               ? static_cast<double>(static_cast<To>(from[static_cast<std::size_t>(i * stride + k)]))
-               : 0.0;
+    return i < rows && k < count ? static_cast<double>(static_cast<To>(
+                                       from[static_cast<std::size_t>(i * stride + k)]))
+                                 : 0.0;
   };
   const auto check = [&](const std::vector<To>& to, Index to_rows, Index padded, bool transposed) {
     Index wrong = static_cast<double>(to.back()) != 7;

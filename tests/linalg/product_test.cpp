@@ -111,8 +111,7 @@ TEMPLATE_TEST_CASE("panel_product_sum is the sum of two products", "[product]", 
   for (const Index rows : {1, 3, 8, 9, 20})
     for (const Index depth : {0, 1, 5, 8, 16})
       for (const Index width : {1, 4, 8, 15, 16, 48, 70})
-        for (const Index gap : {0, 1})
-          check_product_sum<TestType>(random, rows, depth, width, gap);
+        for (const Index gap : {0, 1}) check_product_sum<TestType>(random, rows, depth, width, gap);
 }
 
 template <typename Scalar>

@@ -24,11 +24,11 @@ using Matrix = RowMatrix<double>;
 template <typename T>
 struct Factor {
   Factor(const Matrix& values, Index rank_stride, Index length_stride)
-      : memory(static_cast<std::size_t>(values.rows() * rank_stride +
-                                        values.cols() * length_stride),
-               static_cast<T>(std::numeric_limits<float>::quiet_NaN())),
-        view{memory.data(),  lorapro::storage_type<T>(), values.rows(),
-             values.cols(), rank_stride,                length_stride} {
+      : memory(
+            static_cast<std::size_t>(values.rows() * rank_stride + values.cols() * length_stride),
+            static_cast<T>(std::numeric_limits<float>::quiet_NaN())),
+        view{memory.data(), lorapro::storage_type<T>(), values.rows(), values.cols(), rank_stride,
+             length_stride} {
     for (Index k = 0; k < values.rows(); ++k)
       for (Index i = 0; i < values.cols(); ++i)
         memory[static_cast<std::size_t>(k * rank_stride + i * length_stride)] =

@@ -29,8 +29,7 @@ TEST_CASE("a crew visits once whatever has work", "[crew]") {
     crew.reserve(1, 1, 1, 0);
     CHECK(visits(crew, {}).empty());
     CHECK(visits(crew, {0, -1, 5}) == std::vector<int>{1, 0, 1});
-    CHECK(visits(crew, {0, -1, team, 2 * team, 5, team - 1}) ==
-          std::vector<int>{1, 0, 1, 1, 1, 1});
+    CHECK(visits(crew, {0, -1, team, 2 * team, 5, team - 1}) == std::vector<int>{1, 0, 1, 1, 1, 1});
     CHECK(visits(crew, std::vector<Index>(20, team)) == std::vector<int>(20, 1));
   }
 }

@@ -363,6 +363,24 @@ TEST_CASE("rates and schedules change between steps", "[optimizer]") {
   moved(4, 0.25);
 }
 
+TEST_CASE("pairs that are reset go on as if they had just been attached", "[optimizer]") {
+  Quadratic<float> used;
+  AdamW optimizer;
+  used.attach(optimizer);
+  used.train(optimizer, 4);
+  Quadratic<float> fresh = used;
+  AdamW other;
+  fresh.attach(other);
+  optimizer.reset_pairs();
+  CHECK(optimizer.step_count({0}) == 0);
+  CHECK(optimizer.step_count() == 4);
+  used.train(optimizer, 3);
+  fresh.train(other, 3);
+  CHECK(same_parameters(used.first, fresh.first));
+  CHECK(same_parameters(used.second, fresh.second));
+  CHECK_FALSE(same_bits(used.dense, fresh.dense));  // its moments are kept
+}
+
 TEST_CASE("every parameter counts its own steps", "[optimizer][trap]") {
   // A pair that joins late starts with the bias corrections of step 1.
   OptimizerConfig config;

@@ -78,8 +78,7 @@ void convert_padded(const From* from, Index from_stride, Index rows, Index count
     Index k = whole;
     // The packet at the end of a row reaches into the next ones: cheaper than single elements.
     if (rest > 0 && from_stride == count && i * count + whole + P::kSize <= rows * count) {
-      P::store(out + k,
-               Eigen::internal::pand(detail::load_converted<To>(row + k), in_row));
+      P::store(out + k, Eigen::internal::pand(detail::load_converted<To>(row + k), in_row));
       k += P::kSize;
     }
     for (; k < count; ++k) out[k] = static_cast<To>(row[k]);

@@ -139,8 +139,7 @@ void square_product_sum(const ProductTerm<Scalar> (&terms)[kTerms], Index rows, 
   constexpr Index kPackets = kRank > kSize ? 2 : 1, kRows = ProductTile<Scalar>::kRows;
   using Constant = std::integral_constant<Index, kRank>;
   ProductTerm<Scalar, Constant> constant[kTerms];
-  for (Index t = 0; t < kTerms; ++t)
-    constant[t] = {terms[t].coefficients, {}, terms[t].panel, {}};
+  for (Index t = 0; t < kTerms; ++t) constant[t] = {terms[t].coefficients, {}, terms[t].panel, {}};
   for (Index j = 0; j < kRank; j += kPackets * kSize) {
     const auto sweep = [&](Index& i, auto block) {
       constexpr Index kBlock = decltype(block)::value;

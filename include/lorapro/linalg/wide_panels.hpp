@@ -69,10 +69,18 @@ class WidePanels {
 
   /// Multiplies position j of a panel that convert wrote by factors[j].
   void scale_positions(Index panel, const Wide* factors, Wide* converted) const {
-    const Index rows = by_rank_ ? rank() : width(panel), length = by_rank_ ? width(panel) : rank();
-    for (Index i = 0; i < rows; ++i)
-      for (Index k = 0; k < length; ++k)
-        converted[i * stride() + k] *= factors[by_rank_ ? k : i];
+    using P = detail::Packets<Wide>;
+    if (by_rank_) {
+      for (Index k = 0; k < rank(); ++k)
+        for (Index j = 0; j < width(panel); ++j) converted[k * stride() + j] *= factors[j];
+      return;
+    }
+    for (Index j = 0; j < width(panel); ++j) {
+      const auto factor = P::set(factors[j]);
+      Wide* const row = converted + j * stride();
+      for (Index k = 0; k < stride(); k += kSize)
+        P::store(row + k, P::mul(P::load(row + k), factor));
+    }
   }
 
  private:

@@ -224,8 +224,7 @@ struct LoraPro<FullMoments<Storage>> {
       const Index r = factor.rank;
       std::fill(out, out + r * r, 0.0);
       for (Index panel = 0; panel < panels.count(); ++panel) {
-        const auto h =
-            unpack(tiles, tile_length, panels.source(), panel, scratch.scalars);
+        const auto h = unpack(tiles, tile_length, panels.source(), panel, scratch.scalars);
         panels.add_products(panel, panels.convert(panel, h, scratch.wide),
                             panels.read(factor, panel, scratch.wide + WidePanels::size(r)), out);
       }

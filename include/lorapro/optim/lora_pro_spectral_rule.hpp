@@ -153,8 +153,7 @@ struct LoraPro<SpectralMoments> {
         const auto right = products.convert(panel, f, wide);
         products.add_products(panel, products.convert(panel, moment, values), right,
                               side.moment_cross);
-        const auto left =
-            products.convert(panel, Panel<const Scalar>{part.data, stride}, values);
+        const auto left = products.convert(panel, Panel<const Scalar>{part.data, stride}, values);
         products.add_products(panel, left, right, side.factor_products);
         products.add_gram(panel, left, side.moment_products);
       }

@@ -204,6 +204,15 @@ class Optimizer {
     return report;
   }
 
+  /// Forgets the state of all pairs, their step counts included, as if they had been attached just
+  /// now: for adapters that start anew once what they have learned is merged into their W0
+  /// (Lialin et al., ReLoRA, arXiv:2307.05695). Moments of the whole W (FullMoments) need not be
+  /// forgotten then.
+  void reset_pairs() {
+    for (const auto& slot : pairs_)
+      if (slot != nullptr) slot->reset();
+  }
+
   /// Zeroes the gradients of everything attached.
   void zero_grad() {
     for_each_slot([](auto& slot) { slot.zero_grad(); });

@@ -80,8 +80,9 @@ class PairBatches {
     const auto work_of = [&](Index index) {
       const Batch& batch = batches_[static_cast<std::size_t>(index)];
       // That of the decompositions; too little for a team, since one of them keeps to its lanes.
-      return batch.rank > kBatchedEigenSize ? slot(batch.first).work
-                                            : 2 * batch.count * batch.rank * batch.rank * batch.rank;
+      return batch.rank > kBatchedEigenSize
+                 ? slot(batch.first).work
+                 : 2 * batch.count * batch.rank * batch.rank * batch.rank;
     };
     crew.for_each(static_cast<Index>(batches_.size()), work_of,
                   [&](Index index, const Team<Scalar>& team) {

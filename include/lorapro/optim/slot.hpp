@@ -234,6 +234,12 @@ struct PairSlot : Slot {
     follow_model<Scalar>(pair.model.lora_B, pair.master_B);
   }
 
+  void reset() {
+    state = State(pair.out_features, pair.in_features, pair.rank);
+    step = 0;
+    follow();
+  }
+
   /// \throws ConfigError if the group decays W0 and this pair has none that can be.
   void check_decay(const GroupConfig& config) const {
     if (!config.decays_base()) return;
