@@ -127,7 +127,7 @@ class WidePanels {
       Index j = upper ? i : 0;
       const auto sweep = [&](auto packets) {
         constexpr Index kPackets = decltype(packets)::value, kCols = kPackets * kSize;
-        for (; j + kCols <= padded(r); j += kCols) {
+        for (; j < r && j + kCols <= padded(r); j += kCols) {
           const Index rows = std::min(kTile, r - i), cols = std::min(kCols, r - j);
           const bool whole = rows == kTile && cols == kCols;
           Wide padded_tile[kTile * kCols];
