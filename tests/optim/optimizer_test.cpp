@@ -363,13 +363,14 @@ TEST_CASE("rates and schedules change between steps", "[optimizer]") {
   moved(4, 0.25);
 }
 
-TEST_CASE("pairs that are reset go on as if they had just been attached", "[optimizer]") {
+TEMPLATE_TEST_CASE("pairs that are reset go on as if they had just been attached", "[optimizer]",
+                   AdamW, LoraPro) {
   Quadratic<float> used;
-  AdamW optimizer;
+  TestType optimizer;
   used.attach(optimizer);
   used.train(optimizer, 4);
   Quadratic<float> fresh = used;
-  AdamW other;
+  TestType other;
   fresh.attach(other);
   optimizer.reset_pairs();
   CHECK(optimizer.step_count({0}) == 0);

@@ -12,11 +12,11 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// Panels of a factor in the wide scalar, and the r x r products over their positions. A panel is
 /// laid out by position, its rank padded with zeros to whole register tiles; but by rank where the
-/// factor itself is (row-major A) and so few that a tile would be padding for the most part.
+/// factor itself is (row-major A) and fills three quarters of one tile at most.
 class WidePanels {
  public:
   explicit WidePanels(const FactorView& factor)
-      : source_(factor), by_rank_(!source_.position_major() && 2 * factor.rank <= kTile) {}
+      : source_(factor), by_rank_(!source_.position_major() && 4 * factor.rank <= 3 * kTile) {}
 
   /// Elements of scratch that one panel needs.
   static Index size(Index rank) { return panel_size(padded(rank)); }
