@@ -37,6 +37,7 @@ inline nlohmann::json recorded_options(const RunOptions& options, Method method)
           {"alpha", options.lora_alpha},
           {"rslora", options.lora_config(method, 0, 0).use_rslora},
           {"damping", options.damping(method)},
+          {"final_damping", options.damping(method, 1)},
           {"gauge", gauge_name(options.gauge)},
           {"init", init_name(options.init)},
           {"align_init", options.align_init},

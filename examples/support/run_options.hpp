@@ -39,7 +39,8 @@ struct RunOptions {
   lorapro::Index rank = 8;
   double lora_alpha = 16.0;
   bool use_rslora = false;
-  std::map<Method, double> dampings;  // of the lora_pro methods
+  std::map<Method, double> dampings;    // of the lora_pro methods
+  std::optional<double> final_damping;  // of the last step; unset: that of the first
   lorapro::Gauge gauge = lorapro::Gauge::sylvester;
   lorapro::LoraInit init = lorapro::LoraInit::kaiming_uniform;
   bool align_init = false;                  // GradientAlignedInit
@@ -73,6 +74,12 @@ struct RunOptions {
   double damping(Method method) const {
     const auto found = dampings.find(method);
     return found == dampings.end() ? lorapro::OptimizerConfig().damping : found->second;
+  }
+
+  /// Between the first step (part 0) and the last one (1).
+  double damping(Method method, double part) const {
+    const double first = damping(method);
+    return first + part * (final_damping.value_or(first) - first);
   }
 
   /// The rate of B over that of A: 16 for LoRA+, as in its paper, if nothing else was said.
@@ -236,6 +243,9 @@ inline void add_run_options(CLI::App& app, RunOptions& options) {
            for (const auto& method : kMethods) options.dampings[method.method] = damping;
          },
          "Relative damping of the lora_pro methods [default: tuned for each method]")
+      ->check(in_range(0, 1e6));
+  app.add_option("--final-damping", options.final_damping,
+                 "Damping of the last step, reached in equal steps [default: --damping]")
       ->check(in_range(0, 1e6));
   app.add_option_function<std::string>(
          "--gauge", [&](const std::string& name) { options.gauge = parse_gauge(name); },

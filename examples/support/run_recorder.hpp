@@ -65,6 +65,9 @@ class RunRecorder {
     restart_ = std::move(restart);
   }
 
+  /// Has change(part) called before every step: 0 before the first, 1 before the last.
+  void before_each_step(std::function<void(double)> change) { change_ = std::move(change); }
+
   /// Has some steps measured. To be called before the first one.
   void watch(StepMeasurements measurements) {
     measurements_.emplace(std::move(measurements));
@@ -80,6 +83,10 @@ class RunRecorder {
       init_->apply();
       init_.reset();
       if (step_ > 0) restart_();
+    }
+    if (change_) {
+      change_(static_cast<double>(step_) /
+              static_cast<double>(std::max<std::int64_t>(steps_ - 1, 1)));
     }
     const bool measured = measurements_ && this->measured();
     if (measured) measurements_->before_step();
@@ -156,6 +163,7 @@ class RunRecorder {
   std::int64_t refresh_every_ = 0;
   std::vector<GradientAlignedInit::Layer*> refreshed_;
   std::function<void()> restart_;
+  std::function<void(double)> change_;
   std::optional<StepMeasurements> measurements_;
   std::int64_t step_ = 0;
   std::int64_t skipped_ = 0;
@@ -177,6 +185,17 @@ std::int64_t start_run(RunRecorder& recorder, Optimizer& optimizer, Model& model
       recorder.refresh(options.refresh_every, nn::trained_linears(model), [&optimizer, method] {
         // Full moments are those of the whole weight, which a new A and B leave as it is.
         if (method != Method::lora_pro_full) optimizer.reset_pairs();
+      });
+    }
+    if (options.final_damping) {
+      recorder.before_each_step([&optimizer, &options, method](double part) {
+        lorapro::OptimizerConfig config = optimizer.config();
+        config.damping = options.damping(method, part);
+        std::vector<lorapro::GroupConfig> groups;
+        for (lorapro::Index i = 0; i < optimizer.group_count(); ++i) {
+          groups.push_back(optimizer.group({i}));
+        }
+        optimizer.set_config(config, groups);
       });
     }
   }

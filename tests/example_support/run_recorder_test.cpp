@@ -23,6 +23,11 @@ struct CountingOptimizer {
   void zero_grad() { ++zeroed; }
 };
 
+struct NoModel {
+  template <typename Visitor>
+  void for_each_layer(const std::string&, const Visitor&) {}
+};
+
 TEST_CASE("a recorder averages the losses of a point and of the last epoch", "[run_recorder]") {
   examples::ProgressBar bar(64);
   examples::RunRecorder recorder({"method", 0.5, 7, {}}, 64, 16, bar);
@@ -64,6 +69,44 @@ TEST_CASE("adapters start anew every few steps", "[run_recorder]") {
     recorder.after_step(1);
   }
   CHECK(restarts == std::vector<int>{4, 8});
+}
+
+TEST_CASE("what changes during a run changes before each step", "[run_recorder]") {
+  examples::ProgressBar bar(5);
+  examples::RunRecorder recorder({"method", 0.5, 7, {}}, 5, 1, bar);
+  CountingOptimizer optimizer;
+  std::vector<double> parts;
+  recorder.before_each_step([&](double part) {
+    CHECK(optimizer.steps == static_cast<int>(parts.size()));
+    parts.push_back(part);
+  });
+  for (int t = 1; t <= 5; ++t) {
+    recorder.update(optimizer);
+    recorder.after_step(1);
+  }
+  CHECK(parts == std::vector<double>{0, 0.25, 0.5, 0.75, 1});
+}
+
+TEST_CASE("a damping falls to that of the last step", "[run_recorder]") {
+  constexpr auto kMethod = examples::Method::lora_pro_spectral;
+  examples::RunOptions options;
+  options.dampings[kMethod] = 0.3;
+  CHECK(options.damping(kMethod, 0.5) == 0.3);
+  options.final_damping = 0.1;
+  lorapro::Optimizer<float, lorapro::LoraPro<lorapro::SpectralMoments>> optimizer(
+      options.optimizer_config(kMethod, 1e-3, 3));
+  const auto faster = optimizer.add_group({2e-3});
+  NoModel model;
+  examples::ProgressBar bar(3);
+  examples::RunRecorder recorder({"method", 1e-3, 7, {}}, 3, 1, bar);
+  CHECK(examples::start_run(recorder, optimizer, model, options, kMethod) == 0);
+  for (const double expected : {0.3, 0.2, 0.1}) {
+    recorder.update(optimizer);
+    recorder.after_step(1);
+    CHECK(optimizer.config().damping == Approx(expected));
+  }
+  CHECK(optimizer.lr() == 1e-3);
+  CHECK(optimizer.lr(faster) == 2e-3);
 }
 
 TEST_CASE("a loss that has diverged is not a number", "[run_recorder]") {
