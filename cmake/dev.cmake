@@ -13,7 +13,12 @@ set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of th
 add_library(lorapro_dev INTERFACE)
 target_link_libraries(lorapro_dev INTERFACE lorapro::lorapro)
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
-  target_compile_options(lorapro_dev INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+  set(shadow -Wshadow)
+  if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # Nothing is shadowed by another file that only shares the translation unit.
+    set(shadow -Wshadow=local)
+  endif()
+  target_compile_options(lorapro_dev INTERFACE -Wall -Wextra -Wpedantic ${shadow})
 endif()
 if(LORAPRO_MARCH)
   target_compile_options(lorapro_dev INTERFACE -march=${LORAPRO_MARCH})

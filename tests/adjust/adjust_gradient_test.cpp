@@ -90,10 +90,9 @@ using support::Adjusted;
 using support::adjusted;
 using support::Inputs;
 using support::kGauges;
+using support::norm;
 using support::Problem;
 using support::tolerance;
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
 
 template <typename Matrix>
 bool same_bits(const Matrix& a, const Matrix& b) {

@@ -16,15 +16,11 @@ using reference::Real;
 using reference::RealMatrix;
 using reference::transposed;
 using support::adjusted;
+using support::distance;
 using support::kGauges;
+using support::norm;
 using support::Problem;
 using support::tolerance;
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
-double norm(const Pair& d) { return std::hypot(norm(d.A), norm(d.B)); }
-double distance(const Pair& a, const Pair& b) {
-  return std::hypot(support::distance(a.A, b.A), support::distance(a.B, b.B));
-}
 
 struct Shape {
   Index out, in, rank;
@@ -110,11 +106,11 @@ TEST_CASE("every undamped gauge projects G on the tangent space", "[coefficients
         CAPTURE(shape.out, shape.in, shape.rank, s, static_cast<int>(gauge));
         const Problem problem(random, shape.out, shape.in, shape.rank, s, kConditionA, kConditionB);
         const RealMatrix E = problem.equivalent_gradient(adjusted(problem, 0, gauge));
-        CHECK(support::distance(E, problem.tangent_projection()) <=
+        CHECK(distance(E, problem.tangent_projection()) <=
               double_tolerance(shape, norm(problem.G)));
         // A rank of the shorter side leaves nothing out.
         if (shape.rank >= std::min(shape.out, shape.in))
-          CHECK(support::distance(E, problem.G) <= double_tolerance(shape, norm(problem.G)));
+          CHECK(distance(E, problem.G) <= double_tolerance(shape, norm(problem.G)));
       }
 }
 
@@ -127,7 +123,7 @@ TEST_CASE("the damped equivalent gradient is the same in every gauge", "[coeffic
       const RealMatrix E = problem.equivalent_gradient(adjusted(problem, rho, Gauge::sylvester));
       CHECK(norm(E) < norm(problem.tangent_projection()));  // damping shrinks
       for (const Gauge gauge : {Gauge::balanced, Gauge::zero})
-        CHECK(support::distance(problem.equivalent_gradient(adjusted(problem, rho, gauge)), E) <=
+        CHECK(distance(problem.equivalent_gradient(adjusted(problem, rho, gauge)), E) <=
               double_tolerance(shape, norm(problem.G), rho));
     }
 }
@@ -169,7 +165,7 @@ TEST_CASE("[trap] the equivalent gradient does not depend on the scaling", "[coe
       for (const double s : kScalings) {
         CAPTURE(rho, static_cast<int>(gauge), s);
         problem.scaling = s;
-        CHECK(support::distance(problem.equivalent_gradient(adjusted(problem, rho, gauge)), E) <=
+        CHECK(distance(problem.equivalent_gradient(adjusted(problem, rho, gauge)), E) <=
               double_tolerance(shape, norm(problem.G)));
       }
     }
@@ -188,10 +184,10 @@ TEST_CASE("the undamped equivalent gradient does not depend on the factorisation
     const RealMatrix E = problem.equivalent_gradient(adjusted(problem, 0, gauge));
     const RealMatrix other_E = other.equivalent_gradient(adjusted(other, 0, gauge));
     // cond(B R) <= 20.
-    CHECK(support::distance(E, other_E) <= tolerance<double>(2, 13, 400, norm(problem.G)));
+    CHECK(distance(E, other_E) <= tolerance<double>(2, 13, 400, norm(problem.G)));
     // Damping breaks it, as documented.
-    CHECK(support::distance(problem.equivalent_gradient(adjusted(problem, 0.1, gauge)),
-                            other.equivalent_gradient(adjusted(other, 0.1, gauge))) >
+    CHECK(distance(problem.equivalent_gradient(adjusted(problem, 0.1, gauge)),
+                   other.equivalent_gradient(adjusted(other, 0.1, gauge))) >
           1e-3 * norm(problem.G));
   }
 }
@@ -243,7 +239,7 @@ TEST_CASE("[trap] undamped, B and A may have any scales of their own", "[coeffic
         CAPTURE(static_cast<int>(gauge), c, d);
         const Problem scaled(Real(d) * problem.A, Real(c) * problem.B, problem.G, problem.scaling);
         const Pair got = adjusted(scaled, 0, gauge);
-        CHECK(support::distance(scaled.equivalent_gradient(got), E) <=
+        CHECK(distance(scaled.equivalent_gradient(got), E) <=
               double_tolerance(shape, norm(problem.G)));
         if (gauge == Gauge::sylvester) continue;
         // Zero and balanced gauge: dA goes as 1 / c and dB as 1 / d.
@@ -280,7 +276,7 @@ TEST_CASE("B = 0, A = 0, both 0", "[coefficients]") {
       // dB = gB (s^2 Q + lambda)^-1, which is the damped dense solution in any gauge.
       const Pair expected =
           reference::least_squares(problem.A, problem.B, problem.G, 2, problem.lambda(rho));
-      CHECK(support::distance(at_start.B, expected.B) <= double_tolerance(shape, norm(expected)));
+      CHECK(distance(at_start.B, expected.B) <= double_tolerance(shape, norm(expected)));
 
       problem.B = random.conditioned(shape.out, shape.rank, kConditionB);
       problem.A.setZero();
@@ -288,8 +284,7 @@ TEST_CASE("B = 0, A = 0, both 0", "[coefficients]") {
       const Pair expected_A =
           reference::least_squares(problem.A, problem.B, problem.G, 2, problem.lambda(rho));
       CHECK(norm(without_A.B) == 0);
-      CHECK(support::distance(without_A.A, expected_A.A) <=
-            double_tolerance(shape, norm(expected_A)));
+      CHECK(distance(without_A.A, expected_A.A) <= double_tolerance(shape, norm(expected_A)));
 
       problem.B.setZero();
       CHECK(norm(adjusted(problem, rho, gauge)) == 0);
@@ -309,7 +304,7 @@ TEST_CASE("equal columns of B and rows of A", "[coefficients]") {
           tolerance<double>(2, 13, 400, norm(expected)));
     const RealMatrix E = problem.equivalent_gradient(expected);
     for (const Gauge gauge : kGauges)
-      CHECK(support::distance(problem.equivalent_gradient(adjusted(problem, rho, gauge)), E) <=
+      CHECK(distance(problem.equivalent_gradient(adjusted(problem, rho, gauge)), E) <=
             tolerance<double>(2, 13, 400, norm(problem.G)));
   }
 }
@@ -325,8 +320,7 @@ TEST_CASE("a B of rank one at rank 32", "[coefficients]") {
       const auto d = adjusted<double>(problem.inputs<double>(), 0, gauge);
       CHECK(d.report.status == lorapro::AdjustStatus::rank_deficient);
       CHECK(d.report.rank_B == 1);
-      CHECK(support::distance(problem.equivalent_gradient(d.real()),
-                              problem.tangent_projection(1e-10L)) <=
+      CHECK(distance(problem.equivalent_gradient(d.real()), problem.tangent_projection(1e-10L)) <=
             tolerance<double>(2, 76, kConditionA * kConditionA, norm(problem.G)));
     }
   }
@@ -341,12 +335,11 @@ TEST_CASE("beyond the cutoff the answer is the rank-truncated projection", "[coe
       problem.B = random.with_singular_values(8, 4, {1, 0.5, 0.1, gone});
       problem = problem.stored<double>();
       const Pair d = adjusted(problem, 0, gauge);
-      CHECK(support::distance(problem.equivalent_gradient(d), problem.tangent_projection(1e-8L)) <=
+      CHECK(distance(problem.equivalent_gradient(d), problem.tangent_projection(1e-8L)) <=
             tolerance<double>(2, 17, 100, norm(problem.G)));
       problem = Problem(transposed(problem.B), transposed(problem.A), transposed(problem.G), 2);
       const Pair flipped = adjusted(problem, 0, gauge);
-      CHECK(support::distance(problem.equivalent_gradient(flipped),
-                              problem.tangent_projection(1e-8L)) <=
+      CHECK(distance(problem.equivalent_gradient(flipped), problem.tangent_projection(1e-8L)) <=
             tolerance<double>(2, 17, 100, norm(problem.G)));
     }
 }
@@ -452,7 +445,7 @@ Errors float_errors(const Problem& exact, Gauge gauge) {
   const auto error = [&](const RealMatrix& a, const RealMatrix& b) {
     const Direct direct(p.A, p.B, a, b, p.scaling, 0, gauge);
     REQUIRE(direct.ok);
-    return support::distance(p.equivalent_gradient(direct.apply(p.A, p.B, gA, gB)), E) /
+    return distance(p.equivalent_gradient(direct.apply(p.A, p.B, gA, gB)), E) /
            (lorapro::storage_epsilon<float>() * norm(p.G));
   };
   return {error(cross_A, cross_B), error(cross_A, transposed(cross_A)),

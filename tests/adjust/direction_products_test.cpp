@@ -16,8 +16,7 @@ using reference::product;
 using reference::Real;
 using reference::RealMatrix;
 using reference::transposed;
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
+using support::norm;
 
 /// Every rank has its own way of being cut into register tiles.
 TEMPLATE_TEST_CASE("products with a strip of the direction at every small rank",

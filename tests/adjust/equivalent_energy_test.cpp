@@ -25,11 +25,11 @@ using reference::transposed;
 template <typename Scalar, int kOrder>
 double deviation(const RealMatrix& real_A, const RealMatrix& real_B, const RealMatrix& G, double s,
                  const lorapro::AdjustOptions& options, double clip) {
-  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, kOrder>;
-  const Matrix A = reference::rounded<Scalar>(real_A), B = reference::rounded<Scalar>(real_B);
+  using Stored = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, kOrder>;
+  const Stored A = reference::rounded<Scalar>(real_A), B = reference::rounded<Scalar>(real_B);
   const RealMatrix exact_A = reference::real(A), exact_B = reference::real(B);
-  const Matrix gA = reference::rounded<Scalar>(Real(s) * product(transposed(exact_B), G));
-  const Matrix gB = reference::rounded<Scalar>(Real(s) * product(G, transposed(exact_A)));
+  const Stored gA = reference::rounded<Scalar>(Real(s) * product(transposed(exact_B), G));
+  const Stored gB = reference::rounded<Scalar>(Real(s) * product(G, transposed(exact_A)));
   const Index r = A.rows();
   const lorapro::PairFactors pair{lorapro::factor_of_A(lorapro::make_view(A)),
                                   lorapro::factor_of_B(lorapro::make_view(B)),

@@ -19,6 +19,7 @@ using reference::product;
 using reference::Real;
 using reference::RealMatrix;
 using reference::transposed;
+using support::norm;
 
 constexpr double kBeta1 = 0.9, kBeta2 = 0.99, kEps = 1e-3;
 
@@ -115,8 +116,6 @@ struct Dense {
     }
   }
 };
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
 
 TEMPLATE_TEST_CASE("the pass over the moments against dense matrices", "[full_moments_kernel]",
                    float, double) {

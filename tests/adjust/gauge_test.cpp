@@ -15,11 +15,9 @@ using reference::RealMatrix;
 using reference::transposed;
 using support::adjusted;
 using support::kGauges;
+using support::norm;
 using support::Problem;
 using support::tolerance;
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
-double norm(const Pair& d) { return std::hypot(norm(d.A), norm(d.B)); }
 
 constexpr double kCondition = 5;
 /// dim 13, the square of the condition; what double does to the problems below.

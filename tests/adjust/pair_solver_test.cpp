@@ -22,10 +22,9 @@ using reference::RealMatrix;
 using reference::transposed;
 using support::Inputs;
 using support::kGauges;
+using support::norm;
 using support::Problem;
 using support::tolerance;
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
 
 template <typename T>
 PairFactors factors(const Inputs<T>& in) {

@@ -15,11 +15,10 @@ using reference::product;
 using reference::Real;
 using reference::RealMatrix;
 using reference::transposed;
+using support::norm;
 using Matrix = lorapro::RowMatrix<double>;
 
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
-
-RealMatrix square(const Wide* data, Index size) {
+RealMatrix coefficient(const Wide* data, Index size) {
   return reference::real(Eigen::Map<const Matrix>(data, size, size));
 }
 
@@ -57,10 +56,10 @@ Deviation deviation(const RealMatrix& real_A, const RealMatrix& real_B, const Re
   REQUIRE(direction.compute(spectra, cross_A.data(), gram_A.data(), cross_B.data(), gram_B.data(),
                             factor));
   const RealMatrix H = Real(factor) * orthogonal_factor(N);
-  const RealMatrix seen_A = product(square(direction.on_grad_A(), r), reference::real(nu_A)) +
-                            product(square(direction.on_A(), r), real_A);
-  const RealMatrix seen_B = product(square(direction.on_grad_B(), r), reference::real(nu_B)) +
-                            product(square(direction.on_B(), r), transposed(real_B));
+  const RealMatrix seen_A = product(coefficient(direction.on_grad_A(), r), reference::real(nu_A)) +
+                            product(coefficient(direction.on_A(), r), real_A);
+  const RealMatrix seen_B = product(coefficient(direction.on_grad_B(), r), reference::real(nu_B)) +
+                            product(coefficient(direction.on_B(), r), transposed(real_B));
   Matrix both(r, r), transpose(r, r);
   direction.cross(both.data(), transpose.data());
   CHECK((transpose - both.transpose()).norm() == 0);

@@ -17,13 +17,12 @@ using reference::product;
 using reference::Real;
 using reference::RealMatrix;
 using reference::transposed;
+using support::norm;
 using Matrix = lorapro::RowMatrix<double>;
-
-double norm(const RealMatrix& a) { return static_cast<double>(reference::norm(a)); }
 
 FactorView rank_first(const Matrix& a) { return lorapro::factor_of_A(lorapro::make_view(a)); }
 
-RealMatrix square(const Wide* data, Index size) {
+RealMatrix r_by_r(const Wide* data, Index size) {
   return reference::real(Eigen::Map<const Matrix>(data, size, size));
 }
 
@@ -78,10 +77,10 @@ struct Raised {
     const Index r = a.factor.rows();
     const auto& c = momentum.coefficients();
     const RealMatrix A = reference::real(a.factor), Bt = reference::real(b.factor);
-    const RealMatrix x = product(square(c.on_grad_A(), r), reference::real(a.array)) +
-                         product(square(c.on_A(), r), A);
-    const RealMatrix y = product(square(c.on_grad_B(), r), reference::real(b.array)) +
-                         product(square(c.on_B(), r), Bt);
+    const RealMatrix x = product(r_by_r(c.on_grad_A(), r), reference::real(a.array)) +
+                         product(r_by_r(c.on_A(), r), A);
+    const RealMatrix y = product(r_by_r(c.on_grad_B(), r), reference::real(b.array)) +
+                         product(r_by_r(c.on_B(), r), Bt);
     return product(transposed(Bt), x) + product(transposed(y), A);
   }
 
@@ -91,10 +90,10 @@ struct Raised {
     const FrameProducts with_A = a.products(reference::rounded<double>(frame_A));
     const FrameProducts with_B = b.products(reference::rounded<double>(frame_B));
     image.compute(momentum.coefficients(), with_A, with_B, 1.0, scratch.data());
-    return {product(square(image.on_grad_A(), r), reference::real(a.array)) +
-                product(square(image.on_A(), r), reference::real(a.factor)),
-            product(square(image.on_grad_B(), r), reference::real(b.array)) +
-                product(square(image.on_B(), r), reference::real(b.factor))};
+    return {product(r_by_r(image.on_grad_A(), r), reference::real(a.array)) +
+                product(r_by_r(image.on_A(), r), reference::real(a.factor)),
+            product(r_by_r(image.on_grad_B(), r), reference::real(b.array)) +
+                product(r_by_r(image.on_B(), r), reference::real(b.factor))};
   }
 };
 

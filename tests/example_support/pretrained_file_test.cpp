@@ -14,10 +14,10 @@ using examples::fingerprint;
 using examples::holds_pretrained;
 using Vit = examples::nn::Vit<float>;
 
-const examples::nn::VitConfig kConfig{4, 2, 8, 1, 2, 3};
+const examples::nn::VitConfig kTinyVit{4, 2, 8, 1, 2, 3};
 
 Vit random_model(std::uint64_t seed) {
-  Vit vit(kConfig);
+  Vit vit(kTinyVit);
   examples::RandomEngine engine(seed);
   vit.randomize(engine);
   return vit;
@@ -32,7 +32,7 @@ TEST_CASE("a pretrained model comes back for its recipe alone", "[example_suppor
   CHECK(holds_pretrained(path, "two epochs"));
   CHECK_FALSE(holds_pretrained(path, "three epochs"));
 
-  Vit read(kConfig);
+  Vit read(kTinyVit);
   examples::nn::load_parameters(read, lorapro::io::SafetensorsReader(path));
   const lorapro::RowMatrix<float> images = lorapro::RowMatrix<float>::Random(2, 16);
   CHECK(read.forward(images) == vit.forward(images));

@@ -5,10 +5,10 @@
 namespace {
 
 TEST_CASE("a float training goes on in another process, bit for bit", "[io][checkpoint]") {
-  checkpoint_training::check_resume<float>();
+  checkpoint_training::check_resume<float>("[resume_worker_float]");
 }
 
-TEST_CASE("the other process", "[.][resume_worker]") {
+TEST_CASE("the other process, float", "[.][resume_worker_float]") {
   const char* const folder = std::getenv(checkpoint_training::kFolderVariable);
   REQUIRE(folder != nullptr);
   checkpoint_training::resume_all<float>(folder);

@@ -32,7 +32,7 @@ const std::string kLayer = "model.layers.0.";
 
 /// q: (12, 8) of 2 heads; k, v: (6, 8) of 1 head; the MLP has 6. In heads of 6 rows, unlike in
 /// those of 4, the order of the rows is not its own opposite.
-BaseModel base_of(const std::string& architecture) {
+BaseModel llama_like(const std::string& architecture) {
   BaseModel base;
   base.architecture = architecture;
   base.layers = 1;
@@ -52,7 +52,7 @@ AdapterModule module_of(const std::string& path, const RowMatrix<float>& A,
 
 /// An adapter of k_proj, rank 1, alpha 3, as the format's description has it: B is 10 to 15
 /// in the base model's order.
-Bytes by_hand() {
+Bytes adapter_by_hand() {
   using namespace gguf_bytes;
   Bytes out = Bytes().header(2, 5);
   out.key("general.architecture", text).string("llama");
@@ -78,21 +78,21 @@ TEST_CASE("the exported file is the one made by hand, byte for byte", "[gguf_ada
   const auto path = folder.path() / "a.gguf";
   write_gguf_adapter(path,
                      {module_of(kLayer + "self_attn.k_proj", range(1, 8, 1), range(6, 1, 10), 3)},
-                     base_of("llama"));
-  CHECK(bytes_of_file(path) == by_hand().str());
+                     llama_like("llama"));
+  CHECK(bytes_of_file(path) == adapter_by_hand().str());
   CHECK_FALSE(std::filesystem::exists(folder.path() / "a.gguf.part"));
 }
 
 TEST_CASE("the file made by hand is read, with and without the base model", "[gguf_adapter]") {
   const ScratchFolder folder;
-  const GgufAdapter adapter(folder.write("a.gguf", by_hand().str()));
+  const GgufAdapter adapter(folder.write("a.gguf", adapter_by_hand().str()));
   CHECK(adapter.architecture() == "llama");
   CHECK(adapter.alpha() == 3);
   const auto raw = adapter.modules();
   REQUIRE(raw.size() == 1);
   CHECK(raw[0].path == "blk.0.attn_k.weight");
   CHECK(raw[0].lora_B()(1, 0) == 13);
-  const auto named = adapter.modules(base_of("llama"));
+  const auto named = adapter.modules(llama_like("llama"));
   REQUIRE(named.size() == 1);
   CHECK(named[0].path == kLayer + "self_attn.k_proj");
   CHECK(named[0].rank == 1);
@@ -148,7 +148,7 @@ void check_deltas(const AdapterModules& modules, const std::string& architecture
                   StorageType type) {
   const ScratchFolder folder;
   const auto path = folder.path() / "a.gguf";
-  write_gguf_adapter(path, modules, base_of(architecture), type);
+  write_gguf_adapter(path, modules, llama_like(architecture), type);
   const GgufAdapter file(path);
   const double eps = lorapro::storage_epsilon(type);
   for (const AdapterModule& module : modules) {
@@ -213,10 +213,10 @@ TEST_CASE("a common scaling leaves every number as it is", "[gguf_adapter]") {
       modules.push_back(
           random_module(random, kLayer + each.module, each.out, each.in, 3, 0.1, rslora));
     const ScratchFolder folder;
-    write_gguf_adapter(folder.path() / "a.gguf", modules, base_of("llama"));
+    write_gguf_adapter(folder.path() / "a.gguf", modules, llama_like("llama"));
     const GgufAdapter file(folder.path() / "a.gguf");
     CHECK(file.alpha() == static_cast<float>(rslora ? 0.1 / std::sqrt(3.0) * 3 : 0.1));
-    const auto back = file.modules(base_of("llama"));
+    const auto back = file.modules(llama_like("llama"));
     REQUIRE(back.size() == modules.size());
     for (const AdapterModule& module : modules) {
       const auto same = std::find_if(back.begin(), back.end(),
@@ -239,11 +239,11 @@ TEST_CASE("a file that was read is written with the same bytes", "[gguf_adapter]
     const ScratchFolder folder;
     const auto first = folder.path() / "1.gguf", second = folder.path() / "2.gguf",
                third = folder.path() / "3.gguf";
-    write_gguf_adapter(first, modules, base_of("llama"), type, "name");
-    write_gguf_adapter(second, GgufAdapter(first).modules(base_of("llama")), base_of("llama"), type,
-                       "name");
-    write_gguf_adapter(third, GgufAdapter(second).modules(base_of("llama")), base_of("llama"), type,
-                       "name");
+    write_gguf_adapter(first, modules, llama_like("llama"), type, "name");
+    write_gguf_adapter(second, GgufAdapter(first).modules(llama_like("llama")), llama_like("llama"),
+                       type, "name");
+    write_gguf_adapter(third, GgufAdapter(second).modules(llama_like("llama")), llama_like("llama"),
+                       type, "name");
     CHECK(bytes_of_file(second).size() == bytes_of_file(first).size());
     CHECK(bytes_of_file(third) == bytes_of_file(second));
   }
@@ -255,7 +255,7 @@ TEST_CASE("what llama.cpp cannot take is refused by name and leaves no file", "[
   const auto path = folder.path() / "a.gguf";
   const auto refused = [&](const AdapterModules& modules, const std::string& message,
                            StorageType type = StorageType::f32) {
-    CHECK_THROWS_WITH(write_gguf_adapter(path, modules, base_of("llama"), type),
+    CHECK_THROWS_WITH(write_gguf_adapter(path, modules, llama_like("llama"), type),
                       contains_text(message));
     CHECK(std::filesystem::is_empty(folder.path()));
   };
@@ -340,29 +340,29 @@ TEST_CASE("the rules of an adapter's file, broken one at a time", "[gguf_adapter
   refused(
       with_tensors("token_embd.weight.lora_a", {2, 1}, "token_embd.weight.lora_b", {1, 3}).str(),
       "expected no embedding");
-  const std::string whole = by_hand().str();
+  const std::string whole = adapter_by_hand().str();
   for (std::size_t size = 0; size < whole.size(); ++size) refused(whole.substr(0, size), "");
 }
 
 TEST_CASE("a file of another base model is refused", "[gguf_adapter]") {
   const ScratchFolder folder;
-  const GgufAdapter adapter(folder.write("a.gguf", by_hand().str()));
-  CHECK_THROWS_WITH(adapter.modules(base_of("qwen2")),
+  const GgufAdapter adapter(folder.write("a.gguf", adapter_by_hand().str()));
+  CHECK_THROWS_WITH(adapter.modules(llama_like("qwen2")),
                     contains_text("general.architecture: expected qwen2"));
-  BaseModel other = base_of("llama");
+  BaseModel other = llama_like("llama");
   other.head_dim = 4;
   CHECK_THROWS_WITH(adapter.modules(other),
                     contains_text("expected (4, 8), as the base model has, got (6, 8)"));
-  std::string bytes = by_hand().str();
+  std::string bytes = adapter_by_hand().str();
   for (auto at = bytes.find("blk.0"); at != std::string::npos; at = bytes.find("blk.0"))
     bytes[at + 4] = '1';
   const GgufAdapter beyond(folder.write("b.gguf", bytes));
-  CHECK_THROWS_WITH(beyond.modules(base_of("llama")),
+  CHECK_THROWS_WITH(beyond.modules(llama_like("llama")),
                     contains_text("expected one that the base model has"));
 }
 
 TEST_CASE("an alpha of 0 is a scaling of 1, as in llama.cpp", "[gguf_adapter]") {
-  std::string bytes = by_hand().str();
+  std::string bytes = adapter_by_hand().str();
   const float three = 3, zero = 0;
   const auto at = bytes.find(std::string(reinterpret_cast<const char*>(&three), 4));
   bytes.replace(at, 4, reinterpret_cast<const char*>(&zero), 4);
@@ -370,8 +370,8 @@ TEST_CASE("an alpha of 0 is a scaling of 1, as in llama.cpp", "[gguf_adapter]") 
   CHECK(GgufAdapter(folder.write("a.gguf", bytes)).modules()[0].scaling() == 1);
 }
 
-TEST_CASE("numbers that are not finite are refused as they are read", "[gguf_adapter]") {
-  std::string bytes = by_hand().str();
+TEST_CASE("numbers that are not finite are refused as a GGUF is read", "[gguf_adapter]") {
+  std::string bytes = adapter_by_hand().str();
   const float ten = 10, nan = std::numeric_limits<float>::quiet_NaN();
   const auto at = bytes.rfind(std::string(reinterpret_cast<const char*>(&ten), 4));
   bytes.replace(at, 4, reinterpret_cast<const char*>(&nan), 4);

@@ -24,7 +24,7 @@ using lorapro::half;
 constexpr FileAccess kAccesses[] = {FileAccess::map, FileAccess::read};
 
 /// Two tensors and a key, byte for byte.
-std::string by_hand() {
+std::string file_by_hand() {
   const std::string header =
       R"({"__metadata__":{"format":"pt"},"b":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},)"
       R"("a":{"dtype":"BF16","shape":[3],"data_offsets":[8,14]}}  )";
@@ -38,7 +38,7 @@ std::string by_hand() {
 }
 
 TEST_CASE("a writer writes the file that was made by hand", "[io][safetensors]") {
-  REQUIRE((by_hand().size() - 8 - 14) % 8 == 0);
+  REQUIRE((file_by_hand().size() - 8 - 14) % 8 == 0);
   const ScratchFolder folder;
   const auto path = folder.path() / "file";
   const std::vector<float> b{1, -2.5F};
@@ -48,12 +48,12 @@ TEST_CASE("a writer writes the file that was made by hand", "[io][safetensors]")
   file.add("b", {1, 2}, b.data());
   file.set_metadata("format", "pt");
   file.write(path);
-  CHECK(bytes_of_file(path) == by_hand());
+  CHECK(bytes_of_file(path) == file_by_hand());
 }
 
 TEST_CASE("a reader reads the file that was made by hand", "[io][safetensors]") {
   const ScratchFolder folder;
-  const auto path = folder.write("file", by_hand());
+  const auto path = folder.write("file", file_by_hand());
   for (const FileAccess access : kAccesses) {
     const SafetensorsReader file(path, access);
     CHECK(file.path() == path);
@@ -87,7 +87,7 @@ TEST_CASE("a reader reads the file that was made by hand", "[io][safetensors]") 
 
 TEST_CASE("what is asked for and not there is named", "[io][safetensors]") {
   const ScratchFolder folder;
-  const auto path = folder.write("file", by_hand());
+  const auto path = folder.write("file", file_by_hand());
   const SafetensorsReader file(path);
   const auto message = [&](const auto& f) { return message_of<io::FormatError>(f); };
   CHECK(message([&] { file.at("c"); }) ==
@@ -108,7 +108,7 @@ TEST_CASE("what is asked for and not there is named", "[io][safetensors]") {
 
 TEST_CASE("a file cut anywhere is refused", "[io][safetensors]") {
   const ScratchFolder folder;
-  const std::string whole = by_hand();
+  const std::string whole = file_by_hand();
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const auto path = folder.write("cut", whole.substr(0, size));
     for (const FileAccess access : kAccesses) {
@@ -146,7 +146,7 @@ TEST_CASE("a header's length is not believed", "[io][safetensors]") {
 
 TEST_CASE("no byte that is changed does harm", "[io][safetensors]") {
   const ScratchFolder folder;
-  const std::string whole = by_hand();
+  const std::string whole = file_by_hand();
   std::mt19937 engine(7);
   int refused = 0;
   for (int round = 0; round < 3000; ++round) {

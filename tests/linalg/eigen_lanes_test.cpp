@@ -16,8 +16,8 @@ using lorapro::EigenProblem;
 using lorapro::Index;
 using Matrix = lorapro::RowMatrix<double>;
 
-struct Result {
-  explicit Result(Index size) : values(1, size), rows(size, size) {}
+struct LaneResult {
+  explicit LaneResult(Index size) : values(1, size), rows(size, size) {}
   Matrix values, rows;
 };
 
@@ -29,10 +29,10 @@ using Quarter = Eigen::internal::unpacket_traits<Half>::half;
 
 /// The matrix in one lane, one of another kind in each of the others.
 template <typename Packet>
-Result solve(const Matrix& matrix, const Matrix& other, Index lane) {
+LaneResult solve(const Matrix& matrix, const Matrix& other, Index lane) {
   using Lanes = lorapro::detail::EigenLanes<Packet>;
   const Index size = matrix.rows();
-  std::vector<Result> results(Lanes::kLanes, Result(size));
+  std::vector<LaneResult> results(Lanes::kLanes, LaneResult(size));
   std::vector<EigenProblem> problems(Lanes::kLanes);
   std::vector<EigenProblem*> pointers;
   for (std::size_t k = 0; k < problems.size(); ++k) {
@@ -48,10 +48,10 @@ Result solve(const Matrix& matrix, const Matrix& other, Index lane) {
 }
 
 template <typename Packet>
-void check_same(const Matrix& matrix, const Matrix& other, const Result& expected) {
+void check_same(const Matrix& matrix, const Matrix& other, const LaneResult& expected) {
   for (Index lane = 0; lane < lorapro::detail::EigenLanes<Packet>::kLanes; ++lane) {
     CAPTURE(lane);
-    const Result result = solve<Packet>(matrix, other, lane);
+    const LaneResult result = solve<Packet>(matrix, other, lane);
     const auto same = [](const Matrix& a, const Matrix& b) {
       return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * 8) == 0;
     };
@@ -70,7 +70,7 @@ TEST_CASE("every width of packet gives the same bits", "[eigen_lanes]") {
     const Matrix symmetric = G + G.transpose();
     for (const Matrix& other : {Matrix(Matrix::Identity(size, size)), low_rank, symmetric})
       for (const Matrix* matrix : {&low_rank, &symmetric}) {
-        const Result expected = solve<Quarter>(*matrix, *matrix, 0);
+        const LaneResult expected = solve<Quarter>(*matrix, *matrix, 0);
         check_same<Full>(*matrix, other, expected);
         check_same<Half>(*matrix, other, expected);
         check_same<Quarter>(*matrix, other, expected);
@@ -81,7 +81,7 @@ TEST_CASE("every width of packet gives the same bits", "[eigen_lanes]") {
 TEST_CASE("lanes may be left empty, and the matrix is kept", "[eigen_lanes]") {
   using Lanes = lorapro::detail::EigenLanes<Full>;
   const Matrix matrix = Matrix::Constant(3, 3, 2);
-  Result result(3);
+  LaneResult result(3);
   EigenProblem problem{matrix.data(), result.values.data(), result.rows.data(),
                        EigenProblem::Status::pending};
   EigenProblem* const pointer = &problem;

@@ -17,15 +17,15 @@ using reference::transposed;
 using support::tolerance;
 using Matrix = lorapro::RowMatrix<double>;
 
-struct Result {
+struct EigenResult {
   bool ok = false;
   Eigen::VectorXd values;
   Matrix rows;  ///< row i is the eigenvector of values(i)
 };
 
-Result solve(Matrix matrix) {
+EigenResult solve(Matrix matrix) {
   const Index size = matrix.rows();
-  Result out;
+  EigenResult out;
   out.values.resize(size);
   out.rows.resize(size, size);
   std::vector<double> scratch(static_cast<std::size_t>(lorapro::symmetric_eigen_scratch(size)));
@@ -37,7 +37,7 @@ Result solve(Matrix matrix) {
 /// Residual, orthogonality, and the eigenvalues of Eigen's solver.
 void check(const Matrix& S) {
   const auto size = static_cast<double>(S.rows());
-  const Result result = solve(S);
+  const EigenResult result = solve(S);
   REQUIRE(result.ok);
   // A power of two brings any scale into the range of squares.
   int exponent = 0;
@@ -63,12 +63,12 @@ void check(const Matrix& S) {
   CHECK(error <= tolerance<double>(4, std::sqrt(size), 1, norm));
 }
 
-Matrix random_semidefinite(support::Random& random, Index size, Index rank) {
+Matrix rounded_semidefinite(support::Random& random, Index size, Index rank) {
   const RealMatrix F = random.matrix(size, rank);
   return reference::rounded<double>(product(F, transposed(F)));
 }
 
-Matrix random_symmetric(support::Random& random, Index size) {
+Matrix rounded_symmetric(support::Random& random, Index size) {
   const RealMatrix F = random.matrix(size, size);
   return reference::rounded<double>(F + transposed(F));
 }
@@ -77,10 +77,10 @@ TEST_CASE("symmetric_eigen agrees with Eigen's solver", "[symmetric_eigen]") {
   LORAPRO_TEST_RANDOM(random, 1);
   for (const Index size : {1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 80}) {
     CAPTURE(size);
-    check(random_semidefinite(random, size, size + 3));
-    check(random_symmetric(random, size));
-    check(random_semidefinite(random, size, (size + 1) / 2));
-    check(random_semidefinite(random, size, 1));
+    check(rounded_semidefinite(random, size, size + 3));
+    check(rounded_symmetric(random, size));
+    check(rounded_semidefinite(random, size, (size + 1) / 2));
+    check(rounded_semidefinite(random, size, 1));
   }
 }
 
@@ -130,8 +130,8 @@ TEST_CASE("symmetric_eigen at the ends of the range of double", "[symmetric_eige
     for (const double scale :
          {1e-305, 1e-300, 1e-200, 1e-150, 1e-120, 1e120, 1e150, 1e200, 1e300}) {
       CAPTURE(size, scale);
-      check(scale * random_semidefinite(random, size, size + 1));
-      check(scale * random_symmetric(random, size));
+      check(scale * rounded_semidefinite(random, size, size + 1));
+      check(scale * rounded_symmetric(random, size));
     }
 }
 
@@ -140,8 +140,8 @@ TEST_CASE(
     "[symmetric_eigen][trap]") {
   LORAPRO_TEST_RANDOM(random, 3);
   for (int repeat = 0; repeat < 20; ++repeat) {
-    const Matrix S = random_semidefinite(random, 8, 4);
-    const Result result = solve(S);
+    const Matrix S = rounded_semidefinite(random, 8, 4);
+    const EigenResult result = solve(S);
     REQUIRE(result.ok);
     CHECK(result.values.minCoeff() >= -tolerance<double>(4, 8, 1, S.norm()));
     CHECK(result.rows.allFinite());

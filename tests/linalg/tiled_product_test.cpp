@@ -29,8 +29,8 @@ MatrixView<const T> read(const RowMatrix<T>& matrix) {
 
 /// A factor of shape (rows, cols), as it is or as the transpose of what is stored.
 template <typename T>
-struct Factor {
-  Factor(support::Random& random, Index rows, Index cols, bool transposed_)
+struct Operand {
+  Operand(support::Random& random, Index rows, Index cols, bool transposed_)
       : stored(rounded<T>(transposed_ ? random.matrix(cols, rows) : random.matrix(rows, cols))),
         is_transposed(transposed_) {}
 
@@ -49,8 +49,8 @@ template <typename T>
 void check(support::Random& random, Index rows, Index depth, Index width, bool left_transposed,
            bool right_transposed, int threads) {
   CAPTURE(rows, depth, width, left_transposed, right_transposed, threads);
-  const Factor<T> left(random, rows, depth, left_transposed);
-  const Factor<T> right(random, depth, width, right_transposed);
+  const Operand<T> left(random, rows, depth, left_transposed);
+  const Operand<T> right(random, depth, width, right_transposed);
   // A frame around the result must stay.
   RowMatrix<T> canvas = rounded<T>(random.matrix(rows + 2, width + 3));
   const RowMatrix<T> before = canvas;
@@ -91,8 +91,8 @@ TEST_CASE("the bits do not depend on the number of threads", "[tiled_product]") 
   const Index sizes[][3] = {{201, 300, 500}, {333, 400, 30}, {20, 300, 900}};
   for (const auto& size : sizes) {
     CAPTURE(size[0], size[1], size[2]);
-    const Factor<float> left(random, size[0], size[1], false);
-    const Factor<float> right(random, size[1], size[2], true);
+    const Operand<float> left(random, size[0], size[1], false);
+    const Operand<float> right(random, size[1], size[2], true);
     const RowMatrix<float> start = rounded<float>(random.matrix(size[0], size[2]));
     RowMatrix<float> first(size[0], size[2]), first_sum = start;
     for (const int threads : {1, 2, 3, 5, 16}) {
@@ -113,7 +113,7 @@ TEST_CASE("the bits do not depend on the number of threads", "[tiled_product]") 
 
 TEST_CASE("a product is summed before it is added", "[tiled_product]") {
   LORAPRO_TEST_RANDOM(random, 2103);
-  const Factor<float> left(random, 40, 400, true), right(random, 400, 200, false);
+  const Operand<float> left(random, 40, 400, true), right(random, 400, 200, false);
   RowMatrix<float> once = RowMatrix<float>::Zero(40, 200), twice = once;
   TiledProduct<float> products;
   const ViewTiles<float> tiles(right.view());
@@ -155,7 +155,7 @@ struct CountingTiles {
 
 TEST_CASE("every tile is made once, or once for each thread without a strip", "[tiled_product]") {
   LORAPRO_TEST_RANDOM(random, 2104);
-  const Factor<float> left(random, 300, 300, false), right(random, 300, 700, false);
+  const Operand<float> left(random, 300, 300, false), right(random, 300, 700, false);
   RowMatrix<float> out(300, 700);
   std::mutex mutex;
   for (const int threads : {1, 2, 8}) {

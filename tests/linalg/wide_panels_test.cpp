@@ -22,8 +22,8 @@ using Matrix = RowMatrix<double>;
 
 /// A factor (rank, length) with any strides; what lies between its elements is not a number.
 template <typename T>
-struct Factor {
-  Factor(const Matrix& values, Index rank_stride, Index length_stride)
+struct StridedFactor {
+  StridedFactor(const Matrix& values, Index rank_stride, Index length_stride)
       : memory(
             static_cast<std::size_t>(values.rows() * rank_stride + values.cols() * length_stride),
             static_cast<T>(std::numeric_limits<float>::quiet_NaN())),
@@ -46,7 +46,8 @@ Matrix integers(support::Random& random, Index rank, Index length) {
 template <typename T>
 void check_products(const Matrix& x, const Matrix& y, Index rank_stride, Index length_stride) {
   CAPTURE(x.rows(), x.cols(), rank_stride, length_stride);
-  const Factor<T> factor_x(x, rank_stride, length_stride), factor_y(y, rank_stride, length_stride);
+  const StridedFactor<T> factor_x(x, rank_stride, length_stride),
+      factor_y(y, rank_stride, length_stride);
   const WidePanels panels(factor_x.view);
   const Index r = x.rows();
   // Not a number where nothing is written.
@@ -88,7 +89,7 @@ TEST_CASE("positions of a converted panel are scaled", "[wide_panels]") {
       CAPTURE(position_major, rank);
       const Index length = 70;
       const Matrix x = integers(random, rank, length);
-      const Factor<float> factor(x, position_major ? 1 : length, position_major ? rank : 1);
+      const StridedFactor<float> factor(x, position_major ? 1 : length, position_major ? rank : 1);
       const WidePanels panels(factor.view);
       std::vector<Wide> converted(static_cast<std::size_t>(WidePanels::size(rank))),
           scratch(converted.size()), factors(static_cast<std::size_t>(length));

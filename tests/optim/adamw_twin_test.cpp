@@ -8,10 +8,10 @@
 namespace {
 
 template <typename>
-using Rule = lorapro::AdamWRule;
+using FastAdamW = lorapro::AdamWRule;
 
 TEST_CASE("AdamW agrees with its naive twin on random shapes", "[adamw_twin]") {
-  naive_twin::compare_on_random_shapes<Rule, naive::LoraAdamW>(150, 1);
+  naive_twin::compare_on_random_shapes<FastAdamW, naive::LoraAdamW>(150, 1);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
-using Rule = lorapro::LoraPro<lorapro::AdapterMoments>;
+using ProEfficient = lorapro::LoraPro<lorapro::AdapterMoments>;
 
 TEST_CASE("LoraPro efficient without memory steps by the sign", "[lora_pro_efficient_rule]") {
   // Norm-2 orthogonal factors and s = 1/2 make the adjusted gradients exact (zero gauge: dA = gA).
@@ -29,7 +29,7 @@ TEST_CASE("LoraPro efficient without memory steps by the sign", "[lora_pro_effic
   pair.backpropagate(G);
   const Factors f = pair.factors(), g = pair.gradients();
   const RealMatrix dB = g.B - product(f.B, product(g.A, transposed(f.A))) / 4;
-  lorapro::Optimizer<double, Rule> optimizer(config);
+  lorapro::Optimizer<double, ProEfficient> optimizer(config);
   optimizer.attach(pair.view());
   REQUIRE(optimizer.step().updated == 1);
   const auto sign = [](Real x) { return x > 0 ? 1 : x < 0 ? -1 : 0; };
@@ -49,10 +49,11 @@ TEST_CASE("LoraPro efficient follows its reference", "[lora_pro_efficient_rule][
       config.damping = damping;
       config.gauge = gauge;
       for (const Case& c : ragged_cases()) {
-        follow_reference<Rule, float>(Kind::lora_pro_efficient, c, config, 3);
-        follow_reference<Rule, double>(Kind::lora_pro_efficient, c, config, 3);
+        follow_reference<ProEfficient, float>(Kind::lora_pro_efficient, c, config, 3);
+        follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, c, config, 3);
       }
-      follow_reference<Rule, double>(Kind::lora_pro_efficient, {20, 12, 4, 2.0, 0.0}, config, 4);
+      follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, {20, 12, 4, 2.0, 0.0}, config,
+                                          4);
     }
 }
 
@@ -63,19 +64,19 @@ TEST_CASE("LoraPro efficient clips before the moments", "[lora_pro_efficient_rul
   config.group.max_grad_norm = 0.5;
   for (const auto norm : {lorapro::ClipNorm::equivalent_gradient, lorapro::ClipNorm::adapter}) {
     config.group.clip_norm = norm;
-    follow_reference<Rule, double>(Kind::lora_pro_efficient, {12, 20, 4, 0.5}, config, 3);
+    follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, {12, 20, 4, 0.5}, config, 3);
   }
 }
 
 TEST_CASE("LoraPro efficient passes the battery", "[lora_pro_efficient_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.02;
-  run<Rule, float>(config, 150, 0.1, true);
+  run<ProEfficient, float>(config, 150, 0.1, true);
 }
 
 TEST_CASE("LoraPro efficient keeps two moments of each factor", "[lora_pro_efficient_rule][trap]") {
   PairBuffers<double> pair(24, 17, 3, 0.5, 1);
-  lorapro::Optimizer<double, Rule> optimizer;
+  lorapro::Optimizer<double, ProEfficient> optimizer;
   optimizer.attach(pair.view(), {}, "layer");
   CHECK(optimizer.state_bytes() == 2 * 8 * 3 * (24 + 17));
   std::vector<std::string> names;

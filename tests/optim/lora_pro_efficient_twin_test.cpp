@@ -8,11 +8,11 @@
 namespace {
 
 template <typename>
-using Rule = lorapro::LoraPro<lorapro::AdapterMoments>;
+using FastEfficient = lorapro::LoraPro<lorapro::AdapterMoments>;
 
 TEST_CASE("LoraPro efficient agrees with its naive twin on random shapes",
           "[lora_pro_efficient_twin]") {
-  naive_twin::compare_on_random_shapes<Rule, naive::ProEfficient>(150, 2);
+  naive_twin::compare_on_random_shapes<FastEfficient, naive::ProEfficient>(150, 2);
 }
 
 }  // namespace

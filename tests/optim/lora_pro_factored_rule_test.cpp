@@ -11,11 +11,10 @@ namespace {
 using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
-using Rule = lorapro::LoraPro<lorapro::FactoredMoments>;
-constexpr Kind kKind = Kind::lora_pro_factored;
+using ProFactored = lorapro::LoraPro<lorapro::FactoredMoments>;
 
 TEST_CASE("LoraPro factored follows its reference", "[lora_pro_factored_rule][trap]") {
-  follow_reference_in_all_gauges<Rule>(kKind, {});
+  follow_reference_in_all_gauges<ProFactored>(Kind::lora_pro_factored, {});
 }
 
 TEST_CASE("LoraPro factored stays with its reference for fifty steps",
@@ -27,13 +26,13 @@ TEST_CASE("LoraPro factored stays with its reference for fifty steps",
   CAPTURE(static_cast<int>(config.gauge), config.damping);
   for (const Case& c : {Case{14, 23, 3, 2.0}, Case{14, 23, 3, 2.0, 0.0}, Case{9, 9, 1, 0.5},
                         Case{9, 9, 1, 0.5, 0.0}, Case{6, 6, 6, 0.5}})
-    CHECK(free_run_deviation<Rule>(kKind, c, config, 50) < 1e-10);
+    CHECK(free_run_deviation<ProFactored>(Kind::lora_pro_factored, c, config, 50) < 1e-10);
 }
 
 TEST_CASE("LoraPro factored does not see how W is factorised", "[lora_pro_factored_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.02;
-  check_invariance<Rule>(config);
+  check_invariance<ProFactored>(config);
 }
 
 TEST_CASE("LoraPro factored moves its momentum with the factors",
@@ -41,16 +40,16 @@ TEST_CASE("LoraPro factored moves its momentum with the factors",
   OptimizerConfig config;
   config.group.lr = 0.1;
   config.group.weight_decay = 0.5;
-  check_transport<Rule>(kKind, config);
+  check_transport<ProFactored>(Kind::lora_pro_factored, config);
 }
 
 TEST_CASE("LoraPro factored averages the energies of rows and columns",
           "[lora_pro_factored_rule]") {
   OptimizerConfig config;
   PairBuffers<double> pair(24, 17, 3, 0.5, 1);
-  lorapro::Optimizer<double, Rule> optimizer(config);
+  lorapro::Optimizer<double, ProFactored> optimizer(config);
   optimizer.attach(pair.view(), {}, "layer");
-  Reference reference{kKind, config, 0.5, 0x1.0p-52};
+  Reference reference{Kind::lora_pro_factored, config, 0.5, 0x1.0p-52};
   for (std::uint64_t t = 0; t < 3; ++t) {
     pair.backpropagate(random_matrix(24, 17, t));
     reference.update(pair.factors(), pair.gradients());
@@ -73,7 +72,7 @@ TEST_CASE("LoraPro factored steps as with full moments where these have rank one
   config.eps = 1e-30;
   const Index size = 6;
   PairBuffers<double> pair = start_of({size, size, size, 0.5}), full_pair = pair;
-  lorapro::Optimizer<double, Rule> optimizer(config);
+  lorapro::Optimizer<double, ProFactored> optimizer(config);
   lorapro::Optimizer<double, lorapro::LoraPro<lorapro::FullMoments<double>>> full(config);
   optimizer.attach(pair.view());
   full.attach(full_pair.view());
@@ -98,7 +97,7 @@ TEST_CASE("LoraPro factored takes rows and columns without a gradient",
     config.eps = eps;
     config.group.lr = 0.1;
     PairBuffers<float> pair(20, 30, 3, 2.0, 1, 0.0);
-    lorapro::Optimizer<float, Rule> optimizer(config);
+    lorapro::Optimizer<float, ProFactored> optimizer(config);
     optimizer.attach(pair.view());
     for (std::uint64_t t = 0; t < 30; ++t) {
       RealMatrix G = pair.delta_W() - random_matrix(20, 30, t);
@@ -115,7 +114,7 @@ TEST_CASE("LoraPro factored takes rows and columns without a gradient",
   }
   // No gradient at all from the first step on.
   PairBuffers<float> pair(5, 4, 2, 1.0, 1), before = pair;
-  lorapro::Optimizer<float, Rule> optimizer;
+  lorapro::Optimizer<float, ProFactored> optimizer;
   optimizer.attach(pair.view());
   for (int t = 0; t < 3; ++t) REQUIRE(optimizer.step().updated == 1);
   CHECK(same_parameters(pair, before));
@@ -128,20 +127,20 @@ TEST_CASE("LoraPro factored clips before the moments", "[lora_pro_factored_rule]
   config.group.max_grad_norm = 0.5;
   for (const auto norm : {lorapro::ClipNorm::equivalent_gradient, lorapro::ClipNorm::adapter}) {
     config.group.clip_norm = norm;
-    follow_reference<Rule, double>(kKind, {12, 20, 4, 0.5}, config, 3);
+    follow_reference<ProFactored, double>(Kind::lora_pro_factored, {12, 20, 4, 0.5}, config, 3);
   }
 }
 
 TEST_CASE("LoraPro factored passes the battery", "[lora_pro_factored_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.2;
-  run<Rule, float>(config, 150, 0.1, true);
+  run<ProFactored, float>(config, 150, 0.1, true);
 }
 
 TEST_CASE("LoraPro factored keeps one momentum and the energies",
           "[lora_pro_factored_rule][trap]") {
   PairBuffers<double> pair(24, 17, 3, 0.5, 1);
-  lorapro::Optimizer<double, Rule> optimizer;
+  lorapro::Optimizer<double, ProFactored> optimizer;
   optimizer.attach(pair.view(), {}, "layer");
   CHECK(optimizer.state_bytes() == 8 * (24 + 17) * (3 + 1));
   std::vector<std::string> names;

@@ -10,11 +10,11 @@ using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
 template <typename Storage>
-using Rule = lorapro::LoraPro<lorapro::FullMoments<Storage>>;
+using ProFull = lorapro::LoraPro<lorapro::FullMoments<Storage>>;
 
 template <typename Scalar>
 void follow(const Case& c, const OptimizerConfig& config, int steps) {
-  follow_reference<Rule<Scalar>, Scalar>(Kind::lora_pro_full, c, config, steps);
+  follow_reference<ProFull<Scalar>, Scalar>(Kind::lora_pro_full, c, config, steps);
 }
 
 TEST_CASE("LoraPro full without memory steps by the projected sign", "[lora_pro_full_rule]") {
@@ -41,7 +41,7 @@ TEST_CASE("LoraPro full without memory steps by the projected sign", "[lora_pro_
       if (i == 0 || i == 3 || j == 1 || j == 4) H(i, j) = G(i, j) > 0 ? 1 : G(i, j) < 0 ? -1 : 0;
   const RealMatrix hA = product(transposed(f.B), H) / 2, hB = product(H, transposed(f.A)) / 2;
   const RealMatrix dB = hB - product(f.B, product(hA, transposed(f.A))) / 4;
-  lorapro::Optimizer<double, Rule<double>> optimizer(config);
+  lorapro::Optimizer<double, ProFull<double>> optimizer(config);
   optimizer.attach(pair.view(), {}, "layer");
   REQUIRE(optimizer.step().updated == 1);
   CHECK(max_abs(pair.factors().A - (f.A - 8 * hA)) == 0);
@@ -95,7 +95,7 @@ TEST_CASE("LoraPro full at full rank is dense AdamW to first order", "[lora_pro_
   config.gauge = GENERATE(Gauge::sylvester, Gauge::balanced, Gauge::zero);
   const Index m = 9, n = 7, r = 7;
   PairBuffers<double> pair(m, n, r, 0.5, 4);
-  lorapro::Optimizer<double, Rule<double>> optimizer(config);
+  lorapro::Optimizer<double, ProFull<double>> optimizer(config);
   optimizer.attach(pair.view(), {}, "layer");
   Moments moments;
   for (int t = 1; t <= 5; ++t) {
@@ -119,8 +119,8 @@ TEST_CASE("LoraPro full stores moments of the equivalent gradient", "[lora_pro_f
   OptimizerConfig config;
   const Index m = 40, n = 300;
   PairBuffers<float> pair(m, n, 3, 2.0, 5), coarse_pair = pair;
-  lorapro::Optimizer<float, Rule<float>> optimizer(config);
-  lorapro::Optimizer<float, Rule<bfloat16>> coarse(config);
+  lorapro::Optimizer<float, ProFull<float>> optimizer(config);
+  lorapro::Optimizer<float, ProFull<bfloat16>> coarse(config);
   optimizer.attach(pair.view(), {}, "layer");
   coarse.attach(coarse_pair.view(), {}, "layer");
   Reference reference{Kind::lora_pro_full, config, 2.0, lorapro::storage_epsilon<float>()};
@@ -153,19 +153,19 @@ TEST_CASE("LoraPro full stores moments of the equivalent gradient", "[lora_pro_f
 TEST_CASE("LoraPro full passes the battery", "[lora_pro_full_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.2;
-  run<Rule<float>, float>(config, 150, 0.1, true);
+  run<ProFull<float>, float>(config, 150, 0.1, true);
 }
 
 TEST_CASE("LoraPro full with bfloat16 moments passes the battery", "[lora_pro_full_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.2;
-  run<Rule<bfloat16>, float>(config, 150, 0.1, true);
+  run<ProFull<bfloat16>, float>(config, 150, 0.1, true);
 }
 
 TEST_CASE("LoraPro full keeps two matrices of the shape of W", "[lora_pro_full_rule][trap]") {
   PairBuffers<double> pair(24, 17, 3, 0.5, 1);
-  lorapro::Optimizer<double, Rule<double>> optimizer;
-  lorapro::Optimizer<double, Rule<bfloat16>> coarse;
+  lorapro::Optimizer<double, ProFull<double>> optimizer;
+  lorapro::Optimizer<double, ProFull<bfloat16>> coarse;
   optimizer.attach(pair.view(), {}, "layer");
   coarse.attach(pair.view(), {}, "layer");
   CHECK(optimizer.state_bytes() == 2 * 8 * 24 * 17);

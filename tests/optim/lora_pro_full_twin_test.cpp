@@ -8,10 +8,10 @@
 namespace {
 
 template <typename Scalar>
-using Rule = lorapro::LoraPro<lorapro::FullMoments<Scalar>>;
+using FastFull = lorapro::LoraPro<lorapro::FullMoments<Scalar>>;
 
 TEST_CASE("LoraPro full agrees with its naive twin on random shapes", "[lora_pro_full_twin]") {
-  naive_twin::compare_on_random_shapes<Rule, naive::ProFull>(150, 3);
+  naive_twin::compare_on_random_shapes<FastFull, naive::ProFull>(150, 3);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ namespace {
 using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
-using Rule = lorapro::LoraPro<lorapro::NoMoments>;
+using ProSgd = lorapro::LoraPro<lorapro::NoMoments>;
 
 TEST_CASE("LoraPro SGD takes dyadic steps exactly", "[lora_pro_sgd_rule]") {
   // A and B with orthogonal rows and columns of norm 2, s = 1/2: P = Q = 4 I and s^2 P = I, so that
@@ -32,7 +32,7 @@ TEST_CASE("LoraPro SGD takes dyadic steps exactly", "[lora_pro_sgd_rule]") {
   // The share of K that the A side gives up: half of it, half of it, none of it.
   const Real share_A = gauge == Gauge::zero ? 0 : Real(1) / 8;
   const Real share_B = Real(1) / 4 - share_A;
-  lorapro::Optimizer<float, Rule> optimizer(config);
+  lorapro::Optimizer<float, ProSgd> optimizer(config);
   optimizer.attach(pair.view());
   REQUIRE(optimizer.step().updated == 1);
   CHECK(max_abs(pair.factors().A - (f.A - g.A + share_A * product(K, f.A))) == 0);
@@ -48,11 +48,11 @@ TEST_CASE("LoraPro SGD follows its reference", "[lora_pro_sgd_rule][trap]") {
       config.damping = damping;
       config.gauge = gauge;
       for (const Case& c : ragged_cases()) {
-        follow_reference<Rule, float>(Kind::lora_pro_sgd, c, config, 2);
-        follow_reference<Rule, double>(Kind::lora_pro_sgd, c, config, 2);
+        follow_reference<ProSgd, float>(Kind::lora_pro_sgd, c, config, 2);
+        follow_reference<ProSgd, double>(Kind::lora_pro_sgd, c, config, 2);
       }
       // From B = 0, where a branch for the first step would have to run.
-      follow_reference<Rule, double>(Kind::lora_pro_sgd, {20, 12, 4, 2.0, 0.0}, config, 4);
+      follow_reference<ProSgd, double>(Kind::lora_pro_sgd, {20, 12, 4, 2.0, 0.0}, config, 4);
     }
 }
 
@@ -64,8 +64,8 @@ TEST_CASE("LoraPro SGD clips by the norm of the equivalent gradient", "[lora_pro
     for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
       config.group.clip_norm = norm;
       config.gauge = gauge;
-      follow_reference<Rule, double>(Kind::lora_pro_sgd, {12, 20, 4, 0.5}, config, 2);
-      follow_reference<Rule, float>(Kind::lora_pro_sgd, {12, 20, 4, 4.0}, config, 2);
+      follow_reference<ProSgd, double>(Kind::lora_pro_sgd, {12, 20, 4, 0.5}, config, 2);
+      follow_reference<ProSgd, float>(Kind::lora_pro_sgd, {12, 20, 4, 4.0}, config, 2);
     }
 }
 
@@ -73,9 +73,9 @@ TEST_CASE("LoraPro SGD reads both factors before it writes one", "[lora_pro_sgd_
   // With a large step B's preconditioner of the new A would be another one.
   OptimizerConfig config;
   config.group.lr = 4;
-  follow_reference<Rule, double>(Kind::lora_pro_sgd, {24, 17, 3, 0.5}, config, 1);
+  follow_reference<ProSgd, double>(Kind::lora_pro_sgd, {24, 17, 3, 0.5}, config, 1);
   config.damping = 0;
-  follow_reference<Rule, double>(Kind::lora_pro_sgd, {24, 17, 3, 0.5}, config, 1);
+  follow_reference<ProSgd, double>(Kind::lora_pro_sgd, {24, 17, 3, 0.5}, config, 1);
 }
 
 TEST_CASE("the damping of LoraPro is relative", "[lora_pro_sgd_rule][trap]") {
@@ -89,7 +89,7 @@ TEST_CASE("the damping of LoraPro is relative", "[lora_pro_sgd_rule][trap]") {
   one.backpropagate(G);
   small.backpropagate(G);
   const Factors before = one.factors(), small_before = small.factors();
-  lorapro::Optimizer<double, Rule> first, second;
+  lorapro::Optimizer<double, ProSgd> first, second;
   first.attach(one.view());
   second.attach(small.view());
   REQUIRE(first.step().updated == 1);
@@ -101,7 +101,7 @@ TEST_CASE("the damping of LoraPro is relative", "[lora_pro_sgd_rule][trap]") {
 TEST_CASE("LoraPro SGD passes the battery", "[lora_pro_sgd_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.2;
-  run<Rule, float>(config, 60, 0.1, false);
+  run<ProSgd, float>(config, 60, 0.1, false);
 }
 
 }  // namespace

@@ -9,11 +9,10 @@ namespace {
 using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
-using Rule = lorapro::LoraPro<lorapro::SpectralMoments>;
-constexpr Kind kKind = Kind::lora_pro_spectral;
+using ProSpectral = lorapro::LoraPro<lorapro::SpectralMoments>;
 
 TEST_CASE("LoraPro spectral follows its reference", "[lora_pro_spectral_rule][trap]") {
-  follow_reference_in_all_gauges<Rule>(kKind, OptimizerConfig());
+  follow_reference_in_all_gauges<ProSpectral>(Kind::lora_pro_spectral, OptimizerConfig());
 }
 
 TEST_CASE("LoraPro spectral stays with its reference for fifty steps",
@@ -28,14 +27,14 @@ TEST_CASE("LoraPro spectral stays with its reference for fifty steps",
     // Damped, the second step after B = 0 has singular values at the cutoff, where squaring has
     // left six digits.
     const double tolerance = config.damping > 0 && c.deviation_B == 0 ? 1e-5 : 1e-10;
-    CHECK(free_run_deviation<Rule>(kKind, c, config, 50) < tolerance);
+    CHECK(free_run_deviation<ProSpectral>(Kind::lora_pro_spectral, c, config, 50) < tolerance);
   }
 }
 
 TEST_CASE("LoraPro spectral does not see how W is factorised", "[lora_pro_spectral_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.02;
-  check_invariance<Rule>(config);
+  check_invariance<ProSpectral>(config);
 }
 
 TEST_CASE("LoraPro spectral moves its momentum with the factors",
@@ -43,7 +42,7 @@ TEST_CASE("LoraPro spectral moves its momentum with the factors",
   OptimizerConfig config;
   config.group.lr = 0.1;
   config.group.weight_decay = 0.5;
-  check_transport<Rule>(kKind, config);
+  check_transport<ProSpectral>(Kind::lora_pro_spectral, config);
 }
 
 TEST_CASE("LoraPro spectral at full rank is Muon on W to first order", "[lora_pro_spectral_rule]") {
@@ -53,7 +52,7 @@ TEST_CASE("LoraPro spectral at full rank is Muon on W to first order", "[lora_pr
   config.damping = 0;
   config.gauge = GENERATE(Gauge::sylvester, Gauge::balanced, Gauge::zero);
   PairBuffers<double> pair = start_of({7, 7, 7, 0.5});
-  lorapro::Optimizer<double, Rule> optimizer(config);
+  lorapro::Optimizer<double, ProSpectral> optimizer(config);
   optimizer.attach(pair.view());
   RealMatrix momentum = RealMatrix::Zero(7, 7);
   for (std::uint64_t t = 0; t < 5; ++t) {
@@ -74,7 +73,7 @@ TEST_CASE("LoraPro spectral at full rank is Muon on W to first order", "[lora_pr
 TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_spectral_rule]") {
   PairBuffers<float> pair(20, 30, 3, 2.0, 1, 0.0);
   const PairBuffers<float> before = pair;
-  lorapro::Optimizer<float, Rule> optimizer;
+  lorapro::Optimizer<float, ProSpectral> optimizer;
   optimizer.attach(pair.view());
   for (int t = 0; t < 3; ++t) REQUIRE(optimizer.step().updated == 1);
   CHECK(same_parameters(pair, before));
@@ -82,7 +81,7 @@ TEST_CASE("LoraPro spectral without a gradient stays where it is", "[lora_pro_sp
   Real moves[2];
   for (int k = 0; k < 2; ++k) {
     PairBuffers<float> scaled = before;
-    lorapro::Optimizer<float, Rule> other;
+    lorapro::Optimizer<float, ProSpectral> other;
     other.attach(scaled.view());
     scaled.backpropagate(random_matrix(20, 30, 4), k == 0 ? 1 : 1e-30);
     REQUIRE(other.step().updated == 1);
@@ -99,28 +98,28 @@ TEST_CASE("LoraPro spectral clips before the momentum", "[lora_pro_spectral_rule
   config.group.max_grad_norm = 0.5;
   for (const auto norm : {lorapro::ClipNorm::equivalent_gradient, lorapro::ClipNorm::adapter}) {
     config.group.clip_norm = norm;
-    follow_reference<Rule, double>(kKind, {12, 20, 4, 0.5}, config, 3);
+    follow_reference<ProSpectral, double>(Kind::lora_pro_spectral, {12, 20, 4, 0.5}, config, 3);
   }
 }
 
 TEST_CASE("LoraPro spectral passes the battery", "[lora_pro_spectral_rule]") {
   OptimizerConfig config;
   config.group.lr = 1;
-  run<Rule, float>(config, 150, 0.1, true);
+  run<ProSpectral, float>(config, 150, 0.1, true);
 }
 
 TEST_CASE("LoraPro spectral has a momentum of 0.95 unless it is told another",
           "[lora_pro_spectral_rule]") {
   OptimizerConfig config;
-  CHECK(lorapro::Optimizer<double, Rule>().config().beta1 == 0.95);
+  CHECK(lorapro::Optimizer<double, ProSpectral>().config().beta1 == 0.95);
   config.beta1 = 0.5;
-  CHECK(lorapro::Optimizer<double, Rule>(config).config().beta1 == 0.5);
-  follow_reference<Rule, double>(kKind, {12, 20, 4, 0.5}, config, 3);
+  CHECK(lorapro::Optimizer<double, ProSpectral>(config).config().beta1 == 0.5);
+  follow_reference<ProSpectral, double>(Kind::lora_pro_spectral, {12, 20, 4, 0.5}, config, 3);
 }
 
 TEST_CASE("LoraPro spectral keeps one momentum", "[lora_pro_spectral_rule][trap]") {
   PairBuffers<double> pair(24, 17, 3, 0.5, 1);
-  lorapro::Optimizer<double, Rule> optimizer;
+  lorapro::Optimizer<double, ProSpectral> optimizer;
   optimizer.attach(pair.view(), {}, "layer");
   CHECK(optimizer.state_bytes() == 8 * (24 + 17) * 3);
   std::vector<std::string> names;

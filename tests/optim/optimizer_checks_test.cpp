@@ -14,7 +14,7 @@ namespace {
 using namespace rule_battery;
 using lorapro::AdjustStatus;
 using lorapro::OptimizerConfig;
-using Full = lorapro::LoraPro<lorapro::FullMoments<float>>;
+using FullFloat = lorapro::LoraPro<lorapro::FullMoments<float>>;
 using FullCoarse = lorapro::LoraPro<lorapro::FullMoments<bfloat16>>;
 using Efficient = lorapro::LoraPro<lorapro::AdapterMoments>;
 using ProSgd = lorapro::LoraPro<lorapro::NoMoments>;
@@ -62,7 +62,7 @@ AdjustStatus check_step(PairBuffers<float> pair, const OptimizerConfig& config,
 }
 
 TEMPLATE_TEST_CASE("huge gradients are skipped where a moment would overflow", "[optimizer]",
-                   lorapro::AdamWRule, Efficient, Full, FullCoarse) {
+                   lorapro::AdamWRule, Efficient, FullFloat, FullCoarse) {
   OptimizerConfig config;
   for (const float size : {1e20F, 1e25F, 1e30F, 1e37F}) {
     CAPTURE(size);
@@ -92,7 +92,7 @@ TEMPLATE_TEST_CASE("rules without second moments take larger gradients", "[optim
 }
 
 TEMPLATE_TEST_CASE("nothing that is not finite is ever written", "[optimizer][trap]",
-                   lorapro::SgdRule, lorapro::AdamWRule, ProSgd, Efficient, Full, FullCoarse) {
+                   lorapro::SgdRule, lorapro::AdamWRule, ProSgd, Efficient, FullFloat, FullCoarse) {
   // Tiny and huge factors, gradients and scalings, undamped: inverses of 1e-60 and below.
   const float sizes[] = {0, 1e-42F, 1e-30F, 1e-25F, 1e-21F, 1e-19F, 1e-10F, 1, 1e10F, 1e18F, 1e37F};
   const float gradients[] = {0, 1e-40F, 1e-20F, 1, 1e15F, 1e30F};
@@ -131,10 +131,10 @@ TEST_CASE("a step from tiny B is bounded by damping and skipped without", "[opti
   PairBuffers<float> pair(12, 9, 3, 1.0, 1, 1e-25);
   pair.backpropagate(random_matrix(12, 9, 2));
   OptimizerConfig config;
-  CHECK(check_step<Full>(pair, config) == AdjustStatus::ok);
+  CHECK(check_step<FullFloat>(pair, config) == AdjustStatus::ok);
   CHECK(check_step<ProSgd>(pair, config) == AdjustStatus::ok);
   config.damping = 0;
-  CHECK(check_step<Full>(pair, config) == AdjustStatus::overflow);
+  CHECK(check_step<FullFloat>(pair, config) == AdjustStatus::overflow);
   CHECK(check_step<ProSgd>(pair, config) == AdjustStatus::overflow);
 }
 

@@ -13,7 +13,7 @@ using lorapro::ConfigError;
 using lorapro::DecayTarget;
 using lorapro::GroupConfig;
 using lorapro::OptimizerConfig;
-using LoraPro = lorapro::LoraProOptimizer<double, lorapro::NoMoments>;
+using ProSgdOptimizer = lorapro::LoraProOptimizer<double, lorapro::NoMoments>;
 
 /// lr wd = 1/4 in steps with factor 1.
 OptimizerConfig decaying(DecayTarget target) {
@@ -30,7 +30,7 @@ TEST_CASE("adapter decay shrinks A and B and leaves W0", "[optimizer]") {
   RowMatrix<double> W0 = RowMatrix<double>::Constant(6, 5, 3);
   auto view = pair.view();
   view.base_weight = W0.data();
-  LoraPro optimizer(decaying(DecayTarget::adapter));
+  ProSgdOptimizer optimizer(decaying(DecayTarget::adapter));
   optimizer.attach(view);
   REQUIRE(optimizer.step().updated == 1);
   CHECK(max_abs(pair.factors().A - Real(0.75) * before.factors().A) < 1e-15);
@@ -46,7 +46,7 @@ TEST_CASE("merged decay shrinks W by exactly one minus lr times decay", "[optimi
   view.base_weight = W0.data();
   auto config = decaying(DecayTarget::merged);
   config.schedule = lorapro::LrSchedule::constant(2);  // lr 1/4, then 1/2: decay by 7/8, then 3/4
-  LoraPro optimizer(config);
+  ProSgdOptimizer optimizer(config);
   optimizer.attach(view);
   const RealMatrix W = real<double>(W0) + pair.delta_W();
   REQUIRE(optimizer.step().updated == 1);
@@ -80,7 +80,7 @@ TEST_CASE("dense parameters decay fully under merged decay", "[optimizer]") {
   RowMatrix<double> W0 = RowMatrix<double>::Ones(6, 5);
   auto view = pair.view();
   view.base_weight = W0.data();
-  LoraPro optimizer(decaying(DecayTarget::merged));
+  ProSgdOptimizer optimizer(decaying(DecayTarget::merged));
   optimizer.attach(lorapro::DenseView<double>{w, g, 2});
   optimizer.attach(view);
   optimizer.attach(lorapro::DenseView<double>{w + 2, g + 2, 1});
@@ -93,7 +93,7 @@ TEST_CASE("a skipped pair does not decay its W0", "[optimizer]") {
   RowMatrix<double> W0 = RowMatrix<double>::Ones(6, 5);
   auto view = pair.view();
   view.base_weight = W0.data();
-  LoraPro optimizer(decaying(DecayTarget::merged));
+  ProSgdOptimizer optimizer(decaying(DecayTarget::merged));
   optimizer.attach(view);
   pair.grad_A(0, 0) = std::numeric_limits<double>::quiet_NaN();
   CHECK(optimizer.step().skipped_non_finite == 1);
@@ -101,7 +101,7 @@ TEST_CASE("a skipped pair does not decay its W0", "[optimizer]") {
 }
 
 TEST_CASE("merged decay needs a W0 that is writable, its own, and float or double", "[optimizer]") {
-  LoraPro optimizer(decaying(DecayTarget::merged));
+  ProSgdOptimizer optimizer(decaying(DecayTarget::merged));
   PairBuffers<double> pair(6, 5, 2, 2.0, 1), other(6, 5, 2, 2.0, 2);
   RowMatrix<double> W0 = RowMatrix<double>::Ones(6, 5);
   CHECK_THROWS_WITH(
@@ -137,7 +137,7 @@ TEST_CASE("merged decay refuses a W0 that two pairs have", "[optimizer]") {
   RowMatrix<double> W0 = RowMatrix<double>::Ones(6, 5);
   auto view = first.view(), other = second.view();
   view.base_weight = other.base_weight = W0.data();
-  LoraPro optimizer(decaying(DecayTarget::merged));
+  ProSgdOptimizer optimizer(decaying(DecayTarget::merged));
   const auto frozen = optimizer.add_group({});
   optimizer.attach(view);
   CHECK_THROWS_WITH(
@@ -145,7 +145,7 @@ TEST_CASE("merged decay refuses a W0 that two pairs have", "[optimizer]") {
       "decay_target: expected a sole W0 for merged decay, got one shared with pair.0");
   CHECK_THROWS_AS(optimizer.attach(other, frozen), ConfigError);
   // Two adapters on one frozen W0 are fine until one of the groups wants to decay it.
-  LoraPro plain;
+  ProSgdOptimizer plain;
   plain.attach(view);
   plain.attach(other);
   CHECK_THROWS_AS(plain.set_group(decaying(DecayTarget::merged).group), ConfigError);
@@ -155,7 +155,7 @@ TEST_CASE("merged decay refuses a W0 that two pairs have", "[optimizer]") {
 
 TEST_CASE("merged decay is checked when a group changes", "[optimizer]") {
   PairBuffers<double> pair(6, 5, 2, 2.0, 1);
-  LoraPro optimizer;
+  ProSgdOptimizer optimizer;
   optimizer.attach(pair.view());
   const GroupConfig merged = decaying(DecayTarget::merged).group;
   CHECK_THROWS_AS(optimizer.set_group(merged), ConfigError);
@@ -175,9 +175,9 @@ TEST_CASE("lr times decay beyond one is refused before anything is written", "[o
   auto config = decaying(DecayTarget::adapter);
   config.group.lr = 2;
   config.group.weight_decay = 0.5;
-  LoraPro exactly_one(config);
+  ProSgdOptimizer exactly_one(config);
   config.group.weight_decay = 0.75;
-  LoraPro beyond(config);
+  ProSgdOptimizer beyond(config);
   beyond.attach(pair.view());
   CHECK_THROWS_AS(beyond.step(), ConfigError);
   CHECK(same_parameters(pair, before));

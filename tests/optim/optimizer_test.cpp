@@ -21,7 +21,7 @@ using lorapro::OptimizerConfig;
 using lorapro::ShapeError;
 using lorapro::StateError;
 using AdamW = lorapro::Optimizer<float, lorapro::AdamWRule>;
-using LoraPro = lorapro::LoraProOptimizer<float, lorapro::AdapterMoments>;
+using EfficientOptimizer = lorapro::LoraProOptimizer<float, lorapro::AdapterMoments>;
 using Sgd = lorapro::Optimizer<float, lorapro::SgdRule>;
 
 lorapro::LoraLayer<float> make_layer(Index out, Index in, std::uint64_t seed) {
@@ -76,7 +76,7 @@ TEST_CASE("layers, views and dense parameters of any shapes share an optimizer",
     return out;
   };
   const auto together = train([](auto& layers, auto& pairs, const auto& dense) {
-    LoraPro optimizer;
+    EfficientOptimizer optimizer;
     for (auto& pair : pairs) optimizer.attach(pair->view());
     for (auto& layer : layers) optimizer.attach(layer);
     optimizer.attach(dense);
@@ -84,7 +84,7 @@ TEST_CASE("layers, views and dense parameters of any shapes share an optimizer",
   });
   const auto alone = train([](auto& layers, auto& pairs, const auto& dense) {
     const auto steps = [](auto&& one) {
-      LoraPro optimizer;
+      EfficientOptimizer optimizer;
       optimizer.attach(one);
       for (int t = 0; t < 3; ++t) REQUIRE(optimizer.step().updated == 1);
     };
@@ -113,7 +113,7 @@ TEST_CASE("views of any order and stride get the bits of row-major ones", "[opti
       view.lora_B(i, k) = pair.B(i, k);
       view.grad_B(i, k) = pair.grad_B(i, k);
     }
-  LoraPro plain, strided;
+  EfficientOptimizer plain, strided;
   plain.attach(pair.view());
   strided.attach(view);
   for (int t = 0; t < 3; ++t) {
@@ -364,7 +364,7 @@ TEST_CASE("rates and schedules change between steps", "[optimizer]") {
 }
 
 TEMPLATE_TEST_CASE("pairs that are reset go on as if they had just been attached", "[optimizer]",
-                   AdamW, LoraPro) {
+                   AdamW, EfficientOptimizer) {
   Quadratic<float> used;
   TestType optimizer;
   used.attach(optimizer);
@@ -461,7 +461,7 @@ TEST_CASE("loss scales and accumulated batches leave the gradient as it is", "[o
   // Powers of two change no bit; the mean of three batches changes the last ones.
   PairBuffers<float> plain(12, 300, 3, 0.5, 1), scaled = plain, summed = plain;
   float w[3] = {1, 1, 1}, g[3] = {0.3F, 0.3F * 4096, 0.9F};
-  LoraPro first, second, third;
+  EfficientOptimizer first, second, third;
   first.attach(plain.view());
   second.attach(scaled.view());
   third.attach(summed.view());

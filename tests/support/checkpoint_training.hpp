@@ -207,9 +207,10 @@ void resume_all(const std::filesystem::path& folder) {
 }
 
 /// Trains, saves, has another process of this program go on, and compares bit for bit with a
-/// training that was not interrupted.
+/// training that was not interrupted. The other process runs the test case of the tag `worker`,
+/// which calls resume_all.
 template <typename Scalar>
-void check_resume() {
+void check_resume(const std::string& worker) {
   const ScratchFolder folder;
   for_each_rule<Scalar>([&](auto rule) {
     using Rule = typename decltype(rule)::type;
@@ -221,7 +222,7 @@ void check_resume() {
   });
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string command = std::string(kFolderVariable) + "='" + folder.path().string() + "' '" +
-                              program + "' '[resume_worker]' >'" +
+                              program + "' '" + worker + "' >'" +
                               (folder.path() / "output").string() + "'";
   REQUIRE(std::system(command.c_str()) == 0);
   for_each_rule<Scalar>([&](auto rule) {

@@ -4,6 +4,8 @@
 
 #include <lorapro/core/numeric.hpp>
 
+#include <cmath>  // std::hypot
+
 #include "support/reference.hpp"
 
 namespace support {
@@ -19,11 +21,19 @@ double tolerance(double c, double dim, double condition, double norm) {
   return c * dim * lorapro::storage_epsilon<Scalar>() * condition * norm;
 }
 
+inline double norm(const reference::RealMatrix& a) {
+  return static_cast<double>(reference::norm(a));
+}
+inline double norm(const reference::Pair& d) { return std::hypot(norm(d.A), norm(d.B)); }
+
 /// ||a - b||_F in long double; not finite if an element is not.
 template <typename A, typename B>
 double distance(const A& a, const B& b) {
   return static_cast<double>(
       reference::norm(reference::RealMatrix(reference::real(a) - reference::real(b))));
+}
+inline double distance(const reference::Pair& a, const reference::Pair& b) {
+  return std::hypot(distance(a.A, b.A), distance(a.B, b.B));
 }
 
 }  // namespace support

@@ -13,8 +13,8 @@ using lorapro::mpi::assign_owners;
 using lorapro::mpi::pair_cost;
 
 TEST_CASE("full moments count by m n, other states by (m + n) r", "[mpi]") {
-  using Full = lorapro::LoraPro<lorapro::FullMoments<lorapro::bfloat16>>;
-  CHECK(pair_cost<Full>(100, 30, 4) == 3000);
+  using CoarseFull = lorapro::LoraPro<lorapro::FullMoments<lorapro::bfloat16>>;
+  CHECK(pair_cost<CoarseFull>(100, 30, 4) == 3000);
   CHECK(pair_cost<lorapro::AdamWRule>(100, 30, 4) == 520);
   CHECK(pair_cost<lorapro::LoraPro<lorapro::SpectralMoments>>(100, 30, 4) == 520);
 }
