@@ -6,23 +6,21 @@
 #include <lorapro/io/safetensors.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
+#include <functional>  // std::function
+
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
 namespace detail {
 
-/// Calls visitor(part, tensor) for all matrices of a slot that a step writes: the caller's, the
-/// rule's and the masters.
-template <typename Slot, typename Visitor>
-void visit_tensors(Slot& slot, const GroupConfig& group, Visitor&& visitor) {
-  slot.visit_parameters(group.decay_target == DecayTarget::merged, visitor);
-  slot.state.visit(visitor);
-  slot.visit_masters(visitor);
-}
-
-template <typename Tensor>
-TensorShape shape_of(const Tensor& tensor) {
-  return {static_cast<std::uint64_t>(tensor.rows()), static_cast<std::uint64_t>(tensor.cols())};
-}
+/// A matrix of a slot, whatever its elements are: what the file says of it, and its numbers. Valid
+/// while the slot stays as it is.
+struct SlotTensor {
+  std::string part;  ///< "lora_A", "exp_avg", "master_B"...
+  Dtype dtype;
+  TensorShape shape;
+  std::function<void(TensorSink&)> save;
+  std::function<void(const SafetensorsReader&, const TensorInfo&)> load;
+};
 
 /// Calls f(first, count) for the elements of a tensor, a piece at a time.
 template <typename Tensor, typename F>
@@ -30,6 +28,51 @@ void for_each_piece(const Tensor& tensor, const F& f) {
   constexpr Index kPiece = 1 << 16;
   for (Index first = 0; first < tensor.size(); first += kPiece)
     f(first, std::min(kPiece, tensor.size() - first));
+}
+
+template <typename Tensor>
+void save_tensor(const Tensor& tensor, TensorSink& sink) {
+  std::vector<typename Tensor::Element> values;
+  for_each_piece(tensor, [&](Index first, Index count) {
+    values.resize(static_cast<std::size_t>(count));
+    tensor.read(first, count, values.data());
+    sink.write(values.data(), values.size());
+  });
+}
+
+template <typename Tensor>
+void load_tensor(Tensor tensor, const SafetensorsReader& file, const TensorInfo& stored) {
+  std::vector<typename Tensor::Element> values;
+  for_each_piece(tensor, [&](Index first, Index count) {
+    values.resize(static_cast<std::size_t>(count));
+    file.read(stored, static_cast<std::uint64_t>(first), values.size(), values.data());
+    tensor.write(first, count, values.data());
+  });
+}
+
+template <typename Tensor>
+SlotTensor slot_tensor(const char* part, const Tensor& tensor) {
+  return {part,
+          dtype_of(tensor.type()),
+          {static_cast<std::uint64_t>(tensor.rows()), static_cast<std::uint64_t>(tensor.cols())},
+          [tensor](TensorSink& sink) { save_tensor(tensor, sink); },
+          [tensor](const SafetensorsReader& file, const TensorInfo& stored) {
+            load_tensor(tensor, file, stored);
+          }};
+}
+
+/// All matrices of a slot that a step writes: the caller's, the rule's and the masters. What is
+/// done with them is compiled once for each type of elements, not for each rule and use.
+template <typename Slot>
+std::vector<SlotTensor> tensors_of(Slot& slot, const GroupConfig& group) {
+  std::vector<SlotTensor> tensors;
+  const auto add = [&](const char* part, const auto& tensor) {
+    tensors.push_back(slot_tensor(part, tensor));
+  };
+  slot.visit_parameters(group.decay_target == DecayTarget::merged, add);
+  slot.state.visit(add);
+  slot.visit_masters(add);
+  return tensors;
 }
 
 template <typename Scalar, typename Rule>
@@ -55,6 +98,19 @@ std::vector<GroupConfig> groups_of(const Optimizer<Scalar, Rule>& optimizer) {
   return groups;
 }
 
+/// \param entry  what describe says of the slot's kind and sizes, completed here.
+inline nlohmann::json describe(nlohmann::json entry, const lorapro::detail::Slot& slot,
+                               const std::vector<SlotTensor>& tensors) {
+  entry["group"] = slot.group;
+  entry["tensors"] = nlohmann::json::object();
+  for (const SlotTensor& tensor : tensors)
+    entry["tensors"][tensor.part] =
+        std::string(info(tensor.dtype).name) + " " + shape_text(tensor.shape);
+  entry["step"] = slot.step;
+  entry["stream"] = slot.stream;
+  return entry;
+}
+
 /// All of an optimizer with these groups but the numbers in its matrices, as a JSON object.
 template <typename Scalar, typename Rule>
 nlohmann::json describe(const Optimizer<Scalar, Rule>& optimizer,
@@ -65,17 +121,8 @@ nlohmann::json describe(const Optimizer<Scalar, Rule>& optimizer,
       {"groups", nlohmann::json::array()},       {"attached", nlohmann::json::object()}};
   for (const GroupConfig& group : groups) json["groups"].push_back(json_of_group(group));
   optimizer.for_each_slot([&](auto& slot) {
-    nlohmann::json entry = describe(slot);
-    entry["group"] = slot.group;
-    entry["tensors"] = nlohmann::json::object();
     const GroupConfig& group = groups[static_cast<std::size_t>(slot.group)];
-    visit_tensors(slot, group, [&](const char* part, const auto& tensor) {
-      entry["tensors"][part] =
-          std::string(info(dtype_of(tensor.type())).name) + " " + shape_text(shape_of(tensor));
-    });
-    entry["step"] = slot.step;
-    entry["stream"] = slot.stream;
-    json["attached"][slot.name] = std::move(entry);
+    json["attached"][slot.name] = describe(describe(slot), slot, tensors_of(slot, group));
   });
   return json;
 }
@@ -85,17 +132,9 @@ template <typename Scalar, typename Rule>
 void add_tensors(const std::string& name, const Optimizer<Scalar, Rule>& optimizer,
                  SafetensorsWriter& file) {
   optimizer.for_each_slot([&](auto& slot) {
-    visit_tensors(slot, optimizer.group({slot.group}), [&](const char* part, auto tensor) {
-      file.add(name + "." + slot.name + "." + part, dtype_of(tensor.type()), shape_of(tensor),
-               [tensor](TensorSink& sink) {
-                 std::vector<typename decltype(tensor)::Element> values;
-                 for_each_piece(tensor, [&](Index first, Index count) {
-                   values.resize(static_cast<std::size_t>(count));
-                   tensor.read(first, count, values.data());
-                   sink.write(values.data(), values.size());
-                 });
-               });
-    });
+    for (SlotTensor& tensor : tensors_of(slot, optimizer.group({slot.group})))
+      file.add(name + "." + slot.name + "." + tensor.part, tensor.dtype, tensor.shape,
+               std::move(tensor.save));
   });
 }
 
@@ -108,7 +147,7 @@ class Fit {
   }
 
   /// \throws ConfigError unless both sides have the same value.
-  void same(const char* key) const { compare(key, expected_.at(key), came_); }
+  void same(const std::string& key) const { compare(key, expected_.at(key), came_); }
   /// \throws ShapeError unless both sides have the same value.
   void same_size(const char* key) const { compare<ShapeError>(key, expected_.at(key), came_); }
 
@@ -154,12 +193,13 @@ inline std::int64_t step_of(const nlohmann::json& json, const std::string& where
   return step;
 }
 
-/// \param mine, theirs  what describe says of a slot, and what the file says.
+/// \param tensors       of the slot, in the file under the optimizer's name.
+/// \param mine, theirs  what describe says of the slot, and what the file says.
 /// \throws as check_optimizer.
-template <typename Slot>
-void check_slot(const SafetensorsReader& file, const std::string& name, Slot& slot,
-                const GroupConfig& group, const nlohmann::json& mine, const nlohmann::json& theirs,
-                const std::string& place) {
+inline void check_slot(const SafetensorsReader& file, const std::string& name,
+                       const lorapro::detail::Slot& slot, const std::vector<SlotTensor>& tensors,
+                       const nlohmann::json& mine, const nlohmann::json& theirs,
+                       const std::string& place) {
   const Fit slot_fit(mine, theirs, place);
   slot_fit.same("kind");
   for (const char* const size : {"out_features", "in_features", "rank", "size", "cols"})
@@ -168,34 +208,27 @@ void check_slot(const SafetensorsReader& file, const std::string& name, Slot& sl
   slot_fit.same("group");
   slot_fit.same_names("tensors");
   const Fit tensor_fit(mine.at("tensors"), theirs.at("tensors"), place);
-  visit_tensors(slot, group, [&](const char* part, const auto& tensor) {
-    tensor_fit.same(part);
-    const auto& stored = file.at(name + "." + slot.name + "." + part, shape_of(tensor));
-    if (stored.dtype != dtype_of(tensor.type()))
+  for (const SlotTensor& tensor : tensors) {
+    tensor_fit.same(tensor.part);
+    const auto& stored = file.at(name + "." + slot.name + "." + tensor.part, tensor.shape);
+    if (stored.dtype != tensor.dtype)
       fail_tensor(file.path(), stored.name,
-                  "dtype: expected " + std::string(info(dtype_of(tensor.type())).name) + ", got " +
+                  "dtype: expected " + std::string(info(tensor.dtype).name) + ", got " +
                       std::string(info(stored.dtype).name));
-  });
+  }
   step_of(theirs, place);
   if (!theirs.contains("stream") || !theirs.at("stream").is_number_unsigned())
     throw FormatError(place + ": stream: expected a number");
 }
 
 /// Writes what check_slot has passed into a slot. \throws FileError.
-template <typename Slot>
-void load_slot(const SafetensorsReader& file, const std::string& name, Slot& slot,
-               const GroupConfig& group, const nlohmann::json& json) {
+inline void load_slot(const SafetensorsReader& file, const std::string& name,
+                      lorapro::detail::Slot& slot, const std::vector<SlotTensor>& tensors,
+                      const nlohmann::json& json) {
   slot.step = json["step"].get<std::int64_t>();
   slot.stream = json["stream"].get<std::uint64_t>();
-  visit_tensors(slot, group, [&](const char* part, auto tensor) {
-    const TensorInfo& stored = file.at(name + "." + slot.name + "." + part);
-    std::vector<typename decltype(tensor)::Element> values;
-    for_each_piece(tensor, [&](Index first, Index count) {
-      values.resize(static_cast<std::size_t>(count));
-      file.read(stored, static_cast<std::uint64_t>(first), values.size(), values.data());
-      tensor.write(first, count, values.data());
-    });
-  });
+  for (const SlotTensor& tensor : tensors)
+    tensor.load(file, file.at(name + "." + slot.name + "." + tensor.part));
 }
 
 /// Options, groups and step of a description that fits the optimizer's type and groups.
@@ -236,7 +269,8 @@ OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string
   const nlohmann::json own = describe(optimizer, record.groups);
   Fit(own, json, where).same_names("attached");
   optimizer.for_each_slot([&](auto& slot) {
-    check_slot(file, name, slot, record.groups[static_cast<std::size_t>(slot.group)],
+    check_slot(file, name, slot,
+               tensors_of(slot, record.groups[static_cast<std::size_t>(slot.group)]),
                own.at("attached").at(slot.name), json.at("attached").at(slot.name),
                where + ": " + quoted_name(slot.name));
   });
@@ -263,7 +297,8 @@ void load_optimizer(const SafetensorsReader& file, const std::string& name,
                     const OptimizerRecord& record, Optimizer<Scalar, Rule>& optimizer) {
   load_options(record, optimizer);
   optimizer.for_each_slot([&](auto& slot) {
-    load_slot(file, name, slot, record.groups[static_cast<std::size_t>(slot.group)],
+    load_slot(file, name, slot,
+              tensors_of(slot, record.groups[static_cast<std::size_t>(slot.group)]),
               record.json["attached"][slot.name]);
   });
 }

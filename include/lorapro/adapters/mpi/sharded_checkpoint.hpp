@@ -194,7 +194,7 @@ class ShardedCheckpointReader {
       const auto own = io::detail::describe(local, shards.front().record.groups);
       local.for_each_slot([&](auto& slot) {
         const Shard& shard = *shard_of.at(slot.name);
-        io::detail::check_slot(shard.file, name, slot, group_of(shard, slot.group),
+        io::detail::check_slot(shard.file, name, slot, tensors_of(shard, slot),
                                own.at("attached").at(slot.name),
                                shard.record.json.at("attached").at(slot.name),
                                shard.where + ": " + io::detail::quoted_name(slot.name));
@@ -204,7 +204,7 @@ class ShardedCheckpointReader {
       io::detail::load_options(shards.front().record, local);
       local.for_each_slot([&](auto& slot) {
         const Shard& shard = *shard_of.at(slot.name);
-        io::detail::load_slot(shard.file, name, slot, group_of(shard, slot.group),
+        io::detail::load_slot(shard.file, name, slot, tensors_of(shard, slot),
                               shard.record.json.at("attached").at(slot.name));
       });
     });
@@ -239,8 +239,9 @@ class ShardedCheckpointReader {
     return {std::move(reader), where, std::move(record)};
   }
 
-  static const GroupConfig& group_of(const Shard& shard, Index group) {
-    return shard.record.groups[static_cast<std::size_t>(group)];
+  template <typename Slot>
+  static std::vector<io::detail::SlotTensor> tensors_of(const Shard& shard, Slot& slot) {
+    return io::detail::tensors_of(slot, shard.record.groups[static_cast<std::size_t>(slot.group)]);
   }
 
   void check_names(const std::vector<detail::Parameter>& parameters,
