@@ -52,8 +52,8 @@ TEST_CASE("LoraPro efficient follows its reference", "[lora_pro_efficient_rule][
         follow_reference<ProEfficient, float>(Kind::lora_pro_efficient, c, config, 3);
         follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, c, config, 3);
       }
-      follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, {20, 12, 4, 2.0, 0.0}, config,
-                                          4);
+      follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, {20, 12, 4, 2.0, 0.0},
+                                             config, 4);
     }
 }
 
