@@ -9,12 +9,13 @@ set(LORAPRO_MARCH "" CACHE STRING
 set(LORAPRO_EXAMPLE_OPTIONS "" CACHE STRING
     "Compiler options of the examples and of the tests of their headers, after all others")
 set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of this build")
+set(LORAPRO_TEST_BATCH 12 CACHE STRING "How many test files of a folder share a translation unit at most")
 
 add_library(lorapro_dev INTERFACE)
 target_link_libraries(lorapro_dev INTERFACE lorapro::lorapro)
 if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
   set(shadow -Wshadow)
-  if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  if(LORAPRO_TEST_BATCH GREATER 1 AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Nothing is shadowed by another file that only shares the translation unit.
     set(shadow -Wshadow=local)
   endif()
@@ -34,10 +35,19 @@ if(LORAPRO_OPENMP)
   target_link_libraries(lorapro_dev INTERFACE OpenMP::OpenMP_CXX)
 endif()
 
+# Through ccache where there is one. Its keys do not hold the folder of the tree, so that a fresh copy
+# finds what another has compiled.
 if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(LORAPRO_CCACHE ccache)
   mark_as_advanced(LORAPRO_CCACHE)
   if(LORAPRO_CCACHE)
-    set(CMAKE_CXX_COMPILER_LAUNCHER ${LORAPRO_CCACHE})
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+        CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+        ${LORAPRO_CCACHE})
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      # Precompiled headers that are equal have equal bytes.
+      add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
+    endif()
   endif()
 endif()

@@ -89,9 +89,18 @@ require_build_tools() {
   require "Eigen" header:Eigen/Core libeigen3-dev
 }
 
-require_examples() {
-  require "CLI11" header:CLI/CLI.hpp libcli11-dev
+# A second build, in this tree or a copy of it, then takes what did not change from the first.
+require_ccache() {
+  require "ccache" command:ccache ccache
+}
+
+require_json() {
   require "nlohmann json" header:nlohmann/json.hpp nlohmann-json3-dev
+}
+
+require_examples() {
+  require_json
+  require "CLI11" header:CLI/CLI.hpp libcli11-dev
   require "fmt" header:fmt/core.h libfmt-dev
   require "zlib" header:zlib.h zlib1g-dev
   require "utf8proc" header:utf8proc.h libutf8proc-dev

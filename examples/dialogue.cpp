@@ -26,6 +26,7 @@
 #include "nn/gpt_text.hpp"
 #include "nn/threads.hpp"
 #include "support/gpt_fine_tuning.hpp"
+#include "support/models_folder.hpp"
 #include "support/run_options.hpp"
 #include "support/text_files.hpp"
 #include "support/wml_dialogue.hpp"
@@ -234,7 +235,7 @@ void compare_methods(const examples::GptOptions& options) {
 
 int main(int argc, char** argv) {
   examples::GptOptions options;
-  options.model = LORAPRO_MODELS_DIR "/gpt_english.safetensors";
+  options.model = examples::models_folder() / "gpt_english.safetensors";
   options.train_size = 1600;
   options.batch_size = 8;
   return examples::run_gpt_program(

@@ -191,16 +191,13 @@ void fine_tune(const Options& options, Method method, int rank, int size) {
 /// \return the exit code.
 int run(const Options& options, int rank, int size) {
   try {
-    const auto with = [&](auto tag, Method method) {
-      fine_tune<typename decltype(tag)::type>(options, method, rank, size);
-    };
     using lorapro::LoraPro;
     if (options.method == "lora_adamw")
-      with(examples::RuleTag<lorapro::AdamWRule>{}, Method::lora_adamw);
+      fine_tune<lorapro::AdamWRule>(options, Method::lora_adamw, rank, size);
     if (options.method == "lora_pro_efficient")
-      with(examples::RuleTag<LoraPro<lorapro::AdapterMoments>>{}, Method::lora_pro_efficient);
+      fine_tune<LoraPro<lorapro::AdapterMoments>>(options, Method::lora_pro_efficient, rank, size);
     if (options.method == "lora_pro_full")
-      with(examples::RuleTag<LoraPro<lorapro::FullMoments<float>>>{}, Method::lora_pro_full);
+      fine_tune<LoraPro<lorapro::FullMoments<float>>>(options, Method::lora_pro_full, rank, size);
   } catch (const examples::DataMissing& error) {
     if (rank == 0) {
       fmt::print(stderr,

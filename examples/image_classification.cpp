@@ -32,6 +32,7 @@
 #include "support/fashion_images.hpp"
 #include "support/labelled_images.hpp"
 #include "support/method.hpp"
+#include "support/method_optimizer.hpp"
 #include "support/pretrained_file.hpp"
 #include "support/program.hpp"
 #include "support/random.hpp"
@@ -183,16 +184,16 @@ void pretrain(Vit& vit, const std::string& recipe, const Options& options) {
   config.group.lr = 2e-3;
   config.schedule = lorapro::LrSchedule::linear(steps / 10, steps);
   config.threads = options.threads;
-  lorapro::Optimizer<float, lorapro::AdamWRule> optimizer(config);
-  examples::nn::attach_to(optimizer, vit);
+  const auto optimizer = examples::make_optimizer(Method::full_adamw, config);
+  examples::nn::attach_to(*optimizer, vit);
   examples::ProgressBar bar(steps);
   bar.set_label("pretraining");
   const auto checkpoint = options.run_checkpoint();
   examples::RunRecorder recorder(examples::pretraining_key(recipe), steps, steps, bar, &checkpoint);
-  const std::int64_t done = recorder.start(optimizer);
+  const std::int64_t done = recorder.start(*optimizer);
   train(
       vit, images, options.pretraining_epochs, kBatch, engine, done,
-      [&] { recorder.update(optimizer); }, [&](double loss) { recorder.after_step(loss); });
+      [&] { recorder.update(*optimizer); }, [&](double loss) { recorder.after_step(loss); });
 }
 
 /// The file with the base: that of an earlier run, or a new one.
@@ -223,8 +224,7 @@ std::filesystem::path base_file(const Options& options) {
 /// Adapters and full fine-tuning act on the linear layers of the blocks.
 bool is_in_blocks(const std::string& name) { return name.rfind("blocks.", 0) == 0; }
 
-/// Fine-tunes `vit` by `Rule`, measuring the accuracy about ten times on the way.
-template <typename Rule>
+/// Fine-tunes `vit` as `request` asks, measuring the accuracy about ten times on the way.
 examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options,
                         const examples::RunRequest& request, RandomEngine& engine,
                         examples::ProgressBar& bar) {
@@ -237,8 +237,10 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
   const std::int64_t steps_per_epoch = images.size() / options.batch_size;
   const std::int64_t steps = steps_per_epoch * options.epochs;
 
-  lorapro::Optimizer<float, Rule> optimizer(
+  const auto made = examples::make_optimizer(
+      request.method,
       options.optimizer_config(request.method, request.key.learning_rate, steps));
+  examples::MethodOptimizer& optimizer = *made;
   examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar, request.checkpoint);
   examples::Run& run = recorder.run();
   run.trainable_parameters = examples::nn::attach_to(optimizer, vit, {}, is_in_blocks);
@@ -273,9 +275,7 @@ examples::Run run_method(const lorapro::io::SafetensorsReader& base, const Probl
   examples::nn::load_parameters(vit, base);
   examples::choose_trained(vit, options, request, is_in_blocks);
   vit.replace_head(problem.classes, engine);
-  return examples::with_rule(request.method, [&](auto tag) {
-    return fine_tune<typename decltype(tag)::type>(vit, problem, options, request, engine, bar);
-  });
+  return fine_tune(vit, problem, options, request, engine, bar);
 }
 
 void add_own_options(CLI::App& app, Options& options) {

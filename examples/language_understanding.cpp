@@ -29,6 +29,7 @@
 #include "support/classifier_fine_tuning.hpp"
 #include "support/experiment.hpp"
 #include "support/method.hpp"
+#include "support/method_optimizer.hpp"
 #include "support/program.hpp"
 #include "support/random.hpp"
 #include "support/run_options.hpp"
@@ -137,8 +138,7 @@ void train(nn::SentenceClassifier<float>& model, const Examples& examples, int e
   }
 }
 
-/// Fine-tunes `model` by `Rule`, measuring the accuracy on the way and at the end.
-template <typename Rule>
+/// Fine-tunes `model` as `request` asks, measuring the accuracy on the way and at the end.
 examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProblem& problem,
                         const Examples& evaluation, const Options& options,
                         const examples::RunRequest& request, RandomEngine& engine,
@@ -153,8 +153,10 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
   const std::int64_t steps_per_epoch = examples.size() / options.batch_size;
   const std::int64_t steps = steps_per_epoch * options.epochs;
 
-  lorapro::Optimizer<float, Rule> optimizer(
+  const auto made = examples::make_optimizer(
+      request.method,
       options.optimizer_config(request.method, request.key.learning_rate, steps));
+  examples::MethodOptimizer& optimizer = *made;
   examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar, request.checkpoint);
   examples::Run& run = recorder.run();
   run.trainable_parameters = nn::attach_to(optimizer, model.encoder());
@@ -190,10 +192,7 @@ examples::Run run_method(const SentenceProblem& problem, const Examples& evaluat
                                       static_cast<Index>(problem.classes.size()), engine);
   examples::choose_trained(model.encoder(), options, request,
                            [](const std::string&) { return true; });
-  return examples::with_rule(request.method, [&](auto tag) {
-    return fine_tune<typename decltype(tag)::type>(model, problem, evaluation, options, request,
-                                                   engine, bar);
-  });
+  return fine_tune(model, problem, evaluation, options, request, engine, bar);
 }
 
 void compare_methods(const Options& options) {

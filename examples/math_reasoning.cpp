@@ -25,6 +25,7 @@
 #include "nn/training.hpp"
 #include "support/arithmetic_texts.hpp"
 #include "support/gpt_fine_tuning.hpp"
+#include "support/method_optimizer.hpp"
 #include "support/pretrained_file.hpp"
 #include "support/progress_bar.hpp"
 #include "support/run_options.hpp"
@@ -81,14 +82,14 @@ void pretrain(Gpt& gpt, const NumberPairs& pairs, const std::string& recipe,
   config.schedule =
       lorapro::LrSchedule::linear(options.pretraining_steps / 20, options.pretraining_steps);
   config.threads = options.threads;
-  lorapro::Optimizer<float, lorapro::AdamWRule> optimizer(config);
-  attach_to(optimizer, gpt);
+  const auto optimizer = examples::make_optimizer(Method::full_adamw, config);
+  attach_to(*optimizer, gpt);
   examples::ProgressBar bar(options.pretraining_steps);
   bar.set_label("pretraining");
   const auto checkpoint = options.run_checkpoint();
   examples::RunRecorder recorder(examples::pretraining_key(recipe), options.pretraining_steps,
                                  options.pretraining_steps, bar, &checkpoint);
-  const std::int64_t done = recorder.start(optimizer);
+  const std::int64_t done = recorder.start(*optimizer);
   for (std::int64_t step = 0; step < options.pretraining_steps; ++step) {
     const bool plain_only = step < options.pretraining_steps * 35 / 100;
     std::vector<LabelledTokens> texts;
@@ -99,7 +100,7 @@ void pretrain(Gpt& gpt, const NumberPairs& pairs, const std::string& recipe,
     if (step < done) continue;  // with the engine where it was
     const auto batch = examples::nn::make_batch(texts);
     const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
-    recorder.update(optimizer);
+    recorder.update(*optimizer);
     recorder.after_step(loss);
   }
 }

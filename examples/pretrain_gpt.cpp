@@ -22,6 +22,7 @@
 #include "nn/gpt_text.hpp"
 #include "nn/model_file.hpp"
 #include "nn/training.hpp"
+#include "support/method_optimizer.hpp"
 #include "support/program.hpp"
 #include "support/progress_bar.hpp"
 #include "support/run_options.hpp"
@@ -120,8 +121,8 @@ void pretrain(const Options& options) {
   config.group.max_grad_norm = 1.0;
   config.schedule = lorapro::LrSchedule::linear(options.steps / 20, options.steps);
   config.threads = options.threads;
-  lorapro::Optimizer<float, lorapro::AdamWRule> optimizer(config);
-  const Index parameters = attach_to(optimizer, gpt);
+  const auto optimizer = examples::make_optimizer(examples::Method::full_adamw, config);
+  const Index parameters = attach_to(*optimizer, gpt);
 
   fmt::print("{}; {} parameters\n", recipe, parameters);
   std::fflush(stdout);
@@ -129,7 +130,7 @@ void pretrain(const Options& options) {
   examples::ProgressBar bar(options.steps);
   bar.set_label("pretraining");
   examples::RunRecorder recorder(key, options.steps, options.steps, bar, &checkpoint);
-  const std::int64_t first = recorder.start(optimizer);
+  const std::int64_t first = recorder.start(*optimizer);
   using Clock = std::chrono::steady_clock;
   Clock::duration in_steps{};
   for (std::int64_t step = first; step < options.steps; ++step) {
@@ -137,7 +138,7 @@ void pretrain(const Options& options) {
     const auto batch = examples::random_windows(corpus.training, options.batch_size,
                                                 options.model.context, options.seed, step);
     const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
-    recorder.update(optimizer);
+    recorder.update(*optimizer);
     if (recorder.skipped() > 0) {
       throw std::runtime_error("the training has diverged: take a lower learning rate");
     }

@@ -3,15 +3,17 @@
 # SPDX-License-Identifier: MIT
 
 # Installs what is missing, builds and tests. The last lines are ctest's count of all tests.
-#   ./tests/run.sh         the core tests, with g++
-#   ./tests/run.sh --all   also clang++, the sanitizers, AArch64 in qemu, fuzzers, packaging,
-#                          documentation, examples, benchmarks
+#   ./tests/run.sh              the core tests, with g++
+#   ./tests/run.sh --all        also the sanitizers with clang++, AArch64 in qemu, fuzzers, packaging,
+#                               documentation, examples, benchmarks
+#   ./tests/run.sh --platforms  other compilers, language versions and systems (tests/platforms.sh)
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 
 case ${1-} in
   "") all=false ;;
   --all) all=true ;;
-  *) fail "usage: tests/run.sh [--all]" ;;
+  --platforms) exec "$root/tests/platforms.sh" "${@:2}" ;;
+  *) fail "usage: tests/run.sh [--all | --platforms]" ;;
 esac
 
 # The packages of the cross compiler exist on some architectures only.
@@ -26,8 +28,10 @@ fi
 
 require_build_tools
 require "Catch2" "file:/usr/*/catch2/catch*.hpp" catch2
-require_examples
+require_json
 if $all; then
+  require_ccache
+  require_examples
   require_data
   require "clang++" command:clang++ clang
   require "clang's OpenMP" "file:/usr/lib/llvm-*/lib/libomp.so" libomp-dev
@@ -53,23 +57,29 @@ run_ctest() {
 }
 
 if ! $all; then
-  build dev core_tests
+  build dev -DLORAPRO_BUILD_EXAMPLES=OFF -DLORAPRO_TORCH=OFF -DLORAPRO_TEST_MPI=OFF core_tests
   run_ctest --test-dir "$root/build/dev" --label-regex '^core$'
 fi
 
-# Each preset tests an instruction set of its own: dev the baseline (SSE2 on x86-64), clang this
-# machine's, asan AVX2 where the machine has it, aarch64 NEON.
-presets=(dev clang asan fuzz bench)
+# Each preset tests an instruction set of its own: dev the baseline (SSE2 on x86-64), asan AVX-512 or
+# AVX2 where the machine has it, native all that the machine has, aarch64 NEON.
+presets=(dev asan native fuzz bench)
 if $cross; then presets+=(aarch64); fi
-avx2=()
-if grep -qsw avx2 /proc/cpuinfo && grep -qsw fma /proc/cpuinfo; then
-  avx2=(-DLORAPRO_MARCH=x86-64-v3)
+cpu_has() {
+  local flag
+  for flag in "$@"; do grep -qsw "$flag" /proc/cpuinfo || return 1; done
+}
+march=()
+if cpu_has avx512f avx512bw avx512cd avx512dq avx512vl; then
+  march=(-DLORAPRO_MARCH=x86-64-v4)
+elif cpu_has avx2 fma; then
+  march=(-DLORAPRO_MARCH=x86-64-v3)
 fi
 
 # One ctest run over the tests of all build trees, so that its last lines count every test.
 mkdir -p "$root/build/all"
 for preset in "${presets[@]}"; do
-  if [ "$preset" = asan ]; then build asan "${avx2[@]}"; else build "$preset"; fi
+  if [ "$preset" = asan ]; then build asan "${march[@]}"; else build "$preset"; fi
   printf 'subdirs("%s")\n' "$root/build/$preset"
 done >"$root/build/all/CTestTestfile.cmake"
 run_ctest --test-dir "$root/build/all"

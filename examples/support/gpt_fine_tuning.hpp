@@ -111,16 +111,17 @@ inline std::int64_t steps_per_run(const GptOptions& options) {
 
 namespace detail {
 
-template <typename Rule>
-Run fine_tune_by(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& options,
-                 const RunRequest& request, ProgressBar& bar) {
+inline Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& options,
+                     const RunRequest& request, ProgressBar& bar) {
   RandomEngine engine(request.key.seed);
   auto chosen = permutation(static_cast<Eigen::Index>(task.training.size()), engine);
   chosen.resize(static_cast<std::size_t>(options.train_size));
 
   const std::int64_t steps = steps_per_run(options);
-  lorapro::Optimizer<float, Rule> optimizer(
+  const auto made = make_optimizer(
+      request.method,
       options.optimizer_config(request.method, request.key.learning_rate, steps));
+  MethodOptimizer& optimizer = *made;
   const std::int64_t last_epoch = steps / options.epochs;
   RunRecorder recorder(request.key, steps, last_epoch, bar, request.checkpoint);
   Run& run = recorder.run();
@@ -164,9 +165,7 @@ inline Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOpt
       return options.lora_config(request.method, request.key.seed, layer);
     });
   }
-  const Run run = with_rule(request.method, [&](auto tag) {
-    return detail::fine_tune_by<typename decltype(tag)::type>(gpt, task, options, request, bar);
-  });
+  const Run run = detail::fine_tune(gpt, task, options, request, bar);
   if (request.key.seed == 0 && !options.validation) {
     for (const auto& line : task.samples(gpt)) bar.print(printable(line));
   }

@@ -1,7 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <lorapro/lorapro.hpp>
 #include <array>
 #include <optional>
 #include <stdexcept>
@@ -74,39 +73,5 @@ inline std::string method_names() {
 
 /// Whether the gradients of A and B are adjusted.
 inline bool is_lora_pro(Method method) { return info(method).name.substr(0, 9) == "lora_pro_"; }
-
-/// Hands a type to a generic lambda.
-template <typename Rule>
-struct RuleTag {
-  using type = Rule;
-};
-
-/// Returns function(RuleTag<Rule>{}) for the update rule of `method`.
-template <typename Function>
-auto with_rule(Method method, Function&& function) {
-  switch (method) {
-    case Method::lora_adamw:
-    case Method::rslora_adamw:
-    case Method::loraplus_adamw:
-    case Method::full_adamw:
-      return function(RuleTag<lorapro::AdamWRule>{});
-    case Method::lora_sgd:
-      return function(RuleTag<lorapro::SgdRule>{});
-    case Method::lora_pro_sgd:
-      return function(RuleTag<lorapro::LoraPro<lorapro::NoMoments>>{});
-    case Method::lora_pro_efficient:
-      return function(RuleTag<lorapro::LoraPro<lorapro::AdapterMoments>>{});
-    case Method::lora_pro_full:
-      return function(RuleTag<lorapro::LoraPro<lorapro::FullMoments<float>>>{});
-    case Method::lora_pro_factored:
-      return function(RuleTag<lorapro::LoraPro<lorapro::FactoredMoments>>{});
-    case Method::lora_pro_spectral:
-      return function(RuleTag<lorapro::LoraPro<lorapro::SpectralMoments>>{});
-    case Method::lora_muon:
-    case Method::full_muon:
-      return function(RuleTag<lorapro::MuonRule>{});
-  }
-  throw std::logic_error("a method is missing in with_rule");
-}
 
 }  // namespace examples

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "method_optimizer.hpp"
 #include "run.hpp"
 
 namespace examples {
@@ -34,11 +35,10 @@ class RunCheckpoint {
   }
 
   /// Writes the optimizer with all that is attached, and what else the caller keeps.
-  template <typename Optimizer>
-  void save(const RunKey& key, const nlohmann::json& progress, Optimizer& optimizer) const {
+  void save(const RunKey& key, const nlohmann::json& progress, MethodOptimizer& optimizer) const {
     if (path().has_parent_path()) std::filesystem::create_directories(path().parent_path());
     lorapro::io::CheckpointWriter checkpoint;
-    checkpoint.add("optimizer", optimizer);
+    optimizer.add_to(checkpoint, "optimizer");
     checkpoint.set("key", to_json(key).dump());
     checkpoint.set("progress", progress.dump());
     checkpoint.write(path());
@@ -46,13 +46,12 @@ class RunCheckpoint {
 
   /// Restores the optimizer and what is attached to it. \return what else was kept; nothing, if the
   /// file has no training of this key to go on with.
-  template <typename Optimizer>
-  std::optional<nlohmann::json> load(const RunKey& key, Optimizer& optimizer) const {
+  std::optional<nlohmann::json> load(const RunKey& key, MethodOptimizer& optimizer) const {
     const auto saved = this->key();
     if (!saved || !(*saved == key)) return std::nullopt;
     const lorapro::io::CheckpointReader checkpoint(path());
     auto progress = json_value(checkpoint, "progress");
-    checkpoint.load("optimizer", optimizer);
+    optimizer.load(checkpoint, "optimizer");
     return progress;
   }
 

@@ -35,8 +35,7 @@ class RunRecorder {
 
   /// Takes the run up where its checkpoint has it. To be called before the first step, when all is
   /// attached. \return how many steps are done: these are to be left out.
-  template <typename Optimizer>
-  std::int64_t start(Optimizer& optimizer) {
+  std::int64_t start(MethodOptimizer& optimizer) {
     if (checkpoint_ == nullptr) return 0;
     save_ = [this, &optimizer] { checkpoint_->save(run_.key, progress(), optimizer); };
     const std::optional<nlohmann::json> saved = checkpoint_->load(run_.key, optimizer);
@@ -174,8 +173,8 @@ class RunRecorder {
 
 /// Starts or takes up a fine-tuning of `model` by what `options` say besides the optimizer's part.
 /// To be called when all is attached. \return how many steps are done: these are to be left out.
-template <typename Model, typename Optimizer>
-std::int64_t start_run(RunRecorder& recorder, Optimizer& optimizer, Model& model,
+template <typename Model>
+std::int64_t start_run(RunRecorder& recorder, MethodOptimizer& optimizer, Model& model,
                        const RunOptions& options, Method method) {
   const std::int64_t done = recorder.start(optimizer);
   if (options.measure_steps) recorder.watch(step_measurements(model, options, method));
@@ -191,11 +190,7 @@ std::int64_t start_run(RunRecorder& recorder, Optimizer& optimizer, Model& model
       recorder.before_each_step([&optimizer, &options, method](double part) {
         lorapro::OptimizerConfig config = optimizer.config();
         config.damping = options.damping(method, part);
-        std::vector<lorapro::GroupConfig> groups;
-        for (lorapro::Index i = 0; i < optimizer.group_count(); ++i) {
-          groups.push_back(optimizer.group({i}));
-        }
-        optimizer.set_config(config, groups);
+        optimizer.set_config(config, optimizer.groups());
       });
     }
   }

@@ -54,9 +54,9 @@ TEST_CASE("full fine-tuning trains the chosen weights, and no biases or norms",
 TEST_CASE("a head is trained at its own rate by every method", "[example_support]") {
   for (const Method method : {Method::full_adamw, Method::lora_sgd}) {
     Vit vit(kConfig);
-    lorapro::Optimizer<float, lorapro::AdamWRule> optimizer;
-    CHECK(examples::attach_head(optimizer, vit.head(), method) == 3 * 8 + 3);
-    CHECK(optimizer.lr({1}) ==
+    const auto optimizer = examples::make_optimizer(method, {});
+    CHECK(examples::attach_head(*optimizer, vit.head(), method) == 3 * 8 + 3);
+    CHECK(optimizer->groups().at(1).lr ==
           (method == Method::lora_sgd ? examples::kHeadRateSgd : examples::kHeadRateAdamW));
   }
 }

@@ -9,11 +9,8 @@
 
 namespace {
 
-TEST_CASE("Python says what it can parse", "[python_parser]") {
-  if (std::system("python3 -c '' 2> /dev/null") != 0) {
-    WARN("skipped: there is no python3");
-    return;
-  }
+TEST_CASE("Python says what it can parse", "[python_parser][may_skip]") {
+  if (std::system("python3 -c '' 2> /dev/null") != 0) skip_test("there is no python3");
   const ScratchFolder folder;
   const auto parsed = examples::parsed_by_python(
       {"def f(x):\n    return x + 1\n", "def f(x:\n", "x = 'it''s'\n", "\x80\xff\n", ""},

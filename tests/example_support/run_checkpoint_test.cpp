@@ -17,12 +17,14 @@ const examples::RunKey kKey{"method", 0.1, 7, {{"rank", 3}}};
 /// A training of four numbers towards 1, with a curve of a metric.
 struct Training {
   std::vector<float> value = std::vector<float>(4), grad = std::vector<float>(4);
-  lorapro::Optimizer<float, lorapro::AdamWRule> optimizer;
+  std::unique_ptr<examples::MethodOptimizer> made =
+      examples::make_optimizer(examples::Method::full_adamw, {});
+  examples::MethodOptimizer& optimizer = *made;
   examples::ProgressBar bar{10};
   examples::RunRecorder recorder;
 
   explicit Training(const RunCheckpoint* checkpoint) : recorder(kKey, 10, 5, bar, checkpoint) {
-    optimizer.attach(lorapro::DenseView<float>{value.data(), grad.data(), 4});
+    optimizer.attach(lorapro::DenseView<float>{value.data(), grad.data(), 4}, {}, "values");
     recorder.run().trainable_parameters = 4;
   }
 

@@ -93,9 +93,9 @@ TEST_CASE("a damping falls to that of the last step", "[run_recorder]") {
   options.dampings[kMethod] = 0.3;
   CHECK(options.damping(kMethod, 0.5) == 0.3);
   options.final_damping = 0.1;
-  lorapro::Optimizer<float, lorapro::LoraPro<lorapro::SpectralMoments>> optimizer(
-      options.optimizer_config(kMethod, 1e-3, 3));
-  const auto faster = optimizer.add_group({2e-3});
+  const auto made = examples::make_optimizer(kMethod, options.optimizer_config(kMethod, 1e-3, 3));
+  examples::MethodOptimizer& optimizer = *made;
+  optimizer.add_group({2e-3});
   NoModel model;
   examples::ProgressBar bar(3);
   examples::RunRecorder recorder({"method", 1e-3, 7, {}}, 3, 1, bar);
@@ -105,8 +105,8 @@ TEST_CASE("a damping falls to that of the last step", "[run_recorder]") {
     recorder.after_step(1);
     CHECK(optimizer.config().damping == Approx(expected));
   }
-  CHECK(optimizer.lr() == 1e-3);
-  CHECK(optimizer.lr(faster) == 2e-3);
+  CHECK(optimizer.groups().at(0).lr == 1e-3);
+  CHECK(optimizer.groups().at(1).lr == 2e-3);
 }
 
 TEST_CASE("a loss that has diverged is not a number", "[run_recorder]") {

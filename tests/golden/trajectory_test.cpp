@@ -9,6 +9,7 @@
 #include <set>
 
 #include "support/catch.hpp"
+#include "support/golden.hpp"
 
 namespace {
 
@@ -19,7 +20,7 @@ using Matrix = lorapro::RowMatrix<double>;
 
 std::vector<std::string> cases() {
   std::set<std::string> sorted;
-  for (const auto& entry : std::filesystem::directory_iterator(LORAPRO_GOLDEN_DIR))
+  for (const auto& entry : std::filesystem::directory_iterator(golden_folder()))
     if (entry.path().extension() == ".safetensors") sorted.insert(entry.path().string());
   return {sorted.begin(), sorted.end()};
 }

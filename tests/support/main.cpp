@@ -1,8 +1,83 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 
-// Catch's own main, compiled once for all tests.
+// The main function of all tests, compiled once: Catch's own, and
+//   test_linalg --write-ctest FILE PREFIX LABEL -- COMMAND...
+// writes what CTest reads: a test PREFIX<folder>/<file>/<test case> for each test case that is not
+// hidden, run by COMMAND. One with the tag [may_skip] is skipped if it prints "skipped: ".
 #define CATCH_CONFIG_RUNNER
 #include "support/catch.hpp"
 
-int main(int argc, char* argv[]) { return Catch::Session().run(argc, argv); }
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace {
+
+/// "linalg/gram" for ".../tests/linalg/gram_test.cpp".
+std::string file_name(std::string path) {
+  std::replace(path.begin(), path.end(), '\\', '/');
+  const auto file = path.rfind('/');
+  const auto folder = path.rfind('/', file - 1);
+  if (file == std::string::npos || folder == std::string::npos) return path;
+  std::string name = path.substr(folder + 1);
+  const std::string ending = "_test.cpp";
+  if (name.size() > ending.size() &&
+      name.compare(name.size() - ending.size(), ending.size(), ending) == 0) {
+    name.erase(name.size() - ending.size());
+  }
+  return name;
+}
+
+/// What Catch's parser of test names takes for itself, with a backslash before it.
+std::string escaped(const std::string& name) {
+  std::string text;
+  for (const char c : name) {
+    if (std::strchr(",[]", c) != nullptr) text += '\\';
+    text += c;
+  }
+  return text;
+}
+
+std::string quoted(const std::string& text) { return "[==[" + text + "]==]"; }
+
+int write_ctest(const Catch::IConfig& config, int argc, char* argv[]) {
+  if (argc < 7 || std::strcmp(argv[5], "--") != 0) {
+    std::cerr << "usage: --write-ctest FILE PREFIX LABEL -- COMMAND...\n";
+    return 1;
+  }
+  std::string command;
+  for (int i = 6; i < argc; ++i) command += ' ' + quoted(argv[i]);
+  std::ofstream file(argv[2]);
+  int count = 0;
+  for (const auto& test : Catch::getAllTestCasesSorted(config)) {
+#if CATCH_VERSION_MAJOR >= 3
+    const auto& info = test.getTestCaseInfo();
+#else
+    const auto& info = test;
+#endif
+    if (info.isHidden()) continue;
+    ++count;
+    const std::string name(info.name.begin(), info.name.end());
+    const std::string title = quoted(argv[3] + file_name(info.lineInfo.file) + '/' + name);
+    file << "add_test(" << title << command << ' ' << quoted(escaped(name)) << ")\n"
+         << "set_tests_properties(" << title << " PROPERTIES LABELS " << argv[4] << " TIMEOUT 300";
+    if (info.tagsAsString().find("[may_skip]") != std::string::npos)
+      file << " SKIP_REGULAR_EXPRESSION [==[skipped: ]==]";
+    file << ")\n";
+  }
+  file.close();
+  return count > 0 && file ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char* argv[]) {
+  Catch::Session session;
+  if (argc > 1 && std::strcmp(argv[1], "--write-ctest") == 0)
+    return write_ctest(session.config(), argc, argv);
+  return session.run(argc, argv);
+}

@@ -9,12 +9,20 @@
 #include <cstdio>
 #include <string>
 
-/// A terminal whose screen is a string.
+#include "support/catch.hpp"
+
+/// A terminal whose screen is a string. A test that makes one has the tag [may_skip].
 class PseudoTerminal {
  public:
   PseudoTerminal() : screen_(posix_openpt(O_RDWR | O_NOCTTY)) {
-    if (screen_ < 0 || grantpt(screen_) != 0 || unlockpt(screen_) != 0) return;
-    stream_ = std::fopen(ptsname(screen_), "w");
+    if (screen_ >= 0 && grantpt(screen_) == 0 && unlockpt(screen_) == 0) {
+      const char* const name = ptsname(screen_);
+      if (name != nullptr) stream_ = std::fopen(name, "w");
+    }
+    if (stream_ == nullptr) {
+      if (screen_ >= 0) close(screen_);
+      skip_test("this system has no pseudo-terminal to give");
+    }
     termios options = {};
     tcgetattr(screen_, &options);
     options.c_oflag &= ~static_cast<tcflag_t>(OPOST);  // no \r before \n
@@ -22,13 +30,12 @@ class PseudoTerminal {
     fcntl(screen_, F_SETFL, O_NONBLOCK);
   }
   ~PseudoTerminal() {
-    if (stream_ != nullptr) std::fclose(stream_);
-    if (screen_ >= 0) close(screen_);
+    std::fclose(stream_);
+    close(screen_);
   }
   PseudoTerminal(const PseudoTerminal&) = delete;
   PseudoTerminal& operator=(const PseudoTerminal&) = delete;
 
-  /// Null if the system has no terminals to give.
   std::FILE* stream() const { return stream_; }
 
   /// What has been written since the last call.

@@ -1,0 +1,59 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <lorapro/optim/optimizer.hpp>
+#include <memory>
+
+#include "method_optimizer.hpp"
+
+namespace examples {
+
+/// The only place of the programs that compiles the optimizer of a rule.
+template <typename Rule>
+class MethodOptimizerOfRule final : public MethodOptimizer {
+ public:
+  explicit MethodOptimizerOfRule(const lorapro::OptimizerConfig& config) : optimizer_(config) {}
+
+  lorapro::GroupId add_group(const lorapro::GroupConfig& group) override {
+    return optimizer_.add_group(group);
+  }
+  void attach(Adapter& adapter, lorapro::GroupId group, const std::string& name) override {
+    optimizer_.attach(adapter, group, name);
+  }
+  void attach(const Dense& view, lorapro::GroupId group, const std::string& name) override {
+    optimizer_.attach(view, group, name);
+  }
+  lorapro::StepReport step() override { return optimizer_.step(); }
+  void zero_grad() override { optimizer_.zero_grad(); }
+  void reset_pairs() override { optimizer_.reset_pairs(); }
+  const lorapro::OptimizerConfig& config() const override { return optimizer_.config(); }
+  std::vector<lorapro::GroupConfig> groups() const override {
+    std::vector<lorapro::GroupConfig> all;
+    for (lorapro::Index i = 0; i < optimizer_.group_count(); ++i) {
+      all.push_back(optimizer_.group({i}));
+    }
+    return all;
+  }
+  void set_config(const lorapro::OptimizerConfig& config,
+                  const std::vector<lorapro::GroupConfig>& groups) override {
+    optimizer_.set_config(config, groups);
+  }
+  std::int64_t step_count() const override { return optimizer_.step_count(); }
+  std::size_t state_bytes() override { return optimizer_.state_bytes(); }
+  void add_to(lorapro::io::CheckpointWriter& checkpoint, const std::string& name) override {
+    checkpoint.add(name, optimizer_);
+  }
+  void load(const lorapro::io::CheckpointReader& checkpoint, const std::string& name) override {
+    checkpoint.load(name, optimizer_);
+  }
+
+ private:
+  lorapro::Optimizer<float, Rule> optimizer_;
+};
+
+template <typename Rule>
+std::unique_ptr<MethodOptimizer> optimizer_of_rule(const lorapro::OptimizerConfig& config) {
+  return std::make_unique<MethodOptimizerOfRule<Rule>>(config);
+}
+
+}  // namespace examples
