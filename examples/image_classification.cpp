@@ -238,8 +238,7 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
   const std::int64_t steps = steps_per_epoch * options.epochs;
 
   const auto made = examples::make_optimizer(
-      request.method,
-      options.optimizer_config(request.method, request.key.learning_rate, steps));
+      request.method, options.optimizer_config(request.method, request.key.learning_rate, steps));
   examples::MethodOptimizer& optimizer = *made;
   examples::RunRecorder recorder(request.key, steps, steps_per_epoch, bar, request.checkpoint);
   examples::Run& run = recorder.run();

@@ -44,78 +44,24 @@ struct Run {
 namespace detail {
 
 /// JSON has no NaN: nlohmann::json writes null for the loss of a run that diverged.
-inline double number_or_nan(const nlohmann::json& json) {
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-}
+double number_or_nan(const nlohmann::json& json);
 
-inline Curve curve_from_json(const nlohmann::json& json) {
-  Curve curve;
-  for (const auto& point : json) {
-    curve.emplace_back(point.at(0).get<std::int64_t>(), number_or_nan(point.at(1)));
-  }
-  return curve;
-}
+Curve curve_from_json(const nlohmann::json& json);
 
 }  // namespace detail
 
 /// Of the training of the base that a program makes in its first run.
-inline RunKey pretraining_key(const std::string& recipe) {
-  return {"pretraining", 0, 0, {{"recipe", recipe}}};
-}
+RunKey pretraining_key(const std::string& recipe);
 
-inline nlohmann::json to_json(const RunKey& key) {
-  return {{"method", key.method},
-          {"learning_rate", key.learning_rate},
-          {"seed", key.seed},
-          {"options", key.options}};
-}
+nlohmann::json to_json(const RunKey& key);
 
 /// \throws nlohmann::json::exception if `json` lacks something.
-inline RunKey key_from_json(const nlohmann::json& json) {
-  return {json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
-}
+RunKey key_from_json(const nlohmann::json& json);
 
 /// `metric` names the curve of the metric: "accuracy" gives "accuracy_curve".
-inline nlohmann::ordered_json to_json(const Run& run, const std::string& metric) {
-  return {{"method", run.key.method},
-          {"learning_rate", run.key.learning_rate},
-          {"seed", run.key.seed},
-          {"value", run.value},
-          {"further_metrics", run.further_metrics},
-          {"final_loss", run.final_loss},
-          {"trainable_parameters", run.trainable_parameters},
-          {"optimizer_state_bytes", run.optimizer_state_bytes},
-          {"optimizer_ms_per_step", run.optimizer_ms_per_step},
-          {"seconds", run.seconds},
-          {"options", run.key.options},
-          {"curve", run.loss_curve},
-          {metric + "_curve", run.metric_curve},
-          {"step_curves", run.step_curves}};
-}
+nlohmann::ordered_json to_json(const Run& run, const std::string& metric);
 
 /// \throws nlohmann::json::exception if `json` is not what to_json writes.
-inline Run run_from_json(const nlohmann::json& json, const std::string& metric) {
-  Run run;
-  run.key = key_from_json(json);
-  run.value = detail::number_or_nan(json.at("value"));
-  if (json.contains("further_metrics")) {
-    for (const auto& [name, value] : json.at("further_metrics").items()) {
-      run.further_metrics[name] = detail::number_or_nan(value);
-    }
-  }
-  run.final_loss = detail::number_or_nan(json.at("final_loss"));
-  run.trainable_parameters = json.at("trainable_parameters");
-  run.optimizer_state_bytes = json.at("optimizer_state_bytes");
-  run.optimizer_ms_per_step = json.at("optimizer_ms_per_step");
-  run.seconds = json.at("seconds");
-  run.loss_curve = detail::curve_from_json(json.at("curve"));
-  run.metric_curve = detail::curve_from_json(json.at(metric + "_curve"));
-  if (json.contains("step_curves")) {
-    for (const auto& [name, curve] : json.at("step_curves").items()) {
-      run.step_curves[name] = detail::curve_from_json(curve);
-    }
-  }
-  return run;
-}
+Run run_from_json(const nlohmann::json& json, const std::string& metric);
 
 }  // namespace examples

@@ -29,31 +29,14 @@ class RunCheckpoint {
 
   /// The key of the training in the file; nothing if none is to be taken up.
   /// \throws lorapro::Error (a file that is no such checkpoint).
-  std::optional<RunKey> key() const {
-    if (!options_.resume || !std::filesystem::exists(path())) return std::nullopt;
-    return key_from_json(json_value(lorapro::io::CheckpointReader(path()), "key"));
-  }
+  std::optional<RunKey> key() const;
 
   /// Writes the optimizer with all that is attached, and what else the caller keeps.
-  void save(const RunKey& key, const nlohmann::json& progress, MethodOptimizer& optimizer) const {
-    if (path().has_parent_path()) std::filesystem::create_directories(path().parent_path());
-    lorapro::io::CheckpointWriter checkpoint;
-    optimizer.add_to(checkpoint, "optimizer");
-    checkpoint.set("key", to_json(key).dump());
-    checkpoint.set("progress", progress.dump());
-    checkpoint.write(path());
-  }
+  void save(const RunKey& key, const nlohmann::json& progress, MethodOptimizer& optimizer) const;
 
   /// Restores the optimizer and what is attached to it. \return what else was kept; nothing, if the
   /// file has no training of this key to go on with.
-  std::optional<nlohmann::json> load(const RunKey& key, MethodOptimizer& optimizer) const {
-    const auto saved = this->key();
-    if (!saved || !(*saved == key)) return std::nullopt;
-    const lorapro::io::CheckpointReader checkpoint(path());
-    auto progress = json_value(checkpoint, "progress");
-    optimizer.load(checkpoint, "optimizer");
-    return progress;
-  }
+  std::optional<nlohmann::json> load(const RunKey& key, MethodOptimizer& optimizer) const;
 
   /// The training is done and recorded elsewhere.
   void remove() const {
@@ -63,13 +46,7 @@ class RunCheckpoint {
 
  private:
   nlohmann::json json_value(const lorapro::io::CheckpointReader& checkpoint,
-                            const char* name) const {
-    auto json = nlohmann::json::parse(checkpoint.value(name), nullptr, false);
-    if (!json.is_object()) {
-      throw lorapro::FormatError(path().string() + ": " + name + ": expected a JSON object");
-    }
-    return json;
-  }
+                            const char* name) const;
 
   CheckpointOptions options_;
 };

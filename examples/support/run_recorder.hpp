@@ -35,22 +35,7 @@ class RunRecorder {
 
   /// Takes the run up where its checkpoint has it. To be called before the first step, when all is
   /// attached. \return how many steps are done: these are to be left out.
-  std::int64_t start(MethodOptimizer& optimizer) {
-    if (checkpoint_ == nullptr) return 0;
-    save_ = [this, &optimizer] { checkpoint_->save(run_.key, progress(), optimizer); };
-    const std::optional<nlohmann::json> saved = checkpoint_->load(run_.key, optimizer);
-    if (!saved) return 0;
-    run_ = run_from_json(saved->at("run"), "metric");
-    step_ = saved->at("step");
-    skipped_ = saved->at("skipped");
-    loss_since_point_ = detail::number_or_nan(saved->at("loss_since_point"));
-    in_optimizer_ = Clock::duration(saved->at("in_optimizer").get<Clock::rep>());
-    start_ -= Clock::duration(saved->at("elapsed").get<Clock::rep>());
-    started_at_ = step_;
-    bar_.skip(step_);
-    bar_.print(fmt::format("goes on after step {} ({})", step_, checkpoint_->path().string()));
-    return step_;
-  }
+  std::int64_t start(MethodOptimizer& optimizer);
 
   /// Has the adapters of these layers start from the first batch. To be called before it.
   void align(const std::vector<GradientAlignedInit::Layer*>& layers) { init_.emplace(layers); }
@@ -98,43 +83,13 @@ class RunRecorder {
   }
 
   /// The training loss of the step that was just done. \return its number, from 1.
-  std::int64_t after_step(double loss) {
-    ++step_;
-    bar_.advance(loss);
-    // The loss of single batches is noisy: a point of the curve is the mean over some of them.
-    const std::int64_t steps_per_point = std::max<std::int64_t>(steps_ / 32, 1);
-    loss_since_point_ += loss;
-    if (step_ % steps_per_point == 0) {
-      run_.loss_curve.emplace_back(step_, loss_since_point_ / static_cast<double>(steps_per_point));
-      loss_since_point_ = 0.0;
-    }
-    if (step_ > steps_ - steps_per_epoch_) {
-      run_.final_loss += loss / static_cast<double>(steps_per_epoch_);
-    }
-    if (measurements_ && measured()) measurements_->watch();
-    if (refresh_every_ > 0 && step_ % refresh_every_ == 0 && step_ < steps_) {
-      init_.emplace(refreshed_);
-    }
-    return step_;
-  }
+  std::int64_t after_step(double loss);
 
   /// Updates that were left out because their gradients were not finite.
   std::int64_t skipped() const { return skipped_; }
 
   /// To be called last, once the metric is measured.
-  Run finish() {
-    if (skipped_ > 0) {
-      bar_.print(fmt::format("{} updates skipped: their gradients were not finite", skipped_));
-    }
-    // All that results.json can hold of a loss that has diverged.
-    if (!std::isfinite(run_.final_loss)) {
-      run_.final_loss = std::numeric_limits<double>::quiet_NaN();
-    }
-    run_.optimizer_ms_per_step = std::chrono::duration<double, std::milli>(in_optimizer_).count() /
-                                 static_cast<double>(steps_);
-    run_.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    return std::move(run_);
-  }
+  Run finish();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -142,14 +97,7 @@ class RunRecorder {
   /// Whether the step under way is one of the about eight that are measured.
   bool measured() const { return step_ % std::max<std::int64_t>(steps_ / 8, 1) == 0; }
 
-  nlohmann::json progress() const {
-    return {{"run", to_json(run_, "metric")},
-            {"step", step_},
-            {"skipped", skipped_},
-            {"loss_since_point", loss_since_point_},
-            {"in_optimizer", in_optimizer_.count()},
-            {"elapsed", (Clock::now() - start_).count()}};
-  }
+  nlohmann::json progress() const;
 
   Run run_;
   std::int64_t steps_;
