@@ -108,10 +108,39 @@ TEST_CASE("targets by a pattern", "[peft_config]") {
   CHECK(parsed(R"({"peft_type": "LORA", "target_modules": "all-linear"})").targets("x.y"));
 }
 
+TEST_CASE("target_modules is read and kept whatever pattern it is", "[peft_config]") {
+  // What Python's re accepts, beyond ModulePattern or not, and what it does not.
+  for (const std::string pattern :
+       {R"(^(?!.*(?:visual|lm_head)).*(?:q_proj|gate_proj).*)", R"(model\\.h\\.\\d{1,2}\\.q)",
+        R"((?i)MODEL.*)", R"((?P<part>q|k)_proj)", R"((a)\\1)", R"(\\bq_proj\\b)",
+        R"([[:alpha:]]+)", R"(a*+)", R"(()", R"(q_proj)", R"(caf\u00e9.*)"}) {
+    const std::string text =
+        config_with("[\n    \"q_proj\",\n    \"v_proj\"\n  ]", "\"" + pattern + "\"");
+    CAPTURE(text);
+    CHECK(parsed(text).text() == text);
+  }
+  const PeftConfig unknown = parsed(R"-({"peft_type": "LORA", "target_modules": "(?!a).*q"})-");
+  CHECK(unknown.target_pattern == "(?!a).*q");
+  CHECK(unknown.targets("a.q"));  // as far as is known
+  CHECK(parsed(R"({"peft_type": "LORA", "target_modules": "All-linear"})").targets("x.y"));
+}
+
+TEST_CASE("modules_to_save names what ends in a name, and all that lies in it", "[peft_config]") {
+  const PeftConfig config =
+      parsed(R"({"peft_type": "LORA", "modules_to_save": ["classifier", "model.norm"]})");
+  for (const char* const path : {"classifier", "model.classifier", "classifier.dense",
+                                 "classifier.out.proj", "pre_classifier", "a.model.norm"})
+    CHECK(config.saves(path));
+  for (const char* const path : {"classifiers", "classifier2.dense", "norm", "class", ""})
+    CHECK_FALSE(config.saves(path));
+  CHECK(parsed(R"({"peft_type": "LORA", "modules_to_save": ["ab"]})").saves("abc.ab"));
+}
+
 TEST_CASE("initialisations that leave another W0", "[peft_config]") {
   for (const std::string name : {"pissa", "pissa_niter_4", "olora", "corda", "lora_ga", "loftq"})
     CHECK(parsed(config_with("weights\": true", "weights\": \"" + name + "\"")).changes_base());
-  for (const std::string name : {"gaussian", "eva", "orthogonal"})
+  CHECK(parsed(config_with("weights\": true", "weights\": \"OLoRA\"")).changes_base());
+  for (const std::string name : {"gaussian", "eva", "orthogonal", "mica", "EVA"})
     CHECK_FALSE(
         parsed(config_with("weights\": true", "weights\": \"" + name + "\"")).changes_base());
 }
@@ -143,6 +172,12 @@ TEST_CASE("the rules of a config, broken one at a time", "[peft_config]") {
   refused("\"q_proj\",", "7,", "target_modules: expected a list of names, got 7");
   refused("\"q_proj\",", "\"\",", "target_modules: expected a list of names");
   refused("modules_to_save\": null", "modules_to_save\": {}", "modules_to_save: expected a list");
+  refused("exclude_modules\": null", "exclude_modules\": 1", "exclude_modules: expected a pattern");
+  refused("exclude_modules\": null", "exclude_modules\": [1]",
+          "exclude_modules: expected a pattern");
+  refused("to_transform\": null", "to_transform\": \"1\"", "layers_to_transform: expected a whole");
+  refused("to_transform\": null", "to_transform\": [1.5]", "layers_to_transform: expected a whole");
+  refused("layers_pattern\": null", "layers_pattern\": {}", "layers_pattern: expected a name");
   refused("\"r\": 2", "\"r\": 2, \"r\": 3", "key \"r\": expected one entry, got two");
 }
 
@@ -157,9 +192,9 @@ TEST_CASE("what is not supported is refused by name, never ignored", "[peft_conf
                                                         {"megatron_config", "{\"x\": 1}"},
                                                         {"trainable_token_indices", "[1]"},
                                                         {"arrow_config", "{\"x\": 1}"},
-                                                        {"velora", "{\"x\": 1}"},
-                                                        {"monteclora", "{\"x\": 1}"},
-                                                        {"kasa", "{\"x\": 1}"},
+                                                        {"velora_config", "{\"x\": 1}"},
+                                                        {"monteclora_config", "{\"x\": 1}"},
+                                                        {"kasa_config", "{\"x\": 1}"},
                                                         {"alora_invocation_tokens", "[1]"}}) {
     const auto text = [&, name = field](const std::string& came) {
       return R"({"peft_type": "LORA", ")" + name + "\": " + came + "}";
@@ -169,6 +204,83 @@ TEST_CASE("what is not supported is refused by name, never ignored", "[peft_conf
     CHECK_NOTHROW(parsed(text("false")));
     CHECK_NOTHROW(parsed(text("[]")));
   }
+}
+
+TEST_CASE("every field of LoraConfig is read, refused or without effect", "[peft_config]") {
+  // The parameters of LoraConfig in PEFT 0.20.0, and kasa_config, which 0.21.0 adds.
+  const std::set<std::string> fields{"task_type",
+                                     "peft_type",
+                                     "auto_mapping",
+                                     "peft_version",
+                                     "base_model_name_or_path",
+                                     "revision",
+                                     "inference_mode",
+                                     "r",
+                                     "target_modules",
+                                     "exclude_modules",
+                                     "lora_alpha",
+                                     "lora_dropout",
+                                     "fan_in_fan_out",
+                                     "bias",
+                                     "use_rslora",
+                                     "modules_to_save",
+                                     "init_lora_weights",
+                                     "layers_to_transform",
+                                     "layers_pattern",
+                                     "rank_pattern",
+                                     "alpha_pattern",
+                                     "megatron_config",
+                                     "megatron_core",
+                                     "trainable_token_indices",
+                                     "loftq_config",
+                                     "eva_config",
+                                     "corda_config",
+                                     "lora_ga_config",
+                                     "use_dora",
+                                     "velora_config",
+                                     "alora_invocation_tokens",
+                                     "use_qalora",
+                                     "qalora_group_size",
+                                     "monteclora_config",
+                                     "layer_replication",
+                                     "runtime_config",
+                                     "lora_bias",
+                                     "target_parameters",
+                                     "use_bdlora",
+                                     "arrow_config",
+                                     "ensure_weight_tying",
+                                     "kasa_config"};
+  const std::set<std::string> read{"peft_type",
+                                   "base_model_name_or_path",
+                                   "r",
+                                   "lora_alpha",
+                                   "lora_dropout",
+                                   "fan_in_fan_out",
+                                   "bias",
+                                   "use_rslora",
+                                   "modules_to_save",
+                                   "init_lora_weights",
+                                   "rank_pattern",
+                                   "alpha_pattern",
+                                   "target_modules",
+                                   "exclude_modules",
+                                   "layers_pattern",
+                                   "layers_to_transform"};
+  // How a training starts or runs; what goes with a field that is refused or is not written by
+  // PEFT.
+  const std::set<std::string> without_effect{
+      "task_type",          "auto_mapping",  "peft_version",   "revision",
+      "inference_mode",     "loftq_config",  "eva_config",     "corda_config",
+      "lora_ga_config",     "megatron_core", "runtime_config", "qalora_group_size",
+      "ensure_weight_tying"};
+  std::set<std::string> known(read);
+  known.insert(without_effect.begin(), without_effect.end());
+  for (const char* const refused : lorapro::io::detail::kUnsupportedFields) {
+    CAPTURE(refused);
+    CHECK(fields.count(refused) == 1);
+    CHECK(known.insert(refused).second);
+  }
+  CHECK(known == fields);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <lorapro/io/adapter_module.hpp>
 
 #include <map>  // std::map
+#include <set>  // std::set
 
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
@@ -57,10 +58,9 @@ template <typename Layer>
     report.matched.push_back(path);
     pairs.push_back({&layer, module.lora_A(), module.lora_B()});
   }
+  const std::set<std::string> matched(report.matched.begin(), report.matched.end());
   for (const auto& entry : layers)
-    if (std::find(report.matched.begin(), report.matched.end(), entry.first) ==
-        report.matched.end())
-      report.missing.push_back(entry.first);
+    if (matched.count(entry.first) == 0) report.missing.push_back(entry.first);
   for (const Pair& pair : pairs) {
     auto A = pair.layer->lora_A();
     auto B = pair.layer->lora_B();

@@ -2,22 +2,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/numeric.hpp>
 #include <lorapro/io/json_document.hpp>
-#include <lorapro/io/module_pattern.hpp>
+#include <lorapro/io/peft_fields.hpp>
 
-#include <array>    // std::array
-#include <cmath>    // std::sqrt
-#include <utility>  // std::pair
-#include <vector>   // std::vector
+#include <algorithm>  // std::sort, std::transform
+#include <array>      // std::array
+#include <cmath>      // std::floor
+#include <utility>    // std::pair
+#include <vector>     // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
-
-/// Keys of modules with values of their own. The first key that matches a module's path counts:
-/// `(.*\.)?(key)` has to match the whole path, the key being a regular expression.
-template <typename Value>
-using PatternMap = std::vector<std::pair<std::string, Value>>;
 
 namespace detail {
 
@@ -30,6 +25,24 @@ inline bool names_module(const std::vector<std::string>& names, std::string_view
       return true;
   }
   return false;
+}
+
+/// Whether a module is one that modules_to_save names, or lies in one. PEFT takes every module
+/// whose path ends in a name, be it within a word: classifier also names pre_classifier.
+inline bool saved_by(std::string_view name, std::string_view path) {
+  for (auto at = path.find(name); at != std::string_view::npos; at = path.find(name, at + 1)) {
+    const std::size_t end = at + name.size();
+    if (end == path.size() || path[end] == '.') return true;
+  }
+  return false;
+}
+
+/// PEFT compares the names of initialisations without regard to case.
+inline std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
 }
 
 }  // namespace detail
@@ -49,9 +62,11 @@ struct PeftConfig {
   PatternMap<Index> rank_pattern;           ///< order counts
   PatternMap<double> alpha_pattern;         ///< order counts
   std::vector<std::string> target_modules;  ///< paths, or ends of paths behind a dot
-  std::string target_pattern;  ///< instead of them: "all-linear", or a pattern of whole paths
-  std::vector<std::string> modules_to_save;
+  std::string
+      target_pattern;  ///< instead of them: "all-linear", or Python's pattern of whole paths
+  std::vector<std::string> modules_to_save;  ///< ends of paths; what lies in them is saved too
   nlohmann::ordered_json document = nlohmann::ordered_json::object();  ///< as it was parsed
+  std::vector<std::string> read_with;  ///< modules that lay beside it when it was read, sorted
 
   /// \throws FormatError: no such JSON; a field of the wrong type or out of its range; anything
   /// that changes what an adapter computes and is not supported (DoRA and others), by its name.
@@ -78,123 +93,38 @@ struct PeftConfig {
     return found == nullptr ? lora_alpha : *found;
   }
 
-  /// Whether a module gets an adapter. A config without targets takes every module.
+  /// Whether target_modules names a module. True without targets, and with a pattern that
+  /// ModulePattern does not understand. PeftTargets knows the other fields that take part as well.
   bool targets(std::string_view path) const {
-    if (!target_pattern.empty())
-      return target_pattern == "all-linear" || ModulePattern(target_pattern).matches_whole(path);
+    if (!target_pattern.empty()) {
+      if (detail::lower_case(target_pattern) == "all-linear") return true;
+      const auto pattern = ModulePattern::understood(target_pattern);
+      return !pattern || pattern->matches_whole(path);
+    }
     return target_modules.empty() || detail::names_module(target_modules, path);
   }
 
-  bool saves(std::string_view path) const { return detail::names_module(modules_to_save, path); }
+  /// Whether the tensors of a module are in the file as a whole.
+  bool saves(std::string_view path) const {
+    return std::any_of(modules_to_save.begin(), modules_to_save.end(),
+                       [&](const std::string& name) { return detail::saved_by(name, path); });
+  }
 
   /// Whether training began from another W0 than the base model's: s B A then belongs to that one,
   /// and difference_module has what the base model needs.
   bool changes_base() const {
+    const std::string init = detail::lower_case(init_lora_weights);
     for (const char* const name : {"pissa", "olora", "corda", "lora_ga", "loftq"})
-      if (init_lora_weights == name) return true;
-    return init_lora_weights.rfind("pissa_niter_", 0) == 0;
+      if (init == name) return true;
+    return init.rfind("pissa_niter_", 0) == 0;
   }
 };
 
 namespace detail {
 
-/// Reads the fields of a config, each with a message of its own.
-class PeftFields {
- public:
-  using Json = nlohmann::ordered_json;
-
-  PeftFields(const Json& document, const std::string& name) : document_(document), name_(name) {}
-
-  [[noreturn]] void fail(const std::string& field, const std::string& expected,
-                         const Json& came) const {
-    std::string text = came.dump(-1, ' ', true);
-    if (text.size() > 120) text = text.substr(0, 117) + "...";
-    throw FormatError(name_ + ": " + field + ": expected " + expected + ", got " + text);
-  }
-
-  /// Null where the field is absent or null.
-  const Json* find(const char* field) const {
-    const auto found = document_.find(field);
-    return found == document_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  void read(const char* field, bool& out) const {
-    if (const Json* const value = find(field)) {
-      if (!value->is_boolean()) fail(field, "true or false", *value);
-      out = value->get<bool>();
-    }
-  }
-
-  void read(const char* field, std::string& out) const {
-    if (const Json* const value = find(field)) {
-      if (!value->is_string()) fail(field, "a string", *value);
-      out = value->get<std::string>();
-    }
-  }
-
-  void read(const char* field, Index& out) const {
-    if (const Json* const value = find(field)) out = rank(field, *value);
-  }
-
-  void read(const char* field, double& out) const {
-    if (const Json* const value = find(field)) out = number(field, *value);
-  }
-
-  void read(const char* field, std::vector<std::string>& out) const {
-    if (const Json* const value = find(field)) {
-      if (!value->is_array()) fail(field, "a list of strings", *value);
-      for (const Json& entry : *value) {
-        if (!entry.is_string() || entry.get_ref<const std::string&>().empty())
-          fail(field, "a list of names", entry);
-        out.push_back(entry.get<std::string>());
-      }
-    }
-  }
-
-  template <typename Value>
-  void read(const char* field, PatternMap<Value>& out) const {
-    const Json* const map = find(field);
-    if (map == nullptr) return;
-    if (!map->is_object()) fail(field, "an object", *map);
-    for (const auto& [key, value] : map->items()) {
-      check_pattern(field, key);
-      const std::string entry = std::string(field) + "[" + quoted_name(key) + "]";
-      if constexpr (std::is_same_v<Value, Index>) {
-        out.emplace_back(key, rank(entry, value));
-      } else {
-        out.emplace_back(key, number(entry, value));
-      }
-    }
-  }
-
-  void check_pattern(const std::string& field, const std::string& pattern) const {
-    try {
-      ModulePattern compiled(pattern);
-    } catch (const FormatError& error) {
-      throw FormatError(name_ + ": " + field + ": " + error.what());
-    }
-  }
-
- private:
-  Index rank(const std::string& field, const Json& value) const {
-    constexpr std::int64_t kLargest = std::int64_t{1} << 31;
-    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
-        value.get<std::int64_t>() > kLargest)
-      fail(field, "a whole number from 1 to 2^31", value);
-    return static_cast<Index>(value.get<std::int64_t>());
-  }
-
-  double number(const std::string& field, const Json& value) const {
-    if (!value.is_number() || !is_finite(value.get<double>())) fail(field, "a number", value);
-    return value.get<double>();
-  }
-
-  const Json& document_;
-  const std::string& name_;
-};
-
-/// What changes the function that an adapter computes, or what its tensors are, and is not
-/// supported. It has to be absent, null, false or empty.
+/// Fields that change the function that an adapter computes, or what its tensors are, and that are
+/// not supported: each has to be absent, null, false or empty.
+/// \ref LoraConfig of PEFT 0.20; kasa_config of 0.21.
 inline constexpr std::array<const char*, 13> kUnsupportedFields{"use_dora",
                                                                 "lora_bias",
                                                                 "use_qalora",
@@ -204,18 +134,19 @@ inline constexpr std::array<const char*, 13> kUnsupportedFields{"use_dora",
                                                                 "megatron_config",
                                                                 "trainable_token_indices",
                                                                 "arrow_config",
-                                                                "velora",
-                                                                "monteclora",
-                                                                "kasa",
+                                                                "velora_config",
+                                                                "monteclora_config",
+                                                                "kasa_config",
                                                                 "alora_invocation_tokens"};
 
 inline bool is_known_init(const std::string& name) {
   constexpr std::string_view kNiter = "pissa_niter_";
+  const std::string init = lower_case(name);
   for (const char* const known : {"true", "false", "gaussian", "eva", "olora", "pissa", "corda",
-                                  "loftq", "orthogonal", "lora_ga"})
-    if (name == known) return true;
-  return name.size() > kNiter.size() && name.compare(0, kNiter.size(), kNiter) == 0 &&
-         name.find_first_not_of("0123456789", kNiter.size()) == std::string::npos;
+                                  "loftq", "orthogonal", "lora_ga", "mica"})
+    if (init == known) return true;
+  return init.size() > kNiter.size() && init.compare(0, kNiter.size(), kNiter) == 0 &&
+         init.find_first_not_of("0123456789", kNiter.size()) == std::string::npos;
 }
 
 /// A number as Python would write it: whole ones without a point.
@@ -260,12 +191,15 @@ inline PeftConfig PeftConfig::from_document(nlohmann::ordered_json document,
   const auto* const targets = fields.find("target_modules");
   if (targets != nullptr && targets->is_string()) {
     fields.read("target_modules", out.target_pattern);
-    if (out.target_pattern != "all-linear")
-      fields.check_pattern("target_modules", out.target_pattern);
   } else {
     fields.read("target_modules", out.target_modules);
   }
   fields.read("modules_to_save", out.modules_to_save);
+  const auto is_text = [](const auto& value) { return value.is_string(); };
+  fields.check_one_or_list("exclude_modules", "a pattern or a list of names", is_text);
+  fields.check_one_or_list("layers_pattern", "a name or a list of names", is_text);
+  fields.check_one_or_list("layers_to_transform", "a whole number or a list of such",
+                           [](const auto& value) { return value.is_number_integer(); });
   return out;
 }
 
@@ -280,8 +214,11 @@ inline std::string PeftConfig::text() const {
   };
   const auto set_patterns = [&](const char* field, const auto& patterns) {
     Json map = Json::object();
-    for (const auto& [key, value] : patterns)
-      map[key] = detail::number_json(static_cast<double>(value));
+    std::set<std::string> keys;
+    for (const auto& [key, value] : patterns)  // the first of equal ones counts
+      if (keys.insert(key).second)
+        map.get_ref<Json::object_t&>().push_back(
+            {key, detail::number_json(static_cast<double>(value))});
     const auto found = fields.find(field);
     if (found == fields.end() || (found->empty() ? !map.empty() : *found != map))
       fields[field] = map;
