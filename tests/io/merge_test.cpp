@@ -250,4 +250,41 @@ TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge
   CHECK_THROWS_AS(unmerge_adapter(base, pissa, out), ConfigError);
 }
 
+TEST_CASE("whole tensors of modules with factors are merged with them", "[merge]") {
+  const ScratchFolder folder, adapter_folder;
+  // W0 of q_proj as the adapter has it, in place of the base's, and s B A = 2 [1 2 3 4; ...] on
+  // top.
+  const std::string q = "base_model.model.model.layers.0.self_attn.q_proj.";
+  peft_folder::write(
+      adapter_folder, config_with("\"none\"", "\"all\""),
+      peft_folder::file(entry(q + "base_layer.bias", "F32", "[3]", 0, 12) + "," +
+                            entry(q + "base_layer.weight", "F32", "[3,4]", 12, 60) + "," +
+                            entry(q + "lora_A.weight", "F32", "[2,4]", 60, 92) + "," +
+                            entry(q + "lora_B.weight", "F32", "[3,2]", 92, 116),
+                        floats({7, 8, 9}) +
+                            floats({10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30}) +
+                            floats({1, 0, 0, 0, 0, 0, 0, 1}) + floats({1, 0, 0, 1, 1, 1})));
+  const auto base = folder.write(
+      "base.safetensors",
+      peft_folder::file(entry("model.layers.0.self_attn.q_proj.bias", "F32", "[3]", 0, 12) + "," +
+                            entry(kQ, "F32", "[3,4]", 12, 60),
+                        floats({1, 2, 3}) + floats(kBaseQ)));
+  const PeftAdapter adapter(adapter_folder.path());
+  const auto report = merge_adapter(base, adapter, folder.path() / "merged.safetensors");
+  CHECK(report.merged == 1);
+  CHECK(report.replaced == 1);
+  CHECK(report.copied == 0);
+  const SafetensorsReader merged(folder.path() / "merged.safetensors");
+  RowMatrix<float> W(3, 4), expected(3, 4);
+  merged.read(merged.at(kQ, {3, 4}), W.data());
+  expected << 12, 10, 10, 10, 20, 20, 20, 22, 32, 30, 30, 32;
+  CHECK(W == expected);
+  std::vector<float> bias(3);
+  merged.read(merged.at("model.layers.0.self_attn.q_proj.bias", {3}), bias.data());
+  CHECK(bias == std::vector<float>{7, 8, 9});
+  CHECK_THROWS_AS(unmerge_adapter(folder.path() / "merged.safetensors", adapter,
+                                  folder.path() / "back.safetensors"),
+                  ConfigError);
+}
+
 }  // namespace

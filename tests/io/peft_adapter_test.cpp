@@ -90,21 +90,6 @@ TEST_CASE("factors of every type round trip", "[peft_adapter]") {
   }
 }
 
-TEST_CASE("patterns tell a path from longer ones that end in it", "[peft_adapter]") {
-  LORAPRO_TEST_RANDOM(random, 22);
-  const AdapterModules modules{support::random_module(random, "q", 2, 2, 1, 1),
-                               support::random_module(random, "a.q", 2, 2, 2, 1),
-                               support::random_module(random, "b.a.q", 2, 2, 2, 3),
-                               support::random_module(random, "c.b.a.q", 2, 2, 5, 4)};
-  const PeftConfig config = lorapro::io::fitted_config({}, modules);
-  const PeftConfig again = PeftConfig::parse(config.text(), "c");
-  for (const auto& module : modules) {
-    CHECK(again.rank_of(module.path) == module.rank);
-    CHECK(again.alpha_of(module.path) == module.lora_alpha);
-    CHECK(again.targets(module.path));
-  }
-}
-
 TEST_CASE("modules_to_save and biases are kept", "[peft_adapter]") {
   const ScratchFolder from, to;
   std::string config =
@@ -112,7 +97,7 @@ TEST_CASE("modules_to_save and biases are kept", "[peft_adapter]") {
   config.replace(config.find("\"none\""), 6, "\"all\"");
   const std::string bytes = peft_folder::file(
       peft_folder::kMetadata + "," + entry("base_model.model.lm_head.weight", 1, 2, 0) + "," +
-          entry(kAttention + "q_proj.bias", 1, 3, 8) + "," +
+          entry(kAttention + "q_proj.base_layer.bias", 1, 3, 8) + "," +
           entry(kAttention + "q_proj.lora_A.weight", 2, 1, 20) + "," +
           entry(kAttention + "q_proj.lora_B.weight", 1, 2, 28) + "," +
           entry("base_model.model.model.norm.weight", 1, 2, 36),
@@ -126,6 +111,145 @@ TEST_CASE("modules_to_save and biases are kept", "[peft_adapter]") {
                      adapter.replaced());
   CHECK(bytes_of_file(to.path() / "adapter_model.safetensors") == bytes);
   CHECK(bytes_of_file(to.path() / "adapter_config.json") == config);
+}
+
+/// An adapter with q_proj's factors and whole tensors of one row of two, and these fields.
+PeftAdapter adapter_with(const ScratchFolder& folder, const std::string& from,
+                         const std::string& to, const std::vector<std::string>& whole) {
+  std::string header = entry(kAttention + "q_proj.lora_A.weight", 2, 1, 0) + "," +
+                       entry(kAttention + "q_proj.lora_B.weight", 1, 2, 8);
+  std::vector<float> values{1, 2, 3, 4};
+  for (const std::string& name : whole) {
+    header += "," + entry("base_model.model." + name, 1, 2, static_cast<int>(4 * values.size()));
+    values.push_back(static_cast<float>(values.size()));
+    values.push_back(0);
+  }
+  return PeftAdapter(
+      peft_folder::write(folder, config_with(from, to), peft_folder::file(header, floats(values))));
+}
+
+std::vector<std::string> names_of(const std::vector<lorapro::io::ReplacedTensor>& replaced) {
+  std::vector<std::string> out;
+  for (const auto& tensor : replaced) out.push_back(tensor.name);
+  return out;
+}
+
+TEST_CASE("whole tensors have the base model's names, and are written under PEFT's",
+          "[peft_adapter]") {
+  using Names = std::vector<std::string>;
+  const ScratchFolder from, to;
+  const std::string q = "model.layers.0.self_attn.q_proj";
+  const auto adapter =
+      adapter_with(from, "\"bias\": \"none\"", "\"bias\": \"all\"",
+                   {q + ".base_layer.bias", "model.norm.bias", "attn.in_proj_bias",
+                    "rel.relative_attention_bias.weight", "transformer.wte.weight"});
+  const Names names{q + ".bias", "model.norm.bias", "attn.in_proj_bias",
+                    "rel.relative_attention_bias.weight", "transformer.wte.weight"};
+  CHECK(names_of(adapter.replaced()) == names);
+  write_peft_adapter(to.path(), adapter.config(), adapter.modules(), StorageType::f32,
+                     adapter.replaced());
+  const PeftAdapter again(to.path());
+  CHECK(again.file().find("base_model.model." + q + ".base_layer.bias") != nullptr);
+  CHECK(again.file().find("base_model.model.model.norm.bias") != nullptr);
+  CHECK(again.replaced().size() == names.size());
+
+  // Written by a PEFT that had no base_layer: what is written again is what PEFT now looks for.
+  const ScratchFolder old_from, old_to;
+  const auto old =
+      adapter_with(old_from, "\"bias\": \"none\"", "\"bias\": \"lora_only\"", {q + ".bias"});
+  CHECK(names_of(old.replaced()) == Names{q + ".bias"});
+  write_peft_adapter(old_to.path(), old.config(), old.modules(), StorageType::f32, old.replaced());
+  CHECK(PeftAdapter(old_to.path()).file().find("base_model.model." + q + ".base_layer.bias") !=
+        nullptr);
+}
+
+TEST_CASE("a head among the targets comes with the head's own weight", "[peft_adapter]") {
+  const ScratchFolder folder, to;
+  peft_folder::write(
+      folder, config_with("\"q_proj\"", "\"lm_head\""),
+      peft_folder::file(entry("base_model.model.lm_head.base_layer.weight", 1, 2, 0) + "," +
+                            entry("base_model.model.lm_head.lora_A.weight", 2, 2, 8) + "," +
+                            entry("base_model.model.lm_head.lora_B.weight", 1, 2, 24),
+                        floats({1, 2, 3, 4, 5, 6, 7, 8})));
+  const PeftAdapter adapter(folder.path());
+  CHECK(adapter.modules()[0].path == "lm_head");
+  CHECK(names_of(adapter.replaced()) == std::vector<std::string>{"lm_head.weight"});
+  write_peft_adapter(to.path(), adapter.config(), adapter.modules(), StorageType::f32,
+                     adapter.replaced());
+  CHECK(bytes_of_file(to.path() / "adapter_config.json") ==
+        bytes_of_file(folder.path() / "adapter_config.json"));
+  CHECK(PeftAdapter(to.path()).file().find("base_model.model.lm_head.base_layer.weight") !=
+        nullptr);
+}
+
+TEST_CASE("modules_to_save may be made of layers, and be named by its end", "[peft_adapter]") {
+  const ScratchFolder from, to;
+  const std::vector<std::string> names{"classifier.dense.weight", "classifier.dense.bias",
+                                       "classifier.lora_gate.bias", "pre_classifier.bias"};
+  const auto adapter =
+      adapter_with(from, "modules_to_save\": null",
+                   "modules_to_save\": [\n    \"classifier\",\n    \"score\"\n  ]", names);
+  CHECK(names_of(adapter.replaced()) == names);
+  write_peft_adapter(to.path(), adapter.config(), adapter.modules(), StorageType::f32,
+                     adapter.replaced());
+  CHECK(bytes_of_file(to.path() / "adapter_config.json") ==
+        bytes_of_file(from.path() / "adapter_config.json"));
+  CHECK(names_of(PeftAdapter(to.path()).replaced()).size() == names.size());
+}
+
+TEST_CASE("what PEFT saves twice is read once, as PEFT loads it", "[peft_adapter]") {
+  // bias = all takes every name with the word in it, those of the wrapped modules too.
+  const ScratchFolder folder;
+  std::string config = config_with("\"none\"", "\"all\"");
+  const std::string saved = "modules_to_save\": ";
+  config.replace(config.find(saved) + saved.size(), 4, "[\"score\"]");
+  const std::string name = "base_model.model.score.";
+  peft_folder::write(folder, config,
+                     peft_folder::file(entry(kAttention + "q_proj.lora_A.weight", 2, 1, 0) + "," +
+                                           entry(kAttention + "q_proj.lora_B.weight", 1, 2, 8) +
+                                           "," + entry(name + "modules_to_save.bias", 1, 1, 16) +
+                                           "," + entry(name + "bias", 1, 1, 20) + "," +
+                                           entry(name + "original_module.bias", 1, 1, 24) + "," +
+                                           entry(kAttention + "q_proj.bias", 1, 1, 28) + "," +
+                                           entry(kAttention + "q_proj.base_layer.bias", 1, 1, 32),
+                                       floats({1, 2, 3, 4, 5, 6, 7, 8, 9})));
+  const PeftAdapter adapter(folder.path());
+  REQUIRE(adapter.replaced().size() == 2);
+  const auto value = [&](std::size_t k) {
+    float out = 0;
+    adapter.file().read(adapter.replaced()[k].tensor, &out);
+    return out;
+  };
+  CHECK(adapter.replaced()[0].name == "score.bias");
+  CHECK(value(0) == 6);
+  CHECK(adapter.replaced()[1].name == "model.layers.0.self_attn.q_proj.bias");
+  CHECK(value(1) == 9);
+}
+
+TEST_CASE("an adapter is read and written again whatever its pattern says", "[peft_adapter]") {
+  const std::string list = "[\n    \"q_proj\",\n    \"v_proj\"\n  ]";
+  for (const std::string pattern : {R"("^(?!.*(?:visual|lm_head)).*(?:q_proj|v_proj).*")",
+                                    R"("model\\.layers\\.\\d{1,2}\\.self_attn\\.(q|v)_proj")",
+                                    R"("(?i).*PROJ")", R"("all-linear")"}) {
+    const ScratchFolder from, to;
+    const std::string config = config_with(list, pattern);
+    CAPTURE(pattern);
+    const PeftAdapter adapter(peft_folder::write(from, config));
+    CHECK(adapter.modules().size() == 2);
+    write_peft_adapter(to.path(), adapter.config(), adapter.modules());
+    CHECK(bytes_of_file(to.path() / "adapter_config.json") == config);
+  }
+}
+
+TEST_CASE("fields that leave modules out are dropped on writing", "[peft_adapter]") {
+  const ScratchFolder from, to;
+  const PeftAdapter adapter(peft_folder::write(
+      from, config_with("layers_to_transform\": null", "layers_to_transform\": [7]")));
+  CHECK(adapter.modules().size() == 2);
+  write_peft_adapter(to.path(), adapter.config(), adapter.modules());
+  const PeftAdapter again(to.path());
+  CHECK(again.config().document["layers_to_transform"].is_null());
+  CHECK(again.config().target_modules.size() == 2);
 }
 
 void refused(const std::string& config, const std::string& bytes, const std::string& message) {
@@ -160,8 +284,13 @@ TEST_CASE("the rules of the tensors, broken one at a time", "[peft_adapter]") {
         ".lora_A.default.weight", ".lora_magnitude_vector.weight"})
     refused(kConfig, one(kAttention + "q_proj" + kind, 2, 4), "got a kind that is not supported");
   refused(kConfig, one(kAttention + "q_proj.bias", 2, 4), "or a bias where bias is not none");
-  refused(kConfig, one("base_model.model.model.norm.weight", 2, 4),
+  refused(kConfig,
+          peft_folder::file("\"base_model.model.model.norm.weight\":{\"dtype\":\"F32\",\"shape\":"
+                            "[8],\"data_offsets\":[0,32]}",
+                            std::string(32, '\0')),
           "expected a factor, or a module");
+  refused(config_with("\"none\"", "\"all\""), one(kAttention + "q_proj.lora_B.bias", 1, 1),
+          "got a kind that is not supported");
   refused(kConfig,
           peft_folder::file("\"" + A +
                                 R"(":{"dtype":"F32","shape":[2,2,1,1],"data_offsets":[0,16]},")" +

@@ -123,21 +123,19 @@ class CheckpointMerge {
   bool check(const SafetensorsReader& file, const TensorInfo& tensor) const {
     const auto module = modules_.find(tensor.name);
     const auto other = replaced_.find(tensor.name);
-    if (module != modules_.end() && other != replaced_.end())
-      throw ConfigError("adapter: expected a pair or a whole tensor for " +
-                        quoted_name(tensor.name) + ", got both");
+    if (module == modules_.end() && other == replaced_.end()) return false;
     TensorShape shape;
     if (module != modules_.end()) {
       shape = {static_cast<std::uint64_t>(module->second->out_features),
                static_cast<std::uint64_t>(module->second->in_features)};
       if (fan_in_fan_out_) std::swap(shape[0], shape[1]);
-    } else if (other != replaced_.end()) {
-      shape = other->second->tensor.shape;
-      if (!storage_type_of(other->second->tensor.dtype))
-        fail_tensor(other->second->file->path(), other->second->tensor.name,
-                    "expected F64, F32, F16 or BF16");
-    } else {
-      return false;
+    }
+    if (other != replaced_.end()) {
+      const ReplacedTensor& whole = *other->second;
+      if (module == modules_.end()) shape = whole.tensor.shape;
+      whole.file->at(whole.tensor.name, shape);
+      if (!storage_type_of(whole.tensor.dtype))
+        fail_tensor(whole.file->path(), whole.tensor.name, "expected F64, F32, F16 or BF16");
     }
     file.at(tensor.name, shape);
     if (!storage_type_of(tensor.dtype))
@@ -160,8 +158,12 @@ class CheckpointMerge {
       const auto other = replaced_.find(tensor.name);
       if (module != modules_.end()) {
         ++report.merged;
-        add([this, &base, &tensor, found = module->second](TensorSink& sink) {
-          merge(base, tensor, *found, sink);
+        // Factors beside a whole tensor of their module are added to that one.
+        const bool is_whole = other != replaced_.end();
+        const SafetensorsReader& from_file = is_whole ? *other->second->file : base;
+        const TensorInfo& weight = is_whole ? other->second->tensor : tensor;
+        add([this, &from_file, &weight, found = module->second](TensorSink& sink) {
+          merge(from_file, weight, *found, sink);
         });
       } else if (other != replaced_.end()) {
         ++report.replaced;
@@ -206,10 +208,10 @@ class CheckpointMerge {
     sink.write(values, count);
   }
 
-  /// W + s B A in float (double where W is), in rows of the file.
+  /// W + s B A in float (double where it is written so), in rows of the file.
   void merge(const SafetensorsReader& base, const TensorInfo& tensor, const AdapterModule& module,
              TensorSink& sink) const {
-    if (tensor.dtype == Dtype::f64) {
+    if (sink.tensor().dtype == Dtype::f64) {
       merge_in<double>(base, tensor, module, sink);
     } else {
       merge_in<float>(base, tensor, module, sink);
@@ -248,7 +250,7 @@ class CheckpointMerge {
 }  // namespace detail
 
 /// Writes a base checkpoint with an adapter in it: W + s B A in the base's own dtype, summed in
-/// float (in double where W is), tensors of modules_to_save and biases in place of the base's, and
+/// float (in double where W is), tensors that the adapter has whole in place of the base's, and
 /// everything else byte for byte. One tensor's factors and 256 of its rows are in memory at a time.
 /// \param base  a safetensors file; or a folder with model.safetensors, or with shards and
 ///              model.safetensors.index.json.

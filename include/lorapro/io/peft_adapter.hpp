@@ -2,35 +2,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/io/adapter_module.hpp>
-#include <lorapro/io/peft_config.hpp>
-#include <lorapro/io/safetensors.hpp>
+#include <lorapro/io/fitted_config.hpp>
 
-#include <memory>  // std::shared_ptr
+#include <map>  // std::map
 
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
 
-/// A tensor of an adapter that stands in for one of the base model's (modules_to_save, biases).
-struct ReplacedTensor {
-  std::string name;  ///< as the base model calls it: model.norm.weight
-  std::shared_ptr<const SafetensorsReader> file;
-  TensorInfo tensor;
-};
-
 namespace detail {
 
-inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 inline constexpr const char* kPeftConfigName = "adapter_config.json";
 inline constexpr const char* kPeftWeightsName = "adapter_model.safetensors";
-
-/// Takes `suffix` from the end of `name`. \return whether it was there.
-inline bool strip_suffix(std::string_view& name, std::string_view suffix) {
-  if (name.size() <= suffix.size() || name.substr(name.size() - suffix.size()) != suffix)
-    return false;
-  name.remove_suffix(suffix.size());
-  return true;
-}
 
 inline RowMatrix<float> read_matrix(const SafetensorsReader& file, const TensorInfo& tensor) {
   RowMatrix<float> out(static_cast<Index>(tensor.shape[0]), static_cast<Index>(tensor.shape[1]));
@@ -63,7 +45,16 @@ class PeftAdapter {
     file_ = std::make_shared<const SafetensorsReader>(weights);
     std::map<std::string, Halves> pairs;
     for (const TensorInfo& tensor : file_->tensors()) sort_in(tensor, pairs);
-    for (const auto& [path, halves] : pairs) add_module(path, halves);
+    const PatternIndex ranks(config_.rank_pattern), alphas(config_.alpha_pattern);
+    const PeftTargets targets(config_);
+    for (const auto& [path, halves] : pairs) {
+      const std::size_t rank = ranks.first_match(path), alpha = alphas.first_match(path);
+      add_module(
+          path, halves, rank == PatternIndex::npos ? config_.r : config_.rank_pattern[rank].second,
+          alpha == PatternIndex::npos ? config_.lora_alpha : config_.alpha_pattern[alpha].second);
+      if (!targets.listed(path)) fail(*halves.A, "expected a module of target_modules");
+      config_.read_with.push_back(path);
+    }
     sort_by_path(modules_);
   }
 
@@ -89,32 +80,49 @@ class PeftAdapter {
     if (name.substr(0, detail::kPeftPrefix.size()) != detail::kPeftPrefix)
       fail(tensor, "expected a name that begins with base_model.model.");
     name.remove_prefix(detail::kPeftPrefix.size());
-    const std::string base_name(name);
     if (detail::strip_suffix(name, ".lora_A.weight")) {
       pairs[std::string(name)].A = &tensor;
     } else if (detail::strip_suffix(name, ".lora_B.weight")) {
       pairs[std::string(name)].B = &tensor;
-    } else if (name.find("lora_") != std::string_view::npos) {
-      fail(tensor, "expected lora_A.weight or lora_B.weight, got a kind that is not supported");
-    } else if (replaces(name)) {
-      replaced_.push_back({base_name, file_, tensor});
     } else {
-      fail(tensor,
-           "expected a factor, or a module of modules_to_save, or a bias where bias is not "
-           "none");
+      add_whole(tensor, detail::WholeName(name));
     }
   }
 
-  bool replaces(std::string_view name) const {
-    const auto dot = name.rfind('.');
-    if (dot == std::string_view::npos) return false;
-    const std::string_view module = name.substr(0, dot), leaf = name.substr(dot + 1);
-    // PEFT also saves embeddings that were resized, without saying so in the config.
-    if (leaf == "weight" && detail::names_module({"embed_tokens", "lm_head"}, module)) return true;
-    return config_.saves(module) || (leaf == "bias" && config_.bias != "none");
+  void add_whole(const TensorInfo& tensor, const detail::WholeName& whole) {
+    if (whole.is_original) return;  // what the base has
+    const std::string module = whole.name.substr(0, whole.name.rfind('.'));
+    if (!whole.is_wrapped && !whole.is_copy && !config_.saves(module)) {
+      if (whole.name.find("lora_") != std::string::npos)
+        fail(tensor, "expected lora_A.weight or lora_B.weight, got a kind that is not supported");
+      const bool is_bias = config_.bias != "none" && whole.name.find("bias") != std::string::npos;
+      if (!is_bias && !is_embedding(tensor))
+        fail(tensor,
+             "expected a factor, or a module of modules_to_save, or a bias where bias is not "
+             "none");
+    }
+    const auto [place, is_new] = places_.emplace(whole.name, replaced_.size());
+    if (is_new) {
+      replaced_.push_back({whole.name, file_, tensor});
+      return;
+    }
+    ReplacedTensor& other = replaced_[place->second];
+    const std::string_view name(other.tensor.name);
+    const detail::WholeName earlier(name.substr(detail::kPeftPrefix.size()));
+    if (earlier.precedence() < whole.precedence()) other.tensor = tensor;
   }
 
-  void add_module(const std::string& path, const Halves& halves) {
+  /// PEFT also saves the input and the output embeddings, where the vocabulary was resized, without
+  /// a word in the config. They have as many names as there are models, and are matrices.
+  bool is_embedding(const TensorInfo& tensor) const {
+    std::string_view name(tensor.name);
+    if (detail::strip_suffix(name, ".weight")) return tensor.shape.size() == 2;
+    if (!detail::strip_suffix(name, ".bias")) return false;
+    const TensorInfo* const weight = file_->find(std::string(name) + ".weight");
+    return weight != nullptr && weight->shape.size() == 2;
+  }
+
+  void add_module(const std::string& path, const Halves& halves, Index expected, double alpha) {
     if (halves.A == nullptr) fail(*halves.B, "expected a lora_A.weight beside it, got none");
     if (halves.B == nullptr) fail(*halves.A, "expected a lora_B.weight beside it, got none");
     const TensorInfo &A = *halves.A, &B = *halves.B;
@@ -128,16 +136,15 @@ class PeftAdapter {
         fail(*tensor,
              "expected F64, F32, F16 or BF16, got " + std::string(info(tensor->dtype).name));
     }
-    const auto rank = static_cast<std::uint64_t>(config_.rank_of(path));
+    const auto rank = static_cast<std::uint64_t>(expected);
     if (A.shape[0] != rank)
       fail(A, "expected rank " + std::to_string(rank) + ", as the config has, got " +
                   shape_text(A.shape));
     if (B.shape[1] != rank)
       fail(B, "expected rank " + std::to_string(rank) + ", as the config has, got " +
                   shape_text(B.shape));
-    if (!config_.targets(path)) fail(A, "expected a module of target_modules");
     modules_.push_back({path, static_cast<Index>(B.shape[0]), static_cast<Index>(A.shape[1]),
-                        static_cast<Index>(rank), config_.alpha_of(path), config_.use_rslora,
+                        expected, alpha, config_.use_rslora,
                         [file = file_, A] { return detail::read_matrix(*file, A); },
                         [file = file_, B] { return detail::read_matrix(*file, B); }});
   }
@@ -147,6 +154,7 @@ class PeftAdapter {
   std::shared_ptr<const SafetensorsReader> file_;
   AdapterModules modules_;
   std::vector<ReplacedTensor> replaced_;
+  std::map<std::string, std::size_t> places_;  // of names in replaced_
 };
 
 namespace detail {
@@ -160,86 +168,21 @@ inline void check_pristine_base(const PeftConfig& config) {
         quoted_name(config.init_lora_weights) + ", which starts from another W0");
 }
 
-/// The most frequent value, the smallest of several.
-template <typename Value>
-Value most_frequent(const std::vector<Value>& values) {
-  std::map<Value, std::size_t> counts;
-  for (const Value value : values) ++counts[value];
-  return std::max_element(counts.begin(), counts.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
-}
-
-/// A default and patterns that give each path its value. A key also matches longer paths that end
-/// in it, so that those get keys of their own, and the longest key comes first.
-template <typename Value>
-PatternMap<Value> patterns_for(const std::vector<std::pair<std::string, Value>>& values,
-                               Value common) {
-  PatternMap<Value> out;
-  for (const auto& [path, value] : values)
-    if (value != common) out.emplace_back(path, value);
-  const std::size_t special = out.size();
-  for (const auto& [path, value] : values)
-    if (value == common)
-      for (std::size_t k = 0; k < special; ++k)
-        if (ModulePattern(out[k].first).matches_suffix(path)) {
-          out.emplace_back(path, value);
-          break;
-        }
-  std::stable_sort(out.begin(), out.end(),
-                   [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
-  for (const auto& [path, value] : values) {
-    const Value* const found = find_pattern(out, path);
-    if ((found == nullptr ? common : *found) != value)
-      throw ConfigError("path: expected one that patterns can tell from the others, got " +
-                        quoted_name(path));
-  }
-  return out;
+/// The name under which PEFT looks for a whole tensor of the base model, whose module may be one
+/// that gets factors (`paths`, sorted).
+inline std::string whole_name_in_peft(const std::string& name,
+                                      const std::vector<std::string>& paths) {
+  const auto dot = std::min(name.rfind('.'), name.size());
+  const std::string module = name.substr(0, dot);
+  const bool is_wrapped = std::binary_search(paths.begin(), paths.end(), module);
+  return std::string(kPeftPrefix) + module + (is_wrapped ? ".base_layer" : "") + name.substr(dot);
 }
 
 }  // namespace detail
 
-/// Fits a config to modules: r, lora_alpha and their patterns, use_rslora, and target_modules where
-/// the config has none or leaves a module out.
-/// \throws ConfigError (no modules; some with rsLoRA and some without).
-inline PeftConfig fitted_config(PeftConfig config, const AdapterModules& modules) {
-  if (modules.empty()) throw ConfigError("modules: expected at least one, got none");
-  std::vector<std::pair<std::string, Index>> ranks;
-  std::vector<std::pair<std::string, double>> alphas;
-  bool fits = true, targeted = !config.target_pattern.empty() || !config.target_modules.empty();
-  for (const AdapterModule& module : modules) {
-    if (module.use_rslora != modules.front().use_rslora)
-      throw ConfigError("use_rslora: expected the same for all modules, got another for " +
-                        detail::quoted_name(module.path));
-    ranks.emplace_back(module.path, module.rank);
-    alphas.emplace_back(module.path, module.lora_alpha);
-    fits = fits && config.rank_of(module.path) == module.rank &&
-           config.alpha_of(module.path) == module.lora_alpha;
-    targeted = targeted && config.targets(module.path);
-  }
-  config.use_rslora = modules.front().use_rslora;
-  if (!fits) {
-    std::vector<Index> all_ranks;
-    std::vector<double> all_alphas;
-    for (const auto& entry : ranks) all_ranks.push_back(entry.second);
-    for (const auto& entry : alphas) all_alphas.push_back(entry.second);
-    config.r = detail::most_frequent(all_ranks);
-    config.lora_alpha = detail::most_frequent(all_alphas);
-    config.rank_pattern = detail::patterns_for(ranks, config.r);
-    config.alpha_pattern = detail::patterns_for(alphas, config.lora_alpha);
-  }
-  if (!targeted) {
-    config.target_pattern.clear();
-    config.target_modules.clear();
-    for (const auto& entry : ranks) config.target_modules.push_back(entry.first);
-    std::sort(config.target_modules.begin(), config.target_modules.end());
-  }
-  return config;
-}
-
 /// Writes a PEFT adapter directory, made if it is not there. The weights are written first and the
 /// config last; each file is there whole or not at all.
-/// \param config    fitted to the modules (fitted_config).
+/// \param config    fitted to the modules and whole tensors (fitted_config).
 /// \param type      F32, F16 or BF16 of the factors; replaced tensors keep theirs.
 /// \param replaced  tensors that stand in for the base model's, copied.
 /// \throws ConfigError (a factor that is not finite in `type`, a name twice), ShapeError,
@@ -247,7 +190,7 @@ inline PeftConfig fitted_config(PeftConfig config, const AdapterModules& modules
 inline void write_peft_adapter(const std::filesystem::path& folder, const PeftConfig& config,
                                const AdapterModules& modules, StorageType type = StorageType::f32,
                                const std::vector<ReplacedTensor>& replaced = {}) {
-  const PeftConfig fitted = fitted_config(config, modules);
+  const PeftConfig fitted = fitted_config(config, modules, replaced);
   SafetensorsWriter writer;
   writer.set_metadata("format", "pt");
   const auto add = [&](const AdapterModule& module, const char* factor, Index rows, Index cols,
@@ -265,7 +208,7 @@ inline void write_peft_adapter(const std::filesystem::path& folder, const PeftCo
     add(module, "lora_B", module.out_features, module.rank, module.lora_B);
   }
   for (const ReplacedTensor& entry : replaced)
-    writer.add(std::string(detail::kPeftPrefix) + entry.name, entry.tensor.dtype,
+    writer.add(detail::whole_name_in_peft(entry.name, fitted.read_with), entry.tensor.dtype,
                entry.tensor.shape, [&entry](TensorSink& sink) {
                  std::vector<unsigned char> bytes(static_cast<std::size_t>(entry.tensor.bytes()));
                  entry.file->read_bytes(entry.tensor, 0, bytes.size(), bytes.data());
