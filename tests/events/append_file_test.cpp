@@ -3,9 +3,12 @@
 #include <lorapro/events/append_file.hpp>
 
 #include <sys/resource.h>  // setrlimit
+#include <sys/stat.h>      // mkfifo
+#include <sys/time.h>      // setitimer
 
 #include <csignal>
 #include <limits>  // std::numeric_limits
+#include <thread>
 
 #include "support/catch.hpp"
 #include "support/message_of.hpp"
@@ -87,6 +90,60 @@ TEST_CASE("create makes a file only where there is none", "[append_file]") {
   CHECK(message_of<lorapro::FileError>([&] {
           AppendFile::create(folder.path() / "no" / "file");
         }).find("cannot be created (No such file") != std::string::npos);
+}
+
+TEST_CASE("behind a symbolic link the file grows", "[append_file]") {
+  const ScratchFolder folder;
+  const auto path = folder.write("log", "old\n"), link = folder.path() / "link";
+  std::filesystem::permissions(path, std::filesystem::perms(0600));
+  std::filesystem::create_symlink("log", link);
+  AppendFile(link).append("new\n");
+  CHECK(contents_of(path) == "old\nnew\n");
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(std::filesystem::status(path).permissions() == std::filesystem::perms(0600));
+  std::filesystem::create_symlink("later", folder.path() / "dangling");
+  AppendFile(folder.path() / "dangling").append("x");
+  CHECK(contents_of(folder.path() / "later") == "x");
+}
+
+TEST_CASE("a record survives signals while it is written", "[append_file]") {
+  const ScratchFolder folder;
+  const auto path = folder.path() / "pipe";
+  REQUIRE(mkfifo(path.c_str(), 0600) == 0);
+  const std::string record(1 << 20, 'r');  // more than a pipe holds
+  std::string came;
+  std::thread reader([&] {
+    sigset_t alarm;
+    sigemptyset(&alarm);
+    sigaddset(&alarm, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarm, nullptr);
+    std::ifstream stream(path, std::ios::binary);
+    std::string piece(65536, '\0');
+    while (stream.read(piece.data(), static_cast<std::streamsize>(piece.size())) ||
+           stream.gcount() > 0) {
+      came.append(piece, 0, static_cast<std::size_t>(stream.gcount()));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  {
+    AppendFile file(path);
+    struct sigaction interrupting = {}, before = {};
+    interrupting.sa_handler = [](int) {};  // without SA_RESTART
+    sigaction(SIGALRM, &interrupting, &before);
+    const itimerval often = {{0, 1000}, {0, 1000}}, never = {};
+    setitimer(ITIMER_REAL, &often, nullptr);
+    std::string failure;
+    try {
+      file.append(record);
+    } catch (const lorapro::FileError& error) {
+      failure = error.what();
+    }
+    setitimer(ITIMER_REAL, &never, nullptr);
+    sigaction(SIGALRM, &before, nullptr);
+    CHECK(failure == "");
+  }
+  reader.join();
+  CHECK(came == record);
 }
 
 TEST_CASE("what the system refuses is a FileError with its reason", "[append_file]") {

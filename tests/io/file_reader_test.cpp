@@ -70,6 +70,13 @@ TEST_CASE("what is no file that can be read is refused", "[io][file_reader]") {
   }
 }
 
+TEST_CASE("a path that cannot be looked at says why", "[io][file_reader]") {
+  const ScratchFolder folder;
+  const auto path = folder.path() / std::string(1000, 'x');
+  CHECK(message_of<io::FileError>([&] { const FileReader file(path); }) ==
+        path.string() + ": cannot be looked at (File name too long)");
+}
+
 TEST_CASE("a file that was shortened is refused by reads", "[io][file_reader]") {
   const ScratchFolder folder;
   const auto path = folder.write("long", std::string(100000, 'x'));

@@ -3,6 +3,7 @@
 #include <lorapro/io/json_document.hpp>
 
 #include "support/catch.hpp"
+#include "support/message_of.hpp"
 #include "support/scratch_folder.hpp"
 
 namespace {
@@ -23,7 +24,7 @@ TEMPLATE_TEST_CASE("strict JSON documents", "[json_document]", json, ordered_jso
     CHECK_THROWS_AS(parse_document<TestType>(text, "f"), FormatError);
     CHECK_THROWS_WITH(parse_document<TestType>(text, "f"), contains_text(message));
   };
-  refused("", "f: expected JSON in UTF-8");
+  refused("", "f: expected JSON, got an empty file");
   refused("{", "f: expected JSON in UTF-8");
   refused("{} x", "f: expected JSON in UTF-8");
   refused("{\"a\": NaN}", "f: expected JSON in UTF-8");
@@ -66,6 +67,16 @@ TEST_CASE("a document in a file", "[json_document]") {
   CHECK_THROWS_AS(read_document<json>(folder.path() / "none.json"), FileError);
   CHECK_THROWS_AS(read_document<json>(folder.path()), FileError);
   CHECK_THROWS_AS(read_document<json>(folder.write("empty.json", "")), FormatError);
+}
+
+TEST_CASE("what is no JSON at all is named as what it is", "[json_document]") {
+  const auto message = [](const std::string& text) {
+    return message_of<FormatError>([&] { parse_document<nlohmann::json>(text, "config.json"); });
+  };
+  CHECK(message("<!DOCTYPE html><html>") == "config.json: expected JSON, got an HTML page");
+  CHECK(message("version https://git-lfs.github.com/spec/v1\n")
+            .find("config.json: expected JSON, got a pointer of git LFS") == 0);
+  CHECK(message("{\"a\": }").find("config.json: expected JSON in UTF-8 (") == 0);
 }
 
 }  // namespace

@@ -95,6 +95,17 @@ TEST_CASE("what is not JSON in UTF-8 is refused where it stands", "[io][safetens
   refused(entry("\"U8\"", "[1,]", "[0,1]"));
 }
 
+TEST_CASE("a tensor of the metadata's name is told so", "[io][safetensors_header]") {
+  const std::string told =
+      "tensor \"__metadata__\": expected strings, as the format keeps this name for metadata, got "
+      "a "
+      "tensor";
+  CHECK(problem(R"({"__metadata__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})") == told);
+  CHECK(problem(R"({"__metadata__":{"data_offsets":[0,4],"dtype":"F32","shape":[1]}})") == told);
+  CHECK(problem(R"({"__metadata__":{"x":[1]}})") ==
+        "tensor \"__metadata__\": \"x\": expected a string, got an array");
+}
+
 TEST_CASE("keys come once", "[io][safetensors_header]") {
   const std::string w = R"("w":{"dtype":"U8","shape":[0],"data_offsets":[0,0]})";
   CHECK(problem("{" + w + "," + w + "}") ==

@@ -139,9 +139,41 @@ TEST_CASE("a header's length is not believed", "[io][safetensors]") {
   CHECK(message(3, "{}") == "header: expected 3 bytes, got a file of 10");
   CHECK(message(0, "{}") == "header: expected '{' as its first byte");
   CHECK(message_of<io::FormatError>([&] {
-          SafetensorsReader(folder.write("s", "1234567"));
+          SafetensorsReader(folder.write("s", std::string("\x08\0\0\0\0\0\1", 7)));
         }).find("header: expected the 8 bytes of its length, got a file of 7") !=
         std::string::npos);
+}
+
+TEST_CASE("a file of another kind is named as what it is", "[io][safetensors]") {
+  using namespace std::string_literals;
+  const ScratchFolder folder;
+  const auto path = folder.path() / "model.safetensors";
+  const auto message = [&](const std::string& bytes) {
+    folder.write("model.safetensors", bytes);
+    std::string out = message_of<io::FormatError>([&] { SafetensorsReader file(path); });
+    CHECK(message_of<io::FormatError>(
+              [&] { SafetensorsReader file(path, io::FileAccess::read); }) == out);
+    const std::string expected = path.string() + ": expected a safetensors file, got ";
+    REQUIRE(out.substr(0, expected.size()) == expected);
+    return out.substr(expected.size());
+  };
+  const std::string more(100000, 'x');
+  for (const std::string& rest : {""s, more}) {
+    CHECK(message("\x80\x02\x8a\nl\xfc\x9c"s + "F\xf9 j\xa8P\x19.\x80\x02M"s + rest) ==
+          "a pickle, which runs code when it is read");
+    CHECK(message("PK\x03\x04\0\0\x08\x08\0\0\0\0archive/data.pkl"s + rest) ==
+          "PyTorch's zip archive of a pickle, which runs code when it is read");
+    CHECK(message("PK\x03\x04\0\0\0\0\0\0\0\0"s + rest) == "a zip archive");
+    CHECK(message("\x1f\x8b\x08\0\0\0\0\0"s + rest) == "a gzip archive");
+    CHECK(message("GGUF\3\0\0\0"s + rest) == "a GGUF file");
+    CHECK(message("<!DOCTYPE html>\n<html>"s + rest) == "an HTML page");
+    CHECK(message("\n\n\n<html>"s + rest) == "an HTML page");
+  }
+  CHECK(message("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12345\n")
+            .find("a pointer of git LFS") == 0);
+  CHECK(message("Entry not found") == "text that begins with \"Entry not found\"");
+  CHECK(message("") == "an empty file");
+  CHECK(message(std::string(4096, '\0')) == "nothing but zero bytes");
 }
 
 TEST_CASE("no byte that is changed does harm", "[io][safetensors]") {
@@ -240,7 +272,9 @@ TEST_CASE("a tensor that cannot be is refused when it is declared", "[io][safete
   file.add("a", {1}, &value);
   CHECK(message_of<lorapro::ConfigError>([&] { file.add("a", {1}, &value); }) ==
         "name: expected one of its own, got \"a\" again");
-  CHECK_THROWS_AS(file.add("__metadata__", {1}, &value), lorapro::ConfigError);
+  CHECK(message_of<lorapro::ConfigError>([&] { file.add("__metadata__", {1}, &value); }) ==
+        "name: expected another than \"__metadata__\", under which the format keeps metadata: no "
+        "tensor can have it");
   CHECK(message_of<lorapro::ConfigError>([&] {
           file.add("b", Dtype::f4, {3}, [](TensorSink&) {});
         }) == "tensor \"b\": expected whole bytes, got the shape (3) of F4");

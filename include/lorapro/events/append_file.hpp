@@ -24,8 +24,8 @@ void append_number(std::string& out, Number value) {
 }
 
 /// A file that grows by whole records: append() hands one to the operating system, so that it stays
-/// whatever becomes of the program; of a record that does not fit on the disk nothing stays. No
-/// heap after it was opened.
+/// whatever becomes of the program; of a record that does not fit on the disk nothing stays. Where
+/// the path is a symbolic link, the file that it leads to grows. No heap after it was opened.
 class AppendFile {
  public:
   /// Opens `path` at its end; makes it where there is none. \throws FileError.
@@ -53,9 +53,13 @@ class AppendFile {
 
   /// \throws FileError (a full disk); the file is as it was then.
   void append(std::string_view record) {
-    if (std::fwrite(record.data(), 1, record.size(), file_.get()) != record.size()) {
+    std::string_view rest = record;
+    while (!rest.empty()) {
+      rest.remove_prefix(std::fwrite(rest.data(), 1, rest.size(), file_.get()));
+      if (rest.empty()) break;
       const int code = errno;
       std::clearerr(file_.get());
+      if (code == EINTR) continue;
       std::error_code ignored;
       std::filesystem::resize_file(path_, size_, ignored);
       std::fseek(file_.get(), 0, SEEK_END);

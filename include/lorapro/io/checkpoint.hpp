@@ -77,14 +77,14 @@ class CheckpointWriter {
   /// A value of the user's own, UTF-8; replaces an older one.
   void set(const std::string& key, const std::string& value) { values_[key] = value; }
 
-  /// \throws as SafetensorsWriter::write; the file is then as it was.
-  void write(const std::filesystem::path& path) const {
+  /// \return AtomicFile::warnings. \throws as SafetensorsWriter::write; the file is then as it was.
+  Warnings write(const std::filesystem::path& path) const {
     SafetensorsWriter file;
     file.set_metadata("format", detail::kCheckpointFormat);
     file.set_metadata("version", std::to_string(detail::kCheckpointVersion));
     for (const auto& [key, part] : parts_) part(key, file);
     for (const auto& [key, value] : values_) file.set_metadata(detail::kValueKey + key, value);
-    file.write(path);
+    return file.write(path);
   }
 
  private:

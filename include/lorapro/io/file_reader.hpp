@@ -39,8 +39,9 @@ class FileReader {
     const auto status = std::filesystem::status(path_, error);
     if (status.type() == std::filesystem::file_type::not_found)
       detail::fail_file(path_, "expected a file, got none", error.value());
+    if (error) detail::fail_file(path_, "cannot be looked at", error.value());
     if (!std::filesystem::is_regular_file(status))
-      detail::fail_file(path_, "expected a regular file, got something else", error.value());
+      detail::fail_file(path_, "expected a regular file, got something else");
 #ifdef LORAPRO_HAS_POSIX_FILES
     if (access == FileAccess::map && map()) return;
 #endif

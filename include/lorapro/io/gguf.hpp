@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/io/dtype.hpp>
-#include <lorapro/io/error.hpp>
+#include <lorapro/io/file_kind.hpp>
 #include <lorapro/io/utf8.hpp>
 
 #include <algorithm>    // std::find
@@ -221,7 +221,7 @@ class GgufReader {
   void read() {
     need(detail::kGgufMagic.size(), "magic");
     if (std::string_view(reinterpret_cast<const char*>(bytes_), 4) != detail::kGgufMagic)
-      fail("magic: expected GGUF, got other bytes");
+      fail("magic: expected GGUF, got " + kind());
     position_ = detail::kGgufMagic.size();
     const auto version = number<std::uint32_t>("version");
     if ((version & 0xffffU) == 0)
@@ -233,6 +233,15 @@ class GgufReader {
     read_metadata(keys);
     for (std::uint64_t k = 0; k < tensors; ++k) read_tensor(k);
     read_data();
+  }
+
+  /// What a file without the magic is.
+  std::string kind() const {
+    const std::string_view first(
+        reinterpret_cast<const char*>(bytes_),
+        static_cast<std::size_t>(std::min<std::uint64_t>(size_, detail::kKindBytes)));
+    const std::string out = detail::kind_of_file(first);
+    return out.empty() ? "other bytes" : out;
   }
 
   void read_metadata(std::uint64_t keys) {

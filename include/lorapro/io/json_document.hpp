@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/io/file_reader.hpp>
+#include <lorapro/io/file_kind.hpp>
 
 #include <set>     // std::set
 #include <vector>  // std::vector
@@ -49,6 +49,8 @@ Json parse_document(std::string_view text, const std::string& name) {
   try {
     document = Json::parse(text.begin(), text.end(), check);
   } catch (const nlohmann::json::exception& error) {
+    const std::string kind = detail::kind_of_file(text.substr(0, detail::kKindBytes));
+    if (!kind.empty() && kind != detail::kJsonKind) fail("expected JSON, got " + kind);
     fail("expected JSON in UTF-8 (" + std::string(error.what()) + ")");
   }
   if (!document.is_object()) fail("expected a JSON object, got something else");

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/io/atomic_file.hpp>
-#include <lorapro/io/file_reader.hpp>
+#include <lorapro/io/file_kind.hpp>
 #include <lorapro/io/safetensors_header.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
@@ -24,23 +24,25 @@ namespace io {
 class SafetensorsReader {
  public:
   /// \throws FileError (cannot be opened or read), FormatError (parse_safetensors_header; a file
-  /// that is shorter than its header, or a header longer than 100,000,000 bytes).
+  /// that is shorter than its header, or a header longer than 100,000,000 bytes; a file of another
+  /// kind, such as a pickle, a web page or a pointer of git LFS, as what it is).
   explicit SafetensorsReader(const std::filesystem::path& path, FileAccess access = FileAccess::map)
       : file_(path, access) {
     constexpr std::uint64_t kLengthBytes = SafetensorsHeader::kLengthBytes;
     if (file_.size() < kLengthBytes)
-      fail("header: expected the 8 bytes of its length, got a file of " +
-           std::to_string(file_.size()));
+      fail_header("expected the 8 bytes of its length, got a file of " +
+                  std::to_string(file_.size()));
     std::uint64_t length = 0;
     file_.read(0, sizeof length, &length);
     if (length > SafetensorsHeader::kLargestLength)
-      fail("header: expected a length of at most 100000000, got " + std::to_string(length));
+      fail_header("expected a length of at most 100000000, got " + std::to_string(length));
     if (length > file_.size() - kLengthBytes)
-      fail("header: expected " + std::to_string(length) + " bytes, got a file of " +
-           std::to_string(file_.size()));
+      fail_header("expected " + std::to_string(length) + " bytes, got a file of " +
+                  std::to_string(file_.size()));
     std::string text(static_cast<std::size_t>(length), '\0');
     file_.read(kLengthBytes, text.size(), text.data());
     data_begin_ = kLengthBytes + length;
+    if (text.empty() || text.front() != '{') fail_header("expected '{' as its first byte");
     header_ = parse_safetensors_header(path, text, file_.size() - data_begin_);
     for (std::size_t i = 0; i < header_.tensors.size(); ++i)
       index_.emplace(header_.tensors[i].name, i);
@@ -132,6 +134,13 @@ class SafetensorsReader {
  private:
   [[noreturn]] void fail(const std::string& problem) const {
     throw FormatError(path().string() + ": " + problem);
+  }
+
+  /// Of a file that is something else, what it is says more than the rule that it breaks.
+  [[noreturn]] void fail_header(const std::string& problem) const {
+    const std::string kind = detail::kind_of_file(file_);
+    if (kind.empty() || kind == detail::kSafetensorsKind) fail("header: " + problem);
+    fail("expected a safetensors file, got " + kind);
   }
 
   static void check_range(const TensorInfo& tensor, std::uint64_t first, std::size_t count,
@@ -226,10 +235,13 @@ class SafetensorsWriter {
 
   /// Declares a tensor.
   /// \param produce  called by write, in the order of the file: gives the sink all of its bytes.
-  /// \throws ConfigError (a name that is taken; a shape that is no whole number of bytes below
-  /// 2^61).
+  /// \throws ConfigError (a name that is taken, or "__metadata__", which is the format's own; a
+  /// shape that is no whole number of bytes below 2^61).
   void add(const std::string& name, Dtype dtype, TensorShape shape, Produce produce) {
-    if (name == SafetensorsHeader::kMetadataName || produce_.count(name) > 0)
+    if (name == SafetensorsHeader::kMetadataName)
+      throw ConfigError("name: expected another than " + detail::quoted_name(name) +
+                        ", under which the format keeps metadata: no tensor can have it");
+    if (produce_.count(name) > 0)
       throw ConfigError("name: expected one of its own, got " + detail::quoted_name(name) +
                         " again");
     TensorInfo tensor{name, dtype, std::move(shape), 0, 0};
@@ -252,7 +264,8 @@ class SafetensorsWriter {
   /// data aligned to 8 bytes.
   /// \throws ConfigError (safetensors_header_text; more than 2^64 bytes), StateError (a tensor got
   /// other than its bytes), FileError, and what the tensors throw; the old file is then untouched.
-  void write(const std::filesystem::path& path) const {
+  /// \return AtomicFile::warnings.
+  Warnings write(const std::filesystem::path& path) const {
     SafetensorsHeader header = header_;
     std::sort(header.tensors.begin(), header.tensors.end(),
               [](const TensorInfo& a, const TensorInfo& b) {
@@ -276,6 +289,7 @@ class SafetensorsWriter {
       sink.finish();
     }
     file.commit();
+    return file.warnings();
   }
 
  private:

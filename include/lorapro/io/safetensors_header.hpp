@@ -155,6 +155,8 @@ class SafetensorsHeaderEvents {
   }
 
   bool start_array(std::size_t) {
+    if (place_ == Place::metadata && (key_ == "shape" || key_ == "data_offsets"))
+      fail("expected strings, as the format keeps this name for metadata, got a tensor");
     if (place_ == Place::tensor && key_ == "shape") {
       place_ = Place::shape;
     } else if (place_ == Place::tensor && key_ == "data_offsets") {

@@ -77,8 +77,9 @@ class ShardedCheckpointWriter {
   void set(const std::string& key, const std::string& value) { shard_.set("user." + key, value); }
 
   /// Collective. \throws FileError and as CheckpointWriter::write; PeerError on the other ranks.
-  /// The old checkpoint is then untouched.
-  void write(const std::filesystem::path& folder) {
+  /// The old checkpoint is then untouched. \return AtomicFile::warnings of what this rank wrote.
+  io::Warnings write(const std::filesystem::path& folder) {
+    io::Warnings warnings;
     std::int64_t generation = 0;
     together(*communicator_, [&] {
       if (communicator_->rank() == 0) generation = next_generation(folder);
@@ -87,7 +88,7 @@ class ShardedCheckpointWriter {
     const std::string own = detail::shard_name(generation, communicator_->rank());
     together(*communicator_, [&] {
       shard_.set(detail::kShardKey, own);
-      shard_.write(folder / own);
+      warnings = shard_.write(folder / own);
     });
     together(*communicator_, [&] {
       if (communicator_->rank() != 0) return;
@@ -95,12 +96,14 @@ class ShardedCheckpointWriter {
                                     {"version", detail::kShardedVersion},
                                     {"generation", generation},
                                     {"shards", communicator_->size()}};
-      io::write_file(folder / detail::kManifestName, manifest.dump(2) + "\n");
+      const auto more = io::write_file(folder / detail::kManifestName, manifest.dump(2) + "\n");
+      warnings.insert(warnings.end(), more.begin(), more.end());
       detail::for_each_shard(folder, [&](const std::string& name, const auto& path) {
         std::error_code ignored;  // of no use to anybody, whether they go or not
         if (detail::generation_of(name) != generation) std::filesystem::remove(path, ignored);
       });
     });
+    return warnings;
   }
 
  private:
