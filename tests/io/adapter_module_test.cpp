@@ -31,6 +31,24 @@ TEMPLATE_TEST_CASE("a layer as a module", "[adapter_module]", float, double) {
   CHECK(module.lora_B().isZero());  // read when it is asked for
 }
 
+TEST_CASE("a layer of double whose factors float does not hold", "[adapter_module]") {
+  LORAPRO_TEST_RANDOM(random, 5);
+  lorapro::LoraConfig config;
+  config.rank = 2;
+  const lorapro::RowMatrix<double> W = lorapro::RowMatrix<double>::Zero(5, 7);
+  lorapro::LoraLayer<double> layer(lorapro::BaseWeight<double>::map(W.data(), 5, 7), config);
+  layer.lora_A() = random.matrix(2, 7).cast<double>();
+  layer.lora_B() = 1e-60 * random.matrix(5, 2).cast<double>();
+  const AdapterModule module = lorapro::io::adapter_module("a.b", layer);
+  const lorapro::RowMatrix<double> exact = layer.lora_B() * layer.lora_A();
+  CHECK((module.lora_B().cast<double>() * module.lora_A().cast<double>() - exact).norm() <=
+        1e-6 * exact.norm());
+  layer.lora_A() *= 1e-60;
+  CHECK_THROWS_WITH(module.lora_A(), "a.b: expected finite factors whose product float can hold");
+  layer.lora_A() *= 1e200;
+  CHECK_THROWS_AS(module.lora_B(), ConfigError);
+}
+
 TEST_CASE("the difference from where training began, at twice the rank", "[adapter_module]") {
   LORAPRO_TEST_RANDOM(random, 3);
   for (const bool rslora : {false, true}) {

@@ -269,16 +269,75 @@ TEST_CASE("what llama.cpp cannot take is refused by name and leaves no file", "[
   refused({random_module(random, kLayer + "mlp.up_proj", 6, 7, 2, 1)},
           "mlp.up_proj: expected (6, 8), got (6, 7)");
   refused({good, good}, "expected a new name, got blk.0.ffn_up.weight.lora_a again");
-  refused({module_of(kLayer + "mlp.up_proj", range(1, 8, 70000), range(6, 1, 1), 1)},
+  refused({module_of(kLayer + "mlp.up_proj", range(1, 8, 70000), range(6, 1, 70000), 1)},
           "lora_A: expected numbers that are finite in F16", StorageType::f16);
+  refused({module_of(kLayer + "mlp.up_proj", 1e-8F * range(1, 8, 1), 1e-7F * range(6, 1, 1), 1)},
+          "mlp.up_proj: expected to lose at most 5 % of the norm of s B A in F16",
+          StorageType::f16);
   auto other = random_module(random, kLayer + "mlp.down_proj", 8, 6, 2, 1e6);
   refused({good, good, other}, "again");
   other.lora_B = []() -> RowMatrix<float> { throw FormatError("broken"); };
   refused({good, other}, "broken");
   // What is folded into lora_B may leave the range of the type.
   AdapterModules folded{random_module(random, kLayer + "self_attn.v_proj", 6, 8, 2, 1), good,
-                        module_of(kLayer + "mlp.down_proj", range(1, 6, 1), range(8, 1, 1), 1e6)};
-  refused(folded, "lora_B: expected numbers that are finite in F16", StorageType::f16);
+                        module_of(kLayer + "mlp.down_proj", range(1, 6, 1), range(8, 1, 1), 1e10)};
+  refused(folded, "down_proj.lora_A: expected numbers that are finite in F16", StorageType::f16);
+}
+
+TEST_CASE("powers of two go between factors that do not fit the type", "[gguf_adapter]") {
+  LORAPRO_TEST_RANDOM(random, 44);
+  AdapterModules modules;
+  const std::pair<float, float> sizes[] = {
+      {0.1F, 1e-7F}, {1e5F, 0.1F}, {0.1F, 1e-5F}, {1e-8F, 1e4F}, {1, 1}, {1, 1}, {1, 1}};
+  for (std::size_t k = 0; k < kCases.size(); ++k) {
+    AdapterModule module =
+        random_module(random, kLayer + kCases[k].module, kCases[k].out, kCases[k].in, 2, 4);
+    const RowMatrix<float> A = sizes[k].first * module.lora_A();
+    const RowMatrix<float> B = sizes[k].second * module.lora_B();
+    module.lora_A = [A] { return A; };
+    module.lora_B = [B] { return B; };
+    modules.push_back(module);
+  }
+  // What is folded in leaves the range of F16, and F32's as well.
+  modules[5].lora_alpha = 1e8;
+  check_deltas(modules, "llama", StorageType::f16);
+  modules[5].lora_alpha = 4e-44;
+  check_deltas(modules, "llama", StorageType::f32);
+  check_deltas(modules, "llama", StorageType::bf16);
+
+  const ScratchFolder folder;
+  modules[5].lora_alpha = 4;
+  const auto report =
+      write_gguf_adapter(folder.path() / "a.gguf", modules, llama_like("llama"), StorageType::f16);
+  CHECK(report.balanced.size() == 4);
+  CHECK(report.lossy.empty());
+  CHECK(report.warnings.empty());
+  // Nothing can be done for a product that is too small, but to say so.
+  const AdapterModules tiny{
+      module_of(kLayer + "mlp.up_proj", 1e-8F * range(1, 8, 1), 1e-7F * range(6, 1, 1), 1)};
+  const auto allowed = write_gguf_adapter(folder.path() / "b.gguf", tiny, llama_like("llama"),
+                                          StorageType::f16, "", 1);
+  REQUIRE(allowed.lossy.size() == 1);
+  CHECK(allowed.lossy[0].loss > 0.05);
+  CHECK(allowed.lossy[0].loss <= 1);
+}
+
+TEST_CASE("factors of F64 in a file, also such as float does not hold", "[gguf_adapter]") {
+  using namespace gguf_bytes;
+  Bytes bytes = Bytes().header(2, 4);
+  bytes.key("general.architecture", text).string("llama");
+  bytes.key("general.type", text).string("adapter");
+  bytes.key("adapter.type", text).string("lora");
+  bytes.key("adapter.lora.alpha", f32).put(1.0F);
+  bytes.tensor("blk.0.ffn_up.weight.lora_a", {2, 1}, 28, 0);
+  bytes.tensor("blk.0.ffn_up.weight.lora_b", {1, 2}, 28, 32).pad();
+  bytes.put(1e60).put(2e60).pad().put(3e-60).put(4e-60).pad();
+  const ScratchFolder folder;
+  const auto modules = GgufAdapter(folder.write("a.gguf", bytes.str())).modules();
+  REQUIRE(modules.size() == 1);
+  const RowMatrix<float> product = modules[0].lora_B() * modules[0].lora_A();
+  CHECK(product(0, 0) == Approx(3));
+  CHECK(product(1, 1) == Approx(8));
 }
 
 /// The parts of a file: what comes before the tensors, then two tensors of one float each.

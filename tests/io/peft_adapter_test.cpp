@@ -347,6 +347,67 @@ TEST_CASE("files that are not there, and pickles", "[peft_adapter]") {
   CHECK_THROWS_WITH(PeftAdapter(folder.path()), contains_text("got a pickle alone"));
 }
 
+TEST_CASE("factors that do not fit the type are balanced, or their loss is told",
+          "[peft_adapter]") {
+  LORAPRO_TEST_RANDOM(random, 24);
+  auto module = support::random_module(random, "q", 12, 9, 3, 2);
+  const ScratchFolder folder;
+  const auto product_in = [&](const std::filesystem::path& place) {
+    const PeftAdapter adapter(place);
+    REQUIRE(adapter.modules().size() == 1);
+    return support::delta(adapter.modules()[0]);
+  };
+  for (const float size : {1e-5F, 1e-6F, 1e-7F, 1e-8F}) {
+    CAPTURE(size);
+    const RowMatrix<float> B = size * module.lora_B();
+    module.lora_B = [B] { return B; };
+    for (const StorageType type : {StorageType::f16, StorageType::bf16}) {
+      const auto report = write_peft_adapter(folder.path() / "a", {}, {module}, type);
+      CHECK(report.lossy.empty());
+      CHECK(report.warnings.empty());
+      CHECK(report.balanced.size() == (type == StorageType::f16 ? 1U : 0U));
+      const support::RealMatrix wanted = support::delta(module);
+      CHECK(support::distance(product_in(folder.path() / "a"), wanted) <=
+            lorapro::io::explained_loss(type) * static_cast<double>(reference::norm(wanted)));
+    }
+    module.lora_B = [B, size] { return RowMatrix<float>(B / size); };
+  }
+  const auto lora_A = module.lora_A, lora_B = module.lora_B;
+  module.lora_A = [lora_A] { return RowMatrix<float>(1e-7F * lora_A()); };
+  module.lora_B = [lora_B] { return RowMatrix<float>(1e-8F * lora_B()); };
+  CHECK_THROWS_WITH(write_peft_adapter(folder.path() / "b", {}, {module}, StorageType::f16),
+                    contains_text("q: expected to lose at most 5 % of the norm of s B A in F16"));
+  CHECK_FALSE(std::filesystem::exists(folder.path() / "b"));
+  const auto report =
+      write_peft_adapter(folder.path() / "b", {}, {module}, StorageType::f16, {}, 1);
+  REQUIRE(report.lossy.size() == 1);
+  const support::RealMatrix wanted = support::delta(module);
+  CHECK(report.lossy[0].loss == Approx(support::distance(product_in(folder.path() / "b"), wanted) /
+                                       static_cast<double>(reference::norm(wanted))));
+}
+
+TEST_CASE("factors of F64, also such as float does not hold", "[peft_adapter]") {
+  const ScratchFolder folder;
+  const auto written = [&](std::vector<double> a, std::vector<double> b) {
+    lorapro::io::SafetensorsWriter file;
+    const std::string name = "base_model.model.q_proj.lora_";
+    file.add(name + "A.weight", {2, 2}, a.data());
+    file.add(name + "B.weight", {1, 2}, b.data());
+    file.write(folder.path() / "adapter_model.safetensors");
+    folder.write("adapter_config.json", kConfig);
+    const PeftAdapter adapter(folder.path());
+    return RowMatrix<float>(adapter.modules()[0].lora_B() * adapter.modules()[0].lora_A());
+  };
+  const RowMatrix<float> usual = written({1, 2, 3, 4}, {5, 6}),
+                         odd = written({1e60, 2e60, 3, 4}, {5e-60, 6});
+  CHECK(odd(0, 0) == Approx(usual(0, 0)));
+  CHECK(odd(0, 1) == Approx(usual(0, 1)));
+  CHECK_THROWS_WITH(written({1e60, 2, 3, 4}, {1e60, 1}),
+                    contains_text("expected factors whose product float can hold"));
+  CHECK_THROWS_WITH(written({1e-60, 2e-60, 3, 4}, {1e-60, 1}),
+                    contains_text("expected factors whose product float can hold"));
+}
+
 TEST_CASE("what cannot be written leaves no file", "[peft_adapter]") {
   LORAPRO_TEST_RANDOM(random, 23);
   const ScratchFolder folder;
@@ -357,7 +418,8 @@ TEST_CASE("what cannot be written leaves no file", "[peft_adapter]") {
   auto other = support::random_module(random, "v", 2, 3, 1, 1, true);
   CHECK_THROWS_WITH(write_peft_adapter(place, {}, {module, other}),
                     contains_text("use_rslora: expected the same"));
-  module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Constant(1, 3, 70000)); };
+  module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Constant(1, 3, 1e9F)); };
+  module.lora_B = [] { return RowMatrix<float>(RowMatrix<float>::Constant(2, 1, 1e9F)); };
   CHECK_THROWS_WITH(write_peft_adapter(place, {}, {module}, StorageType::f16),
                     contains_text("q.lora_A: expected numbers that are finite in F16"));
   module.lora_A = [] { return RowMatrix<float>(RowMatrix<float>::Zero(2, 3)); };

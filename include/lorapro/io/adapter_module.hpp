@@ -4,6 +4,7 @@
 
 #include <lorapro/io/dtype.hpp>
 #include <lorapro/io/error.hpp>
+#include <lorapro/io/factor_rounding.hpp>
 #include <lorapro/layer/lora_layer.hpp>
 
 #include <algorithm>   // std::sort
@@ -35,18 +36,34 @@ struct AdapterModule {
 
 using AdapterModules = std::vector<AdapterModule>;
 
-/// The pair of a layer, which has to outlive the module; double factors are rounded to float.
+/// The pair of a layer, which has to outlive the module. Double factors are rounded to float,
+/// powers of two between them where they would not fit (float_factors); lora_A and lora_B throw
+/// ConfigError where that does not help.
 template <typename Scalar, typename Base>
 AdapterModule adapter_module(std::string path, const LoraLayer<Scalar, Base>& layer) {
   const LoraConfig& config = layer.config();
-  return {std::move(path),
-          layer.out_features(),
-          layer.in_features(),
-          layer.rank(),
-          config.lora_alpha,
-          config.use_rslora,
-          [&layer] { return RowMatrix<float>(layer.lora_A().template cast<float>()); },
-          [&layer] { return RowMatrix<float>(layer.lora_B().template cast<float>()); }};
+  AdapterModule out{std::move(path),
+                    layer.out_features(),
+                    layer.in_features(),
+                    layer.rank(),
+                    config.lora_alpha,
+                    config.use_rslora,
+                    {},
+                    {}};
+  if constexpr (std::is_same_v<Scalar, double>) {
+    const auto factors = [&layer, name = out.path] {
+      FloatFactors found = float_factors(layer.lora_A(), layer.lora_B());
+      if (!found.fits)
+        throw ConfigError(name + ": expected finite factors whose product float can hold");
+      return found;
+    };
+    out.lora_A = [factors] { return factors().A; };
+    out.lora_B = [factors] { return factors().B; };
+  } else {
+    out.lora_A = [&layer] { return RowMatrix<float>(layer.lora_A()); };
+    out.lora_B = [&layer] { return RowMatrix<float>(layer.lora_B()); };
+  }
+  return out;
 }
 
 /// The module to use on the untouched base model where training began from W0 - s B0 A0 (PiSSA and

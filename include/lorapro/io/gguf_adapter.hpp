@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/io/adapter_rounding.hpp>
 #include <lorapro/io/base_model.hpp>
+#include <lorapro/io/gguf_scales.hpp>
 #include <lorapro/io/gguf_writer.hpp>
 #include <lorapro/io/peft_adapter.hpp>
 
@@ -13,43 +15,6 @@ LORAPRO_NAMESPACE_BEGIN
 namespace io {
 
 namespace detail {
-
-/// llama.cpp scales every module by alpha / rank with one alpha for all: modules whose scaling
-/// times rank is another number need their lora_B multiplied by what is left.
-class GgufScales {
- public:
-  explicit GgufScales(const AdapterModules& modules) {
-    std::map<float, std::size_t> counts;
-    for (const AdapterModule& module : modules) {
-      const auto alpha = static_cast<float>(alpha_of(module));
-      // An alpha of 0 would be taken for a scale of 1.
-      if (is_finite(static_cast<double>(alpha)) && std::abs(alpha) >= 1e-30F) ++counts[alpha];
-    }
-    std::size_t most = 0;
-    for (const auto& [alpha, count] : counts)
-      if (count > most) {
-        most = count;
-        alpha_ = alpha;
-      }
-  }
-
-  /// The common alpha: the one that leaves most modules as they are.
-  float alpha() const { return alpha_; }
-
-  /// By what to multiply a module's lora_B. Exactly 1 where nothing but the rounding of alpha to
-  /// float is left.
-  double factor(const AdapterModule& module) const {
-    const double wanted = alpha_of(module);
-    return static_cast<float>(wanted) == alpha_ ? 1.0 : wanted / static_cast<double>(alpha_);
-  }
-
- private:
-  static double alpha_of(const AdapterModule& module) {
-    return module.scaling() * static_cast<double>(module.rank);
-  }
-
-  float alpha_ = 1;
-};
 
 inline constexpr const char* kGgufArchitecture = "general.architecture";
 inline constexpr const char* kGgufKind = "general.type";
@@ -65,18 +30,19 @@ inline std::uint32_t gguf_file_type(StorageType type) {
 
 /// Writes an adapter as llama.cpp's `--lora` takes it, so that what it computes is s B A of every
 /// module: rsLoRA, ranks and alphas that differ, and the order of the rows of q_proj and k_proj are
-/// brought into the numbers. One factor at a time is in memory; the file is there whole or not at
-/// all.
-/// \param base  of the model that the adapter belongs to (BaseModel::read of its config.json).
-/// \param type  F32, F16 or BF16.
-/// \param name  general.name; none if empty.
-/// \throws ConfigError (no modules; a module that the architecture has not, by its name; F64; a
-/// number that is not finite in `type`), ShapeError (other shapes than the base's), FileError, and
-/// what the modules throw.
+/// brought into the numbers. One module's factors at a time are in memory; the file is there whole
+/// or not at all. \param base  of the model that the adapter belongs to (BaseModel::read of its
+/// config.json). \param type  F32, F16 or BF16. \param name  general.name; none if empty. \param
+/// largest_loss  of s B A in `type`, as a part of its norm (round_factors). \throws ConfigError (no
+/// modules; a module that the architecture has not, by its name; F64; a number that is not finite
+/// in `type`, or a larger loss), ShapeError (other shapes than the base's), FileError, and what the
+/// modules throw. \cost in F16 and BF16 each factor is made twice, and as round_factors per module.
 /// \ref llama.cpp, src/llama-adapter.cpp (loader) and convert_lora_to_gguf.py.
-inline void write_gguf_adapter(const std::filesystem::path& path, const AdapterModules& modules,
-                               const BaseModel& base, StorageType type = StorageType::f32,
-                               const std::string& name = "") {
+inline AdapterWriteReport write_gguf_adapter(const std::filesystem::path& path,
+                                             const AdapterModules& modules, const BaseModel& base,
+                                             StorageType type = StorageType::f32,
+                                             const std::string& name = "",
+                                             double largest_loss = kLargestFactorLoss) {
   if (modules.empty()) throw ConfigError("modules: expected at least one, got none");
   if (type == StorageType::f64) throw ConfigError("type: expected F32, F16 or BF16, got F64");
   const detail::GgufScales scales(modules);
@@ -87,16 +53,28 @@ inline void write_gguf_adapter(const std::filesystem::path& path, const AdapterM
   writer.add("general.file_type", detail::gguf_file_type(type));
   writer.add(detail::kGgufAdapterType, std::string("lora"));
   writer.add(detail::kGgufAlpha, scales.alpha());
+  std::vector<GgufTarget> targets;
+  std::vector<double> factors;
   for (const AdapterModule& module : modules) {
     const auto target = gguf_target(base, module.path);
     if (!target)
       throw ConfigError("module " + detail::quoted_name(module.path) +
-                        ": expected one that llama.cpp's " + base.architecture + " has");
+                        ": expected one that llama.cpp's " + base.architecture + " has" +
+                        (base.tied_embeddings && module.path == "lm_head"
+                             ? ", which ties this one to the embedding"
+                             : ""));
     checks::shape(module.path.c_str(), module.out_features, module.in_features,
                   target->out_features, target->in_features);
+    targets.push_back(*target);
+    factors.push_back(scales.factor(module));
+  }
+  AdapterWriteReport report;
+  const detail::ModuleRoundings roundings(modules, type, largest_loss, factors, report);
+  for (std::size_t i = 0; i < modules.size(); ++i) {
+    const AdapterModule& module = modules[i];
     const auto add = [&](const char* factor, const char* suffix, Index rows, Index cols,
                          const auto& make) {
-      writer.add_tensor(target->tensor + suffix,
+      writer.add_tensor(targets[i].tensor + suffix,
                         {static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows)}, type,
                         [=, &module](std::uint8_t* bytes) {
                           const RowMatrix<float> values = make();
@@ -108,32 +86,36 @@ inline void write_gguf_adapter(const std::filesystem::path& path, const AdapterM
                           });
                         });
     };
-    add("lora_A", ".lora_a", module.rank, module.in_features, module.lora_A);
+    add("lora_A", ".lora_a", module.rank, module.in_features,
+        [i, &module, &roundings] { return roundings.lora_A(i, module.lora_A()); });
     add("lora_B", ".lora_b", module.out_features, module.rank,
-        [&module, factor = scales.factor(module), heads = target->permuted_heads] {
-          const RowMatrix<float> from = module.lora_B();
+        [i, &module, &roundings, heads = targets[i].permuted_heads] {
+          const RowMatrix<float> from = roundings.lora_B(i, module.lora_B());
           RowMatrix<float> to = from;
-          for (Index i = 0; heads > 0 && i < to.rows(); ++i)
-            to.row(i) = from.row(permuted_row(i, to.rows(), heads));
-          if (factor != 1) to = (factor * to.template cast<double>()).template cast<float>();
+          for (Index row = 0; heads > 0 && row < to.rows(); ++row)
+            to.row(row) = from.row(permuted_row(row, to.rows(), heads));
           return to;
         });
   }
   AtomicFile file(path);
   writer.write([&](const std::uint8_t* bytes, std::size_t size) { file.write(bytes, size); });
   file.commit();
+  report.warnings = file.warnings();
+  return report;
 }
 
 /// As above, of a PEFT adapter directory. \throws also ConfigError where it has what llama.cpp's
 /// adapters have not: whole tensors (modules_to_save, biases), or another W0 than the base model's.
-inline void write_gguf_adapter(const std::filesystem::path& path, const PeftAdapter& adapter,
-                               const BaseModel& base, StorageType type = StorageType::f32,
-                               const std::string& name = "") {
+inline AdapterWriteReport write_gguf_adapter(const std::filesystem::path& path,
+                                             const PeftAdapter& adapter, const BaseModel& base,
+                                             StorageType type = StorageType::f32,
+                                             const std::string& name = "",
+                                             double largest_loss = kLargestFactorLoss) {
   detail::check_pristine_base(adapter.config());
   if (!adapter.replaced().empty())
     throw ConfigError("adapter: expected pairs alone, got the whole tensor " +
                       detail::quoted_name(adapter.replaced().front().name));
-  write_gguf_adapter(path, adapter.modules(), base, type, name);
+  return write_gguf_adapter(path, adapter.modules(), base, type, name, largest_loss);
 }
 
 /// An adapter in a GGUF file, checked when it is opened, except for the numbers, which are checked
@@ -268,9 +250,9 @@ class GgufAdapter {
     out.out_features = static_cast<Index>(halves.B->ne[1]);
     out.rank = static_cast<Index>(halves.A->ne[1]);
     out.lora_alpha = alpha_ == 0 ? static_cast<double>(out.rank) : static_cast<double>(alpha_);
-    out.lora_A = [reader = reader_, A = halves.A] { return read(*reader, *A); };
-    out.lora_B = [reader = reader_, B = halves.B, heads] {
-      const RowMatrix<float> from = read(*reader, *B);
+    out.lora_A = [reader = reader_, halves] { return read_factor(*reader, halves, true); };
+    out.lora_B = [reader = reader_, halves, heads] {
+      const RowMatrix<float> from = read_factor(*reader, halves, false);
       RowMatrix<float> to = from;
       for (Index i = 0; heads > 0 && i < to.rows(); ++i)
         to.row(permuted_row(i, to.rows(), heads)) = from.row(i);
@@ -279,14 +261,28 @@ class GgufAdapter {
     return out;
   }
 
-  static RowMatrix<float> read(const GgufReader& reader, const GgufTensor& tensor) {
-    RowMatrix<float> out(static_cast<Index>(tensor.ne[1]), static_cast<Index>(tensor.ne[0]));
+  /// One of two factors; where either is F64, both decide how they fit into float.
+  static RowMatrix<float> read_factor(const GgufReader& reader, const Halves& halves, bool is_A) {
+    const GgufTensor& tensor = is_A ? *halves.A : *halves.B;
+    if (halves.A->type != StorageType::f64 && halves.B->type != StorageType::f64)
+      return read<float>(reader, tensor);
+    FloatFactors both =
+        float_factors(read<double>(reader, *halves.A), read<double>(reader, *halves.B));
+    if (!both.fits)
+      reader.fail("tensor " + detail::quoted_name(tensor.name) +
+                  ": expected factors whose product float can hold, got others");
+    return is_A ? std::move(both.A) : std::move(both.B);
+  }
+
+  template <typename T>
+  static RowMatrix<T> read(const GgufReader& reader, const GgufTensor& tensor) {
+    RowMatrix<T> out(static_cast<Index>(tensor.ne[1]), static_cast<Index>(tensor.ne[0]));
     visit_storage_type(tensor.type, [&](auto zero) {
-      detail::convert_bytes<decltype(zero), float>(tensor.data,
-                                                   reinterpret_cast<unsigned char*>(out.data()),
-                                                   static_cast<std::size_t>(out.size()));
+      detail::convert_bytes<decltype(zero), T>(tensor.data,
+                                               reinterpret_cast<unsigned char*>(out.data()),
+                                               static_cast<std::size_t>(out.size()));
     });
-    if (!detail::finite_in(StorageType::f32, out))
+    if (!detail::all_finite(out))
       reader.fail("tensor " + detail::quoted_name(tensor.name) +
                   ": expected finite numbers, got one that is not");
     return out;

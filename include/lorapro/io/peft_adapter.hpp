@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/io/adapter_rounding.hpp>
 #include <lorapro/io/fitted_config.hpp>
 
 #include <map>  // std::map
@@ -14,12 +15,24 @@ namespace detail {
 inline constexpr const char* kPeftConfigName = "adapter_config.json";
 inline constexpr const char* kPeftWeightsName = "adapter_model.safetensors";
 
-inline RowMatrix<float> read_matrix(const SafetensorsReader& file, const TensorInfo& tensor) {
-  RowMatrix<float> out(static_cast<Index>(tensor.shape[0]), static_cast<Index>(tensor.shape[1]));
+template <typename T>
+RowMatrix<T> read_matrix(const SafetensorsReader& file, const TensorInfo& tensor) {
+  RowMatrix<T> out(static_cast<Index>(tensor.shape[0]), static_cast<Index>(tensor.shape[1]));
   file.read(tensor, out.data());
-  if (!finite_in(StorageType::f32, out))
+  if (!all_finite(out))
     fail_tensor(file.path(), tensor.name, "expected finite numbers, got one that is not");
   return out;
+}
+
+/// One of two factors; where either is F64, both decide how they fit into float.
+inline RowMatrix<float> read_factor(const SafetensorsReader& file, const TensorInfo& A,
+                                    const TensorInfo& B, bool is_A) {
+  if (A.dtype != Dtype::f64 && B.dtype != Dtype::f64) return read_matrix<float>(file, is_A ? A : B);
+  FloatFactors both = float_factors(read_matrix<double>(file, A), read_matrix<double>(file, B));
+  if (!both.fits)
+    fail_tensor(file.path(), is_A ? A.name : B.name,
+                "expected factors whose product float can hold, got others");
+  return is_A ? std::move(both.A) : std::move(both.B);
 }
 
 }  // namespace detail
@@ -145,8 +158,8 @@ class PeftAdapter {
                   shape_text(B.shape));
     modules_.push_back({path, static_cast<Index>(B.shape[0]), static_cast<Index>(A.shape[1]),
                         expected, alpha, config_.use_rslora,
-                        [file = file_, A] { return detail::read_matrix(*file, A); },
-                        [file = file_, B] { return detail::read_matrix(*file, B); }});
+                        [file = file_, A, B] { return detail::read_factor(*file, A, B, true); },
+                        [file = file_, A, B] { return detail::read_factor(*file, A, B, false); }});
   }
 
   std::filesystem::path folder_;
@@ -185,11 +198,17 @@ inline std::string whole_name_in_peft(const std::string& name,
 /// \param config    fitted to the modules and whole tensors (fitted_config).
 /// \param type      F32, F16 or BF16 of the factors; replaced tensors keep theirs.
 /// \param replaced  tensors that stand in for the base model's, copied.
-/// \throws ConfigError (a factor that is not finite in `type`, a name twice), ShapeError,
-/// FileError, and what the modules throw.
-inline void write_peft_adapter(const std::filesystem::path& folder, const PeftConfig& config,
-                               const AdapterModules& modules, StorageType type = StorageType::f32,
-                               const std::vector<ReplacedTensor>& replaced = {}) {
+/// \param largest_loss  of s B A in `type`, as a part of its norm (round_factors).
+/// \throws ConfigError (a factor that is not finite in `type`, a larger loss, a name twice),
+/// ShapeError, FileError, and what the modules throw.
+/// \cost in F16 and BF16 each factor is made twice, and as round_factors per module.
+inline AdapterWriteReport write_peft_adapter(const std::filesystem::path& folder,
+                                             const PeftConfig& config,
+                                             const AdapterModules& modules,
+                                             StorageType type = StorageType::f32,
+                                             const std::vector<ReplacedTensor>& replaced = {},
+                                             double largest_loss = kLargestFactorLoss) {
+  AdapterWriteReport report;
   const PeftConfig fitted = fitted_config(config, modules, replaced);
   SafetensorsWriter writer;
   writer.set_metadata("format", "pt");
@@ -203,9 +222,14 @@ inline void write_peft_adapter(const std::filesystem::path& folder, const PeftCo
                  sink.write(values.data(), static_cast<std::size_t>(values.size()));
                });
   };
-  for (const AdapterModule& module : modules) {
-    add(module, "lora_A", module.rank, module.in_features, module.lora_A);
-    add(module, "lora_B", module.out_features, module.rank, module.lora_B);
+  const detail::ModuleRoundings roundings(modules, type, largest_loss,
+                                          std::vector<double>(modules.size(), 1), report);
+  for (std::size_t i = 0; i < modules.size(); ++i) {
+    const AdapterModule& module = modules[i];
+    add(module, "lora_A", module.rank, module.in_features,
+        [=, &module, &roundings] { return roundings.lora_A(i, module.lora_A()); });
+    add(module, "lora_B", module.out_features, module.rank,
+        [=, &module, &roundings] { return roundings.lora_B(i, module.lora_B()); });
   }
   for (const ReplacedTensor& entry : replaced)
     writer.add(detail::whole_name_in_peft(entry.name, fitted.read_with), entry.tensor.dtype,
@@ -217,8 +241,10 @@ inline void write_peft_adapter(const std::filesystem::path& folder, const PeftCo
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) detail::fail_file(folder, "cannot be created", error.value());
-  writer.write(folder / detail::kPeftWeightsName);
-  write_file(folder / detail::kPeftConfigName, fitted.text());
+  report.warnings = writer.write(folder / detail::kPeftWeightsName);
+  for (std::string& line : write_file(folder / detail::kPeftConfigName, fitted.text()))
+    report.warnings.push_back(std::move(line));
+  return report;
 }
 
 }  // namespace io
