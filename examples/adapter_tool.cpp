@@ -13,6 +13,7 @@
 #include <algorithm>  // std::min
 #include <filesystem>
 #include <fmt/format.h>
+#include <limits>  // std::numeric_limits
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -39,6 +40,7 @@ struct Options {
   std::string adapter, other, base_config, base, out, initial, name, type = "f32";
   int top = 3;
   double tolerance = 1e-6;
+  double largest_loss = lorapro::io::kLargestFactorLoss;
   bool as_json = false;
 };
 
@@ -64,6 +66,21 @@ Adapter open_adapter(const std::string& path, const std::string& base_config) {
 
 StorageType type_of(const std::string& name) {
   return name == "f16" ? StorageType::f16 : name == "bf16" ? StorageType::bf16 : StorageType::f32;
+}
+
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) fmt::print(stderr, "adapter_tool: {}\n", line);
+}
+
+/// What writing did to the numbers.
+void print_report(const lorapro::io::AdapterWriteReport& report, const std::string& type) {
+  for (const auto& module : report.lossy)
+    fmt::print(stderr, "adapter_tool: {}: s B A loses {:.2g} % of its norm in {}\n", module.path,
+               100 * module.loss, type);
+  if (!report.balanced.empty())
+    fmt::print("{} modules balanced between lora_A and lora_B to fit {}\n", report.balanced.size(),
+               type);
+  print_lines(report.warnings);
 }
 
 std::size_t parameters_of(const AdapterModule& module) {
@@ -143,8 +160,10 @@ int validate(const Options& options) {
 }
 
 int to_gguf(const Options& options) {
-  write_gguf_adapter(options.out, PeftAdapter(options.adapter),
-                     BaseModel::read(options.base_config), type_of(options.type), options.name);
+  const auto report = write_gguf_adapter(options.out, PeftAdapter(options.adapter),
+                                         BaseModel::read(options.base_config),
+                                         type_of(options.type), options.name, options.largest_loss);
+  print_report(report, options.type);
   return 0;
 }
 
@@ -171,16 +190,21 @@ int to_peft(const Options& options) {
     }
     config.init_lora_weights = "true";
   }
-  write_peft_adapter(options.out, config, modules, type_of(options.type), replaced);
+  const auto report = write_peft_adapter(options.out, config, modules, type_of(options.type),
+                                         replaced, options.largest_loss);
+  print_report(report, options.type);
   return 0;
 }
 
 int merge(const Options& options, bool back) {
   const PeftAdapter adapter(options.adapter);
-  const auto report = back ? unmerge_adapter(options.base, adapter, options.out)
-                           : merge_adapter(options.base, adapter, options.out);
-  fmt::print("{} tensors merged, {} replaced, {} copied\n", report.merged, report.replaced,
-             report.copied);
+  const auto report = back
+                          ? unmerge_adapter(options.base, adapter, options.out)
+                          : merge_adapter(options.base, adapter, options.out, options.largest_loss);
+  fmt::print("{} tensors merged, {} replaced, {} copied{}\n", report.merged, report.replaced,
+             report.copied, report.added > 0 ? fmt::format(", {} added", report.added) : "");
+  print_lines(report.notes);
+  print_lines(report.warnings);
   return 0;
 }
 
@@ -239,6 +263,12 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"f32", "f16", "bf16"}))
         ->capture_default_str();
   };
+  const auto with_loss = [&](CLI::App* command, const char* text) {
+    command->add_option("--allow-loss", options.largest_loss, text)
+        ->check(CLI::Range(0.0, std::numeric_limits<double>::infinity()))
+        ->capture_default_str();
+  };
+  const char* const loss = "Write what loses up to this part of the norm of s B A in the type";
   const char* const names = "config.json of the base model, for its own names in a GGUF file";
 
   auto* const inspecting =
@@ -258,6 +288,7 @@ int main(int argc, char** argv) {
   to_gguf_command->add_option("OUT", options.out, "The file")->required();
   with_config(to_gguf_command, "config.json of the base model")->required();
   with_type(to_gguf_command);
+  with_loss(to_gguf_command, loss);
   to_gguf_command->add_option("--name", options.name, "general.name");
 
   auto* const to_peft_command = app.add_subcommand("to-peft", "Write a PEFT directory");
@@ -265,6 +296,7 @@ int main(int argc, char** argv) {
   to_peft_command->add_option("OUT", options.out, "The directory")->required();
   with_config(to_peft_command, "config.json of the base model; needed for a GGUF file");
   with_type(to_peft_command);
+  with_loss(to_peft_command, loss);
   to_peft_command->add_option(
       "--initial", options.initial,
       "PEFT directory of the adapter before training (PiSSA and its kin): writes the difference");
@@ -277,7 +309,8 @@ int main(int argc, char** argv) {
     command->add_option("OUT", options.out, "A file or a folder, as BASE is")->required();
     return command;
   };
-  add_merge("merge", "Write the base with W + s B A");
+  with_loss(add_merge("merge", "Write the base with W + s B A"),
+            "Write whole tensors that lose up to this part of their norm in the base's type");
   auto* const unmerging = add_merge("unmerge", "Write a merged model with W - s B A");
 
   auto* const diffing = app.add_subcommand("diff", "Compare s B A of two adapters");

@@ -83,6 +83,8 @@ TEST_CASE("what a base model has not", "[base_model]") {
   json tied = config_of("Qwen2ForCausalLM");
   tied["tie_word_embeddings"] = true;
   const BaseModel other = BaseModel::from_document(tied, "c");
+  tied["tie_word_embeddings"] = nullptr;
+  CHECK(gguf_target(BaseModel::from_document(tied, "c"), "lm_head"));
   CHECK_FALSE(gguf_target(other, "lm_head"));
   CHECK_FALSE(module_of_gguf(other, "output.weight"));
 }

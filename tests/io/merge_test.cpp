@@ -215,39 +215,31 @@ TEST_CASE("whole tensors of the adapter replace the base's, and cannot be unmerg
   CHECK_FALSE(std::filesystem::exists(folder.path() / "none.safetensors"));
 }
 
-TEST_CASE("what cannot be merged is refused by name and leaves no file", "[merge]") {
+TEST_CASE("a folder gets the configs that it is loaded with", "[merge]") {
   const ScratchFolder folder, adapter_folder;
   const PeftAdapter adapter(peft_folder::write(adapter_folder));
-  const auto out = folder.path() / "out.safetensors";
-  const auto refused = [&](const std::string& bytes, const std::string& message) {
-    const auto base = folder.write("base.safetensors", bytes);
-    CHECK_THROWS_WITH(merge_adapter(base, adapter, out), contains_text(message));
-    CHECK_FALSE(std::filesystem::exists(out));
-    CHECK_FALSE(std::filesystem::exists(out.string() + ".part"));
-  };
-  const auto with = [](const std::string& q, std::size_t bytes) {
-    return peft_folder::file(q + "," + entry(kV, "F32", "[2,4]", bytes, bytes + 32),
-                             std::string(bytes + 32, '\0'));
-  };
-  refused(with(entry("x", "F32", "[3,4]", 0, 48), 48), "base: expected a tensor \"" + kQ + "\"");
-  refused(with(entry(kQ, "F32", "[4,3]", 0, 48), 48), "expected the shape (3, 4), got (4, 3)");
-  refused(with(entry(kQ, "I8", "[3,4]", 0, 12), 12),
-          "expected F64, F32, F16 or BF16 to merge into, got I8");
-  refused(with(entry(kQ, "F8_E4M3", "[3,4]", 0, 12), 12), "got F8_E4M3");
-  refused(
-      peft_folder::file(entry(kQ, "F16", "[3,4]", 0, 24) + "," + entry(kV, "F32", "[2,4]", 24, 56),
-                        std::string(22, '\0') + "\xff\x7b" + std::string(32, '\0')),
-      kQ + "\": expected merged numbers that are finite in F16");
-  const auto base = folder.write("base.safetensors", base_by_hand(kBaseQ, kBaseV));
-  CHECK_THROWS_WITH(merge_adapter(base, adapter, base),
-                    contains_text("out: expected another place than the base's"));
-  CHECK(bytes_of_file(base) == base_by_hand(kBaseQ, kBaseV));
-  const ScratchFolder other;
-  const PeftAdapter pissa(
-      peft_folder::write(other, config_with("weights\": true", "weights\": \"pissa\"")));
-  CHECK_THROWS_WITH(merge_adapter(base, pissa, out),
-                    contains_text("init_lora_weights: expected an adapter that belongs"));
-  CHECK_THROWS_AS(unmerge_adapter(base, pissa, out), ConfigError);
+  const auto base = folder.path() / "base", out = folder.path() / "out";
+  std::filesystem::create_directory(base);
+  folder.write("base/model.safetensors", base_by_hand(kBaseQ, kBaseV));
+  // Python takes it for JSON.
+  folder.write("base/config.json", "{\"time_step_limit\": [0.0, Infinity]}");
+  folder.write("base/generation_config.json", "{}\n");
+  folder.write("base/notes.txt", "not the model's");
+  CHECK(merge_adapter(base, adapter, out).notes.empty());
+  CHECK(bytes_of_file(out / "config.json") == "{\"time_step_limit\": [0.0, Infinity]}");
+  CHECK(bytes_of_file(out / "generation_config.json") == "{}\n");
+  CHECK_FALSE(std::filesystem::exists(out / "notes.txt"));
+  CHECK(unmerge_adapter(out, adapter, folder.path() / "back").notes.empty());
+  CHECK(std::filesystem::exists(folder.path() / "back/config.json"));
+
+  // A link of the output must not lead into the base.
+  const auto linked = folder.path() / "linked";
+  std::filesystem::create_directory(linked);
+  std::filesystem::create_symlink("../base/config.json", linked / "config.json");
+  CHECK_THROWS_WITH(merge_adapter(base, adapter, linked),
+                    contains_text("out: expected another place than the base's, got " +
+                                  (linked / "config.json").string()));
+  CHECK_FALSE(std::filesystem::exists(linked / "model.safetensors"));
 }
 
 TEST_CASE("whole tensors of modules with factors are merged with them", "[merge]") {

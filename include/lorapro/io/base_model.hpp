@@ -171,7 +171,9 @@ inline BaseModel BaseModel::from_document(const nlohmann::json& document, const 
   base.head_dim = size("head_dim", derives ? base.hidden_size / base.heads : 0);
   if (base.head_dim % 2 != 0)
     fail("head_dim: expected an even number, got " + std::to_string(base.head_dim));
-  if (const auto tied = document.find("tie_word_embeddings"); tied != document.end()) {
+  // Null is Python's None, which is false.
+  if (const auto tied = document.find("tie_word_embeddings");
+      tied != document.end() && !tied->is_null()) {
     if (!tied->is_boolean())
       fail("tie_word_embeddings: expected true or false, got something else");
     base.tied_embeddings = tied->get<bool>();

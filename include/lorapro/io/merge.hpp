@@ -2,230 +2,191 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/io/peft_adapter.hpp>
-
-#include <set>  // std::set
+#include <lorapro/io/merge_check.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
-
-/// What became of the tensors of a base checkpoint.
-struct MergeReport {
-  std::size_t merged = 0;    ///< weights to which a module was added, or from which it was taken
-  std::size_t replaced = 0;  ///< tensors that the adapter has whole
-  std::size_t copied = 0;    ///< all others, byte for byte
-};
-
 namespace detail {
 
-inline constexpr const char* kShardIndexName = "model.safetensors.index.json";
-inline constexpr const char* kSingleName = "model.safetensors";
-
-/// The files of a checkpoint and where each is written to.
-struct CheckpointFiles {
-  std::vector<std::pair<std::filesystem::path, std::filesystem::path>> files;
-  std::string index;  // text of the index, or empty
-};
-
-/// A folder's shards by its index, its model.safetensors, or a file of its own.
-inline CheckpointFiles checkpoint_files(const std::filesystem::path& base,
-                                        const std::filesystem::path& out) {
-  CheckpointFiles found;
-  if (!std::filesystem::is_directory(base)) {
-    found.files.emplace_back(base, out);
-    return found;
-  }
-  const auto index_path = base / kShardIndexName;
-  if (!std::filesystem::exists(index_path)) {
-    found.files.emplace_back(base / kSingleName, out / kSingleName);
-    return found;
-  }
-  const auto fail = [&](const std::string& problem) {
-    throw FormatError(index_path.string() + ": weight_map: " + problem);
-  };
-  const auto index = read_document<nlohmann::json>(index_path);
-  const auto map = index.find("weight_map");
-  if (map == index.end() || !map->is_object() || map->empty())
-    fail("expected an object of tensors and files, got something else");
-  std::map<std::string, std::set<std::string>> shards;
-  for (const auto& [tensor, file] : map->items()) {
-    if (!file.is_string()) fail(quoted_name(tensor) + ": expected the name of a file");
-    const auto& name = file.get_ref<const std::string&>();
-    // An index must not lead out of its folder.
-    if (name.find_first_of("/\\") != std::string::npos || name.find('\0') != std::string::npos ||
-        std::filesystem::path(name).extension() != ".safetensors")
-      fail(quoted_name(tensor) + ": expected a .safetensors file in the same folder, got " +
-           quoted_name(name));
-    shards[name].insert(tensor);
-  }
-  for (const auto& [name, tensors] : shards) {
-    const SafetensorsReader shard(base / name);
-    for (const TensorInfo& tensor : shard.tensors())
-      if (tensors.count(tensor.name) == 0)
-        fail("expected an entry for " + quoted_name(tensor.name) + " of " + quoted_name(name) +
-             ", got none");
-    for (const std::string& tensor : tensors)
-      if (shard.find(tensor) == nullptr)
-        fail(quoted_name(tensor) + ": expected it in " + quoted_name(name) + ", got none there");
-    found.files.emplace_back(base / name, out / name);
-  }
-  found.index = index.dump(2) + "\n";
-  return found;
-}
+inline constexpr const char* kGenerationConfigName = "generation_config.json";
 
 /// Writes a checkpoint with its weights changed, tensor by tensor.
 class CheckpointMerge {
  public:
-  CheckpointMerge(const AdapterModules& modules, const std::vector<ReplacedTensor>& replaced,
-                  bool fan_in_fan_out, float sign)
-      : fan_in_fan_out_(fan_in_fan_out), sign_(sign) {
-    for (const AdapterModule& module : modules) modules_[module.path + ".weight"] = &module;
-    for (const ReplacedTensor& entry : replaced) replaced_[entry.name] = &entry;
+  CheckpointMerge(const std::filesystem::path& base, const PeftAdapter& adapter, float sign,
+                  double largest_loss)
+      : base_(base), adapter_(adapter), sign_(sign), largest_loss_(largest_loss) {
+    for (const AdapterModule& module : adapter.modules())
+      changes_.pairs[module.path + ".weight"] = &module;
+    for (const ReplacedTensor& entry : adapter.replaced()) changes_.whole[entry.name] = &entry;
   }
 
-  MergeReport run(const std::filesystem::path& base, const std::filesystem::path& out) const {
-    const CheckpointFiles checkpoint = checkpoint_files(base, out);
-    std::error_code ignored;
-    for (const auto& [from, to] : checkpoint.files)
-      if (std::filesystem::equivalent(from, to, ignored))
-        throw ConfigError("out: expected another place than the base's, got " + to.string());
-    check_all(checkpoint);
-    if (std::filesystem::is_directory(base)) {
+  MergeReport run(const std::filesystem::path& out) {
+    check_apart(out);
+    read_config();
+    EmbeddingMerge(base_, config_ ? &*config_ : nullptr, adapter_.config(),
+                   adapter_.file().path().string(), changes_)
+        .plan();
+    MergeReport report;
+    report.notes = std::move(changes_.notes);
+    check_all(report);
+    if (base_.is_folder()) {
       std::error_code error;
       std::filesystem::create_directories(out, error);
       if (error) fail_file(out, "cannot be created", error.value());
     }
-    MergeReport report;
-    for (const auto& [from, to] : checkpoint.files) write(from, to, report);
-    if (!checkpoint.index.empty()) write_file(out / kShardIndexName, checkpoint.index);
+    for (const auto& file : base_.files()) write(*file, base_.target(*file, out), report);
+    if (base_.is_folder()) {
+      keep(base_.write_index(out), report);
+      write_configs(out, report);
+    }
     return report;
   }
 
  private:
-  /// Everything that can be known without the numbers, before the first file is written.
-  void check_all(const CheckpointFiles& checkpoint) const {
-    std::set<std::string> seen;
-    for (const auto& entry : checkpoint.files) {
-      const SafetensorsReader file(entry.first);
-      for (const TensorInfo& tensor : file.tensors())
-        if (check(file, tensor)) seen.insert(tensor.name);
-    }
-    const auto expect = [&](const std::string& name) {
-      if (seen.count(name) == 0)
-        throw ConfigError("base: expected a tensor " + quoted_name(name) +
-                          ", as the adapter has one for it, got none");
+  /// No file of the base may be written over, not even through a link.
+  void check_apart(const std::filesystem::path& out) const {
+    std::vector<std::pair<std::filesystem::path, std::filesystem::path>> pairs;
+    for (const auto& file : base_.files())
+      pairs.emplace_back(file->path(), base_.target(*file, out));
+    if (base_.is_folder())
+      for (const char* const name :
+           {kShardIndexName, kGenerationConfigName, ModelConfig::kFileName})
+        pairs.emplace_back(base_.folder() / name, out / name);
+    std::error_code ignored;
+    for (const auto& [from, to] : pairs)
+      if (std::filesystem::equivalent(from, to, ignored))
+        throw ConfigError("out: expected another place than the base's, got " + to.string());
+  }
+
+  static void keep(Warnings more, MergeReport& report) {
+    for (std::string& line : more) report.warnings.push_back(std::move(line));
+  }
+
+  /// Only where it matters, as it may be anything that Python takes for JSON.
+  void read_config() {
+    const auto path = base_.folder() / ModelConfig::kFileName;
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return;
+    const auto matters = [](const auto& changed) {
+      const std::string module = module_of_weight(changed.first);
+      return is_embedding(module) || is_head(module);
     };
-    for (const auto& entry : modules_) expect(entry.first);
-    for (const auto& entry : replaced_) expect(entry.first);
+    if (std::any_of(changes_.pairs.begin(), changes_.pairs.end(), matters) ||
+        std::any_of(changes_.whole.begin(), changes_.whole.end(), matters))
+      config_.emplace(path);
   }
 
-  /// \return whether the adapter changes the tensor.
-  bool check(const SafetensorsReader& file, const TensorInfo& tensor) const {
-    const auto module = modules_.find(tensor.name);
-    const auto other = replaced_.find(tensor.name);
-    if (module == modules_.end() && other == replaced_.end()) return false;
-    TensorShape shape;
-    if (module != modules_.end()) {
-      shape = {static_cast<std::uint64_t>(module->second->out_features),
-               static_cast<std::uint64_t>(module->second->in_features)};
-      if (fan_in_fan_out_) std::swap(shape[0], shape[1]);
+  void write_configs(const std::filesystem::path& out, MergeReport& report) const {
+    std::error_code ignored;
+    for (const char* const name : {kGenerationConfigName, ModelConfig::kFileName}) {
+      const auto path = base_.folder() / name;
+      if (!std::filesystem::exists(path, ignored)) continue;
+      if (std::string_view(name) == ModelConfig::kFileName && config_ && config_->changed()) {
+        keep(write_file(out / name, config_->text()), report);
+        continue;
+      }
+      const FileReader file(path);
+      std::string text(static_cast<std::size_t>(file.size()), '\0');
+      file.read(0, text.size(), text.data());
+      keep(write_file(out / name, text), report);
     }
-    if (other != replaced_.end()) {
-      const ReplacedTensor& whole = *other->second;
-      if (module == modules_.end()) shape = whole.tensor.shape;
-      whole.file->at(whole.tensor.name, shape);
-      if (!storage_type_of(whole.tensor.dtype))
-        fail_tensor(whole.file->path(), whole.tensor.name, "expected F64, F32, F16 or BF16");
-    }
-    file.at(tensor.name, shape);
-    if (!storage_type_of(tensor.dtype))
-      fail_tensor(file.path(), tensor.name,
-                  "expected F64, F32, F16 or BF16 to merge into, got " +
-                      std::string(info(tensor.dtype).name));
-    return true;
   }
 
-  void write(const std::filesystem::path& from, const std::filesystem::path& to,
+  MergedTensor merged_tensor(const std::string& name, const TensorInfo& from) const {
+    MergedTensor out{name, &from, from.shape};
+    const auto whole = changes_.whole.find(name);
+    if (whole != changes_.whole.end()) {
+      out.whole = whole->second;
+      out.shape = whole->second->tensor.shape;
+    }
+    const auto pair = changes_.pairs.find(name);
+    if (pair != changes_.pairs.end()) out.pair = pair->second;
+    return out;
+  }
+
+  /// The tensors of a file of the merged checkpoint.
+  std::vector<MergedTensor> merged_tensors(const SafetensorsReader& file) const {
+    std::vector<MergedTensor> out;
+    for (const TensorInfo& tensor : file.tensors()) {
+      out.push_back(merged_tensor(tensor.name, tensor));
+      if (tensor.name == changes_.added_from) out.push_back(merged_tensor(changes_.added, tensor));
+    }
+    return out;
+  }
+
+  /// Everything that can be known without the base's numbers, before the first file is written.
+  void check_all(MergeReport& report) {
+    std::set<std::string> seen;
+    for (const auto& file : base_.files())
+      for (const MergedTensor& tensor : merged_tensors(*file)) {
+        if (tensor.whole == nullptr && tensor.pair == nullptr && tensor.name != changes_.added)
+          continue;
+        seen.insert(tensor.name);
+        check_merge(*file, tensor, adapter_, largest_loss_, report);
+        const TensorInfo sized = sized_as(tensor);
+        if (tensor.shape != tensor.from->shape || tensor.name == changes_.added)
+          base_.note_in_index(tensor.name, *file, sized.bytes(), sized.count());
+      }
+    const auto expect = [&](const std::string& name) {
+      if (seen.count(name) > 0) return;
+      const bool tied = is_head(module_of_weight(name)) && !config_;
+      throw ConfigError("base: expected a tensor " + quoted_name(name) +
+                        ", as the adapter has one for it, got none" +
+                        (tied ? ", and no config.json beside it that ties it to another" : ""));
+    };
+    for (const auto& entry : changes_.pairs) expect(entry.first);
+    for (const auto& entry : changes_.whole) expect(entry.first);
+  }
+
+  void write(const SafetensorsReader& base, const std::filesystem::path& to,
              MergeReport& report) const {
-    const SafetensorsReader base(from);
     SafetensorsWriter writer;
     for (const auto& [key, value] : base.metadata()) writer.set_metadata(key, value);
-    for (const TensorInfo& tensor : base.tensors()) {
-      const auto add = [&](const auto& produce) {
-        writer.add(tensor.name, tensor.dtype, tensor.shape, produce);
-      };
-      const auto module = modules_.find(tensor.name);
-      const auto other = replaced_.find(tensor.name);
-      if (module != modules_.end()) {
-        ++report.merged;
-        // Factors beside a whole tensor of their module are added to that one.
-        const bool is_whole = other != replaced_.end();
-        const SafetensorsReader& from_file = is_whole ? *other->second->file : base;
-        const TensorInfo& weight = is_whole ? other->second->tensor : tensor;
-        add([this, &from_file, &weight, found = module->second](TensorSink& sink) {
-          merge(from_file, weight, *found, sink);
-        });
-      } else if (other != replaced_.end()) {
-        ++report.replaced;
-        add([found = other->second](TensorSink& sink) {
-          in_blocks(found->tensor.count(), [&](std::uint64_t first, std::size_t count) {
-            std::vector<double> block(count);
-            found->file->read(found->tensor, first, count, block.data());
-            write_finite(block.data(), count, sink);
+    for (const MergedTensor& tensor : merged_tensors(base)) {
+      ++(tensor.name == changes_.added ? report.added
+         : tensor.pair != nullptr      ? report.merged
+         : tensor.whole != nullptr     ? report.replaced
+                                       : report.copied);
+      writer.add(
+          tensor.name, tensor.from->dtype, tensor.shape, [this, &base, tensor](TensorSink& sink) {
+            if (tensor.pair != nullptr) {
+              merge(base, tensor, sink);
+            } else if (tensor.whole != nullptr) {
+              in_blocks(tensor.whole->tensor.count(), [&](std::uint64_t first, std::size_t count) {
+                std::vector<double> block(count);
+                tensor.whole->file->read(tensor.whole->tensor, first, count, block.data());
+                sink.write(block.data(), count);
+              });
+            } else {
+              in_blocks(tensor.from->bytes(), [&](std::uint64_t first, std::size_t count) {
+                std::vector<unsigned char> block(count);
+                base.read_bytes(*tensor.from, first, count, block.data());
+                sink.write_bytes(block.data(), count);
+              });
+            }
           });
-        });
-      } else {
-        ++report.copied;
-        add([&base, &tensor](TensorSink& sink) {
-          in_blocks(tensor.bytes(), [&](std::uint64_t first, std::size_t count) {
-            std::vector<unsigned char> block(count);
-            base.read_bytes(tensor, first, count, block.data());
-            sink.write_bytes(block.data(), count);
-          });
-        });
-      }
     }
-    writer.write(to);
-  }
-
-  template <typename F>
-  static void in_blocks(std::uint64_t size, const F& f) {
-    constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;
-    for (std::uint64_t first = 0; first < size; first += kBlock)
-      f(first, static_cast<std::size_t>(std::min(kBlock, size - first)));
-  }
-
-  template <typename Scalar>
-  static void write_finite(const Scalar* values, std::size_t count, TensorSink& sink) {
-    visit_storage_type(*storage_type_of(sink.tensor().dtype), [&](auto zero) {
-      using T = decltype(zero);
-      for (std::size_t k = 0; k < count; ++k)
-        if (!is_finite(static_cast<double>(static_cast<T>(values[k]))))
-          throw FormatError("tensor " + quoted_name(sink.tensor().name) +
-                            ": expected merged numbers that are finite in " +
-                            std::string(info(sink.tensor().dtype).name) + ", got one that is not");
-    });
-    sink.write(values, count);
+    keep(writer.write(to), report);
   }
 
   /// W + s B A in float (double where it is written so), in rows of the file.
-  void merge(const SafetensorsReader& base, const TensorInfo& tensor, const AdapterModule& module,
-             TensorSink& sink) const {
+  void merge(const SafetensorsReader& base, const MergedTensor& tensor, TensorSink& sink) const {
     if (sink.tensor().dtype == Dtype::f64) {
-      merge_in<double>(base, tensor, module, sink);
+      merge_in<double>(base, tensor, sink);
     } else {
-      merge_in<float>(base, tensor, module, sink);
+      merge_in<float>(base, tensor, sink);
     }
   }
 
   template <typename Scalar>
-  void merge_in(const SafetensorsReader& base, const TensorInfo& tensor,
-                const AdapterModule& module, TensorSink& sink) const {
+  void merge_in(const SafetensorsReader& base, const MergedTensor& tensor, TensorSink& sink) const {
     constexpr Index kBlockRows = 256;
+    const AdapterModule& module = *tensor.pair;
     RowMatrix<Scalar> left = module.lora_B().template cast<Scalar>();
     RowMatrix<Scalar> right = module.lora_A().template cast<Scalar>();
     left *= static_cast<Scalar>(static_cast<double>(sign_) * module.scaling());
-    if (fan_in_fan_out_) {
+    if (is_transposed(tensor, adapter_.config())) {
       const RowMatrix<Scalar> transposed = left.transpose();
       left = right.transpose();
       right = transposed;
@@ -235,16 +196,29 @@ class CheckpointMerge {
       const Index rows = std::min(kBlockRows, left.rows() - row);
       block.resize(rows, right.cols());
       const auto count = static_cast<std::size_t>(block.size());
-      base.read(tensor, static_cast<std::uint64_t>(row * right.cols()), count, block.data());
+      const auto first = static_cast<std::uint64_t>(row * right.cols());
+      if (tensor.whole != nullptr) {
+        tensor.whole->file->read(tensor.whole->tensor, first, count, block.data());
+      } else {
+        base.read(*tensor.from, first, count, block.data());
+      }
       block.noalias() += left.middleRows(row, rows) * right;
-      write_finite(block.data(), count, sink);
+      visit_storage_type(*storage_type_of(sink.tensor().dtype), [&](auto zero) {
+        using T = decltype(zero);
+        for (std::size_t k = 0; k < count; ++k)
+          if (!is_finite(static_cast<double>(static_cast<T>(block.data()[k]))))
+            fail_not_finite(tensor.name, std::string(info(sink.tensor().dtype).name));
+      });
+      sink.write(block.data(), count);
     }
   }
 
-  std::map<std::string, const AdapterModule*> modules_;
-  std::map<std::string, const ReplacedTensor*> replaced_;
-  bool fan_in_fan_out_;
+  ModelFiles base_;
+  const PeftAdapter& adapter_;
   float sign_;
+  double largest_loss_;
+  TensorChanges changes_;
+  std::optional<ModelConfig> config_;
 };
 
 }  // namespace detail
@@ -252,23 +226,29 @@ class CheckpointMerge {
 /// Writes a base checkpoint with an adapter in it: W + s B A in the base's own dtype, summed in
 /// float (in double where W is), tensors that the adapter has whole in place of the base's, and
 /// everything else byte for byte. One tensor's factors and 256 of its rows are in memory at a time.
+/// A head that is tied to the embedding and differs from it with the adapter is untied
+/// (EmbeddingMerge); embeddings that were resized are taken where embedding and head have as many
+/// rows. MergeReport::notes says so.
 /// \param base  a safetensors file; or a folder with model.safetensors, or with shards and
-///              model.safetensors.index.json.
-/// \param out   a file or a folder, as base is; not the base itself. Its files are written whole or
-///              not at all, the index last.
+///              model.safetensors.index.json. Its config.json, in the same folder, says whether
+///              embedding and head are tied.
+/// \param out   a file or a folder, as base is; not the base itself. A folder gets config.json and
+///              generation_config.json besides, so that the model can be loaded. Each file is there
+///              whole or not at all, config.json last.
+/// \param largest_loss  of a whole tensor in the base's dtype, as a part of its norm.
 /// \throws ConfigError (an adapter that belongs to another W0, PeftConfig::changes_base; a module
-/// that the base has not, by its name), FormatError (other shapes or dtypes; an index that is not
-/// its shards'), FileError.
+/// that the base has not, by its name; a head that cannot be untied; a larger loss), FormatError
+/// (other shapes or dtypes; an index that is not its shards'), FileError.
 /// \cost 2 m n r flops per module.
 inline MergeReport merge_adapter(const std::filesystem::path& base, const PeftAdapter& adapter,
-                                 const std::filesystem::path& out) {
+                                 const std::filesystem::path& out,
+                                 double largest_loss = kLargestFactorLoss) {
   detail::check_pristine_base(adapter.config());
-  return detail::CheckpointMerge(adapter.modules(), adapter.replaced(),
-                                 adapter.config().fan_in_fan_out, 1)
-      .run(base, out);
+  return detail::CheckpointMerge(base, adapter, 1, largest_loss).run(out);
 }
 
-/// Takes an adapter out again: W - s B A, the base's W to within the rounding of its dtype.
+/// Takes an adapter out again: W - s B A, the base's W to within the rounding of its dtype. A head
+/// that was untied stays so.
 /// \throws as merge_adapter; ConfigError also where the adapter replaced tensors, which are lost.
 inline MergeReport unmerge_adapter(const std::filesystem::path& merged, const PeftAdapter& adapter,
                                    const std::filesystem::path& out) {
@@ -277,8 +257,7 @@ inline MergeReport unmerge_adapter(const std::filesystem::path& merged, const Pe
     throw ConfigError("adapter: expected pairs alone to unmerge, got the whole tensor " +
                       detail::quoted_name(adapter.replaced().front().name) +
                       ", whose old numbers are nowhere");
-  return detail::CheckpointMerge(adapter.modules(), {}, adapter.config().fan_in_fan_out, -1)
-      .run(merged, out);
+  return detail::CheckpointMerge(merged, adapter, -1, kLargestFactorLoss).run(out);
 }
 
 }  // namespace io
