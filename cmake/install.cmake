@@ -8,7 +8,14 @@ include(GNUInstallDirs)
 set(package_dir ${CMAKE_INSTALL_DATADIR}/cmake/lorapro)
 set(package_build_dir ${PROJECT_BINARY_DIR}/package)
 
-install(DIRECTORY include/lorapro DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Without LORAPRO_INSTALL a parent's installation has nothing of lorapro, but its own libraries can be
+# exported: CMake wants to know under which name they will find this one.
+set(unless_wanted "")
+if(NOT LORAPRO_INSTALL)
+  set(unless_wanted EXCLUDE_FROM_ALL)
+endif()
+
+install(DIRECTORY include/lorapro DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} ${unless_wanted})
 install(TARGETS lorapro EXPORT lorapro-targets)
 install(TARGETS lorapro_io EXPORT lorapro-io-targets)
 install(TARGETS lorapro_torch EXPORT lorapro-torch-targets)
@@ -17,26 +24,39 @@ foreach(export IN ITEMS lorapro-targets lorapro-io-targets lorapro-torch-targets
   install(
     EXPORT ${export}
     NAMESPACE lorapro::
-    DESTINATION ${package_dir})
+    DESTINATION ${package_dir} ${unless_wanted})
+  export(
+    EXPORT ${export}
+    NAMESPACE lorapro::
+    FILE ${package_build_dir}/${export}.cmake)
 endforeach()
 
+# The build tree is a package as well: lorapro_DIR is its folder `package`.
 configure_package_config_file(
   cmake/lorapro-config.cmake.in ${package_build_dir}/lorapro-config.cmake
   INSTALL_DESTINATION ${package_dir})
+configure_file(cmake/lorapro-eigen.cmake ${package_build_dir}/lorapro-eigen.cmake COPYONLY)
 write_basic_package_version_file(
   ${package_build_dir}/lorapro-config-version.cmake
   COMPATIBILITY SameMinorVersion
   ARCH_INDEPENDENT)
 install(FILES ${package_build_dir}/lorapro-config.cmake
-              ${package_build_dir}/lorapro-config-version.cmake DESTINATION ${package_dir})
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+              ${package_build_dir}/lorapro-config-version.cmake
+              ${package_build_dir}/lorapro-eigen.cmake DESTINATION ${package_dir} ${unless_wanted})
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} ${unless_wanted})
+install(
+  DIRECTORY docs
+  DESTINATION ${CMAKE_INSTALL_DOCDIR} ${unless_wanted}
+  FILES_MATCHING
+  PATTERN "*.md"
+  PATTERN "*.svg")
 
 # For builds without CMake. The file finds the headers from where it is itself.
 set(pkg_config_dir ${CMAKE_INSTALL_DATADIR}/pkgconfig)
 file(RELATIVE_PATH pkg_config_to_prefix /${pkg_config_dir} /)
 string(REGEX REPLACE "/$" "" pkg_config_to_prefix ${pkg_config_to_prefix})
 configure_file(cmake/lorapro.pc.in ${package_build_dir}/lorapro.pc @ONLY)
-install(FILES ${package_build_dir}/lorapro.pc DESTINATION ${pkg_config_dir})
+install(FILES ${package_build_dir}/lorapro.pc DESTINATION ${pkg_config_dir} ${unless_wanted})
 
 # A Debian package: cpack -G DEB, in the build folder.
 if(PROJECT_IS_TOP_LEVEL)
@@ -59,5 +79,8 @@ closely as its rank allows, as C++17 templates. Reading and writing files
 (lorapro/io) needs nlohmann-json besides, training in libtorch
 (lorapro/adapters/torch.hpp) libtorch, data-parallel training
 (lorapro/adapters/mpi.hpp) an MPI library.")
+  # Debian wants documents in a folder of the package's own name, by names of its own.
+  configure_file(cmake/debian_documents.cmake.in ${package_build_dir}/debian_documents.cmake @ONLY)
+  set(CPACK_PRE_BUILD_SCRIPTS ${package_build_dir}/debian_documents.cmake)
   include(CPack)
 endif()

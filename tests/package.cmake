@@ -106,6 +106,22 @@ lorapro_add_check(
   consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P
   ${CMAKE_CURRENT_SOURCE_DIR}/consumer/copied_headers.cmake)
+# Configured alone, but for one file. FetchContent takes the place of find_package from CMake 3.24 on.
+set(LORAPRO_EIGEN5_DIR "" CACHE PATH "A source tree of Eigen 5, to test with it")
+if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
+  lorapro_add_check(
+    consumer "consumer/eigen" ${CMAKE_COMMAND} -DWORK=${scratch}/eigen
+    -DLIBRARY=${PROJECT_SOURCE_DIR} -DLIBRARY_BUILD=${PROJECT_BINARY_DIR}
+    -DCOMPILER=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR} -DEIGEN=${eigen_include}
+    -DEIGEN5=${LORAPRO_EIGEN5_DIR} -P ${CMAKE_CURRENT_SOURCE_DIR}/consumer/eigen.cmake)
+endif()
+lorapro_add_check(
+  consumer "consumer/components" ${CMAKE_COMMAND} -DWORK=${scratch}/components
+  -DLIBRARY_BUILD=${PROJECT_BINARY_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER}
+  -DGENERATOR=${CMAKE_GENERATOR} -P ${CMAKE_CURRENT_SOURCE_DIR}/consumer/components.cmake)
+lorapro_add_check(
+  consumer "consumer/discarded report" ${CMAKE_COMMAND} -DWORK=${scratch}/discarded
+  "-DCOMPILE=${compile_line}" -P ${CMAKE_CURRENT_SOURCE_DIR}/consumer/discarded_report.cmake)
 find_program(LORAPRO_PKG_CONFIG pkg-config)
 mark_as_advanced(LORAPRO_PKG_CONFIG)
 if(LORAPRO_PKG_CONFIG)

@@ -39,7 +39,7 @@ class LoraproConan(ConanFile):
             copy(self, pattern, src=self._tree, dst=self.export_sources_folder)
 
     def requirements(self):
-        self.requires("eigen/[>=3.4 <4]")
+        self.requires("eigen/[>=3.4 <6]")
         if self.options.with_io:
             self.requires("nlohmann_json/[>=3 <4]")
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
 
-# Installs the library, moves it, and compiles the program with what pkg-config says.
+# Installs the library, moves it to a folder with a space in its name, and compiles the program with what pkg-config says.
 # cmake -DWORK= -DLIBRARY_BUILD= -DVERSION= -DCOMPILER= -DPKG_CONFIG= -P pkg_config.cmake
 cmake_minimum_required(VERSION 3.21)
 
@@ -9,8 +9,8 @@ file(REMOVE_RECURSE ${WORK})
 execute_process(
   COMMAND ${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${WORK}/staged
   OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-file(RENAME ${WORK}/staged ${WORK}/prefix)
-set(ENV{PKG_CONFIG_PATH} ${WORK}/prefix/share/pkgconfig)
+file(RENAME ${WORK}/staged "${WORK}/moved here")
+set(ENV{PKG_CONFIG_PATH} "${WORK}/moved here/share/pkgconfig")
 
 function(ask variable)
   execute_process(

@@ -12,12 +12,13 @@ file(MAKE_DIRECTORY ${WORK})
 set(arguments "")
 set(consumer ${WAY})
 if(WAY MATCHES "^(find_package|torch)$")
-  # The tree is moved after the installation: the package must not know where it was.
+  # The tree is moved after the installation, to a folder with a space in its name: the package must not
+  # know where it was.
   execute_process(
     COMMAND ${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${WORK}/staged
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-  file(RENAME ${WORK}/staged ${WORK}/prefix)
-  set(arguments -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+  file(RENAME ${WORK}/staged "${WORK}/moved here")
+  set(arguments "-DCMAKE_PREFIX_PATH=${WORK}/moved here")
 elseif(WAY STREQUAL "debian_package")
   set(consumer find_package)
   execute_process(
@@ -39,6 +40,33 @@ elseif(WAY STREQUAL "debian_package")
   list(REMOVE_ITEM beside_usr ${WORK}/root/usr ${WORK}/root/usr/include ${WORK}/root/usr/share)
   if(beside_usr)
     message(FATAL_ERROR "${package}: expected usr/include and usr/share alone, got ${beside_usr}")
+  endif()
+  # Documents are in the package's own folder, as Debian wants them.
+  set(documents ${WORK}/root/usr/share/doc)
+  file(GLOB folders RELATIVE ${documents} ${documents}/*)
+  file(GLOB files RELATIVE ${documents}/liblorapro-dev ${documents}/liblorapro-dev/*)
+  if(NOT folders STREQUAL "liblorapro-dev" OR NOT files STREQUAL "README.md;changelog.gz;copyright;docs")
+    message(FATAL_ERROR "${package}: expected README.md, changelog.gz, copyright and docs in liblorapro-dev, got ${files} in ${folders}")
+  endif()
+  file(GLOB kept RELATIVE ${documents}/liblorapro-dev ${documents}/liblorapro-dev/docs/*)
+  file(GLOB wanted RELATIVE ${LIBRARY} ${LIBRARY}/docs/*.md ${LIBRARY}/docs/*.svg)
+  if(NOT kept STREQUAL wanted)
+    message(FATAL_ERROR "${package}: expected ${wanted}, got ${kept}")
+  endif()
+  file(READ ${documents}/liblorapro-dev/copyright copyright)
+  if(NOT copyright MATCHES "^Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n.*\nFiles: \\*\nCopyright: 2026 the lorapro authors\nLicense: Expat\n Permission .*\n \\.\n .*\n SOFTWARE\\.\n$")
+    message(FATAL_ERROR "${package}: expected a copyright file in Debian's format, got\n${copyright}")
+  endif()
+  execute_process(COMMAND gzip --decompress --stdout ${documents}/liblorapro-dev/changelog.gz
+                  OUTPUT_FILE ${WORK}/changelog COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${CMAKE_COMMAND} -E compare_files ${WORK}/changelog ${LIBRARY}/CHANGELOG.md
+                          COMMAND_ERROR_IS_FATAL ANY)
+  # Everybody reads, nobody writes or runs; all is root's.
+  execute_process(COMMAND dpkg-deb --contents ${package} OUTPUT_VARIABLE contents
+                          COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX REPLACE "(drwxr-xr-x|-rw-r--r--) root/root [^\n]*\n" "" others "${contents}")
+  if(others)
+    message(FATAL_ERROR "${package}: expected files of root that only root writes, got ${others}")
   endif()
   set(arguments -DCMAKE_PREFIX_PATH=${WORK}/root/usr)
 elseif(WAY STREQUAL "add_subdirectory")

@@ -90,6 +90,7 @@ for with_io in (False, True):
     recipe.requirements()
     recipe.package_info()
     names = {reference.split("/")[0] for reference in required}
+    check("eigen/[>=3.4 <6]" in required, f"expected Eigen 3.4 and 5, got {required}")
     expected = {"eigen", "nlohmann_json"} if with_io else {"eigen"}
     check(names == expected, f"expected requirements {expected}, got {names}")
     targets = {part.properties["cmake_target_name"] for part in recipe.cpp_info.components.values()}

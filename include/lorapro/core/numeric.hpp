@@ -11,6 +11,10 @@
 #include <limits>       // std::numeric_limits
 #include <type_traits>  // std::is_same_v
 
+#if !EIGEN_VERSION_AT_LEAST(3, 4, 0)
+#error "lorapro: expected Eigen 3.4 or later"
+#endif
+
 LORAPRO_NAMESPACE_BEGIN
 
 using Index = Eigen::Index;
