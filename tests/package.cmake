@@ -157,6 +157,8 @@ find_program(LORAPRO_BASH bash)
 mark_as_advanced(LORAPRO_BASH)
 if(LORAPRO_BASH)
   lorapro_add_check(package "setup" ${LORAPRO_BASH} ${CMAKE_CURRENT_SOURCE_DIR}/setup_test.sh)
+  lorapro_add_check(package "torch_gpu.sh" ${LORAPRO_BASH}
+                    ${CMAKE_CURRENT_SOURCE_DIR}/adapters/torch_gpu_test.sh)
   lorapro_add_check(consumer "README diff" ${LORAPRO_BASH}
                     ${CMAKE_CURRENT_SOURCE_DIR}/readme_diff.sh)
 endif()
