@@ -14,8 +14,9 @@ set(layer_io 5)
 set(layer_events 5)
 set(layer_adapters 5)
 
-# Needs two components, and says so: an engine's state in files.
-set(adapter_files lorapro/adapters/mpi/sharded_checkpoint.hpp)
+# Each needs two components, and says so: an engine's state, or a model's adapters, in files.
+set(adapter_files lorapro/adapters/mpi/sharded_checkpoint.hpp
+                  lorapro/adapters/torch/peft_modules.hpp lorapro/adapters/torch/peft_load.hpp)
 
 get_filename_component(ROOT ${ROOT} ABSOLUTE)
 set(offenders "")

@@ -4,30 +4,14 @@
 
 namespace {
 
-using lorapro::ConfigError;
 using lorapro::LoraConfig;
 using lorapro::StateError;
 using lorapro::torch_adapter::find_lora_pairs;
-using lorapro::torch_adapter::inject_lora;
-using lorapro::torch_adapter::InjectConfig;
 using lorapro::torch_adapter::LoraLinear;
-using lorapro::torch_adapter::LoraProAdamW;
+using support::config_of;
 using support::deviation;
+using support::randomize;
 using torch::Tensor;
-using Options = lorapro::torch_adapter::LoraProAdamWOptions;
-
-LoraConfig config_of(lorapro::Index rank, double alpha = 6) {
-  LoraConfig config;
-  config.rank = rank;
-  config.lora_alpha = alpha;
-  config.seed = 3;
-  return config;
-}
-
-void randomize(const Tensor& tensor) {
-  const torch::NoGradGuard no_grad;
-  tensor.normal_();
-}
 
 TEST_CASE("a layer without an adapter is a Linear", "[torch_lora_linear]") {
   torch::manual_seed(1);
@@ -122,147 +106,6 @@ TEST_CASE("a clone has an adapter of its own, as frozen as the layer", "[torch_l
   CHECK(!copy->weight.requires_grad());
   randomize(copy->lora_B);
   CHECK(!torch::equal(copy->lora_B, layer->lora_B));
-}
-
-/// A model as users of libtorch write it.
-struct BlockImpl : torch::nn::Module {
-  BlockImpl()
-      : query(register_module("query", LoraLinear(8, 8))),
-        norm(register_module("norm", torch::nn::LayerNorm(torch::nn::LayerNormOptions({8})))),
-        feed(register_module("feed",
-                             torch::nn::Sequential(torch::nn::Linear(8, 12), torch::nn::ReLU(),
-                                                   torch::nn::Linear(12, 8)))) {}
-  Tensor forward(const Tensor& x) { return feed->forward(norm(x + query(x))); }
-  LoraLinear query;
-  torch::nn::LayerNorm norm;
-  torch::nn::Sequential feed;
-};
-TORCH_MODULE(Block);
-
-struct NetImpl : torch::nn::Module {
-  NetImpl()
-      : blocks(register_module("blocks", torch::nn::ModuleList(Block(), Block()))),
-        head(register_module("head", torch::nn::Linear(8, 3))) {}
-  Tensor forward(Tensor x) {
-    for (const auto& block : *blocks) x = block->as<Block>()->forward(x);
-    return head(x);
-  }
-  torch::nn::ModuleList blocks;
-  torch::nn::Linear head;
-};
-TORCH_MODULE(Net);
-
-TEST_CASE("inject_lora reaches members, containers and Sequential", "[torch_lora_linear]") {
-  torch::manual_seed(6);
-  Net net;
-  const Tensor x = torch::randn({5, 8});
-  const Tensor before = net(x).detach();
-  InjectConfig config;
-  config.lora = config_of(2);
-  config.target_modules = {"query", "feed.0"};
-  config.modules_to_save = {"head"};
-  const auto paths = inject_lora(*net, config);
-  CHECK(paths == std::vector<std::string>{"blocks.0.query", "blocks.0.feed.0", "blocks.1.query",
-                                          "blocks.1.feed.0"});
-  CHECK(torch::equal(before, net(x)));
-  std::vector<std::string> trained;
-  for (const auto& item : net->named_parameters())
-    if (item.value().requires_grad()) trained.push_back(item.key());
-  CHECK(trained == std::vector<std::string>{"blocks.0.query.lora_A", "blocks.0.query.lora_B",
-                                            "blocks.0.feed.0.lora_A", "blocks.0.feed.0.lora_B",
-                                            "blocks.1.query.lora_A", "blocks.1.query.lora_B",
-                                            "blocks.1.feed.0.lora_A", "blocks.1.feed.0.lora_B",
-                                            "head.weight", "head.bias"});
-  const auto pairs = find_lora_pairs(*net);
-  REQUIRE(pairs.size() == 4);
-  CHECK(pairs[1].scaling == 3.0);
-  CHECK(!torch::equal(pairs[0].lora_A, pairs[2].lora_A));  // seeds of their own
-
-  // Every adapter takes part: B of each moves the output.
-  for (const auto& pair : pairs) {
-    const Tensor now = net(x).detach();
-    randomize(pair.lora_B);
-    CHECK(!torch::equal(now, net(x)));
-  }
-  // And training works: two lines of a user.
-  LoraProAdamW optimizer(*net, Options(0.01));
-  const Tensor target = torch::randn({5, 3});
-  double first = 0, loss = 0;
-  for (int step = 0; step < 30; ++step) {
-    optimizer.zero_grad();
-    const Tensor value = (net(x) - target).square().mean();
-    value.backward();
-    optimizer.step();
-    REQUIRE(optimizer.report().updated == 6);
-    loss = value.item<double>();
-    if (step == 0) first = loss;
-  }
-  CHECK(loss < 0.5 * first);
-
-  // A checkpoint of the whole goes into a model that has been prepared alike.
-  std::stringstream file;
-  torch::save(net, file);
-  Net other;
-  inject_lora(*other, config);
-  torch::load(other, file);
-  CHECK(torch::equal(other(x), net(x)));
-  CHECK_THAT(message_of<StateError>([&] { inject_lora(*net, config); }),
-             contains_text("blocks.0.query: expected a layer without an adapter"));
-}
-
-TEST_CASE("inject_lora says what it cannot reach, and changes nothing", "[torch_lora_linear]") {
-  Net net;
-  InjectConfig config;
-  config.target_modules = {"query", "head"};
-  CHECK_THAT(message_of<ConfigError>([&] { inject_lora(*net, config); }),
-             contains_text("head: expected a LoraLinear, or a Linear in a Sequential"));
-  CHECK(find_lora_pairs(*net).empty());
-  for (const Tensor& parameter : net->parameters()) CHECK(parameter.requires_grad());
-  config.target_modules = {"uery"};  // ends of names do not count, ends of paths do
-  CHECK_THAT(message_of<ConfigError>([&] { inject_lora(*net, config); }),
-             contains_text("got none that matches"));
-  config.target_modules = {"query"};
-  config.lora.rank = 0;
-  CHECK_THAT(message_of<ConfigError>([&] { inject_lora(*net, config); }), contains_text("rank"));
-  config.lora.rank = 2;
-  config.matches = [](const std::string& path) { return path == "blocks.1.query"; };
-  CHECK(inject_lora(*net, config) == std::vector<std::string>{"blocks.1.query"});
-}
-
-/// A module of a user's own, in PEFT's names: lora_A and lora_B are modules.
-struct OwnImpl : torch::nn::Module {
-  OwnImpl()
-      : base(register_module("base", torch::nn::Linear(6, 4))),
-        lora_A(register_module("lora_A",
-                               torch::nn::Linear(torch::nn::LinearOptions(6, 2).bias(false)))),
-        lora_B(register_module("lora_B",
-                               torch::nn::Linear(torch::nn::LinearOptions(2, 4).bias(false)))) {}
-  torch::nn::Linear base, lora_A, lora_B;
-};
-TORCH_MODULE(Own);
-
-TEST_CASE("pairs are found by name in modules of others", "[torch_lora_linear]") {
-  Own own;
-  CHECK_THAT(message_of<ConfigError>([&] { find_lora_pairs(*own); }),
-             contains_text("scaling: expected alpha / rank in the options for lora_A.weight"));
-  const auto pairs = find_lora_pairs(*own, 4.0);
-  REQUIRE(pairs.size() == 1);
-  CHECK(pairs[0].scaling == 4.0);
-  CHECK(pairs[0].lora_A.is_same(own->lora_A->weight));
-  CHECK(pairs[0].lora_B.is_same(own->lora_B->weight));
-  LoraProAdamW optimizer(*own, Options(0.01).scaling(4.0));
-  CHECK(optimizer.param_groups()[0].params().size() == 4);  // base.weight and base.bias are trained
-  (own->lora_A->weight.sum() + own->lora_B->weight.sum() + own->base->weight.sum()).backward();
-  optimizer.step();
-  CHECK(optimizer.report().updated == 2);
-  CHECK(optimizer.report().without_gradient == 1);
-
-  // A factor beside a frozen one has no partner.
-  own->lora_B->weight.set_requires_grad(false);
-  CHECK(find_lora_pairs(*own).empty());
-  own->unregister_module("lora_B");
-  CHECK_THAT(message_of<ConfigError>([&] { find_lora_pairs(*own, 4.0); }),
-             contains_text("lora_A.weight: expected lora_B.weight beside it, got none"));
 }
 
 }  // namespace

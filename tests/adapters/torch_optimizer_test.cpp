@@ -584,11 +584,18 @@ TEST_CASE("what does not fit is refused by name", "[torch_optimizer]") {
   const auto group_message = [&](std::vector<Group> groups, std::vector<LoraPair> of) {
     return message_of<lorapro::Error>([&] { LoraProAdamW(groups, of); });
   };
-  CHECK_THAT(group_message({Group(std::vector<Tensor>{A})}, pairs),
-             contains_text("expected both factors in one group"));
+  CHECK(group_message({Group(std::vector<Tensor>{A})}, pairs) ==
+        "pair 0, lora_A (3, 10): expected both factors in one group, got lora_A in group 0 and "
+        "lora_B in no group");
+  const std::vector<LoraPair> named{{A, B, 1.0, "blocks.0.query"}};
+  CHECK(group_message({Group(std::vector<Tensor>{A}), Group(std::vector<Tensor>{B})}, named) ==
+        "pair blocks.0.query: expected both factors in one group, got lora_A in group 0 and "
+        "lora_B in group 1");
+  CHECK(group_message({Group(std::vector<Tensor>{B})}, named) ==
+        "pair blocks.0.query: expected both factors in one group, got lora_A in no group");
   CHECK_THAT(group_message({Group(std::vector<Tensor>{A, B, A})}, pairs),
              contains_text("expected each one once"));
-  CHECK_THAT(group_message({}, pairs), contains_text("expected every factor in a group"));
+  CHECK_THAT(group_message({}, pairs), contains_text("got lora_A in no group"));
   CHECK_THAT(group_message({Group(std::vector<Tensor>{A, B})}, {pairs[0], pairs[0]}),
              contains_text("expected every factor once"));
   CHECK_THAT(group_message({Group({A, B}, std::make_unique<torch::optim::SGDOptions>(0.1))}, pairs),
@@ -637,39 +644,6 @@ TEST_CASE("an archive of another training is refused and changes nothing", "[tor
   CHECK_THAT(message(large, small), contains_text("state/0/0.exp_avg: expected"));
   CHECK(torch::equal(moment, state_of(optimizer, model.pairs[0].lora_A).exp_avg()));
   CHECK(state_of(optimizer, model.pairs[0].lora_A).step() == 2);
-}
-
-TEST_CASE("options go through an archive whole", "[torch_optimizer]") {
-  const Options options = Options(0.25)
-                              .betas(std::make_tuple(0.5, 0.75))
-                              .eps(0.125)
-                              .weight_decay(0.375)
-                              .loraplus_lr_ratio(3)
-                              .gauge(Gauge::zero)
-                              .damping(0.625)
-                              .moments(Moments::spectral)
-                              .max_grad_norm(5)
-                              .clip_norm(lorapro::ClipNorm::adapter)
-                              .scaling(7);
-  torch::serialize::OutputArchive out;
-  options.serialize(out);
-  std::stringstream file;
-  out.save_to(file);
-  torch::serialize::InputArchive in;
-  in.load_from(file);
-  Options read;
-  read.serialize(in);
-  CHECK(read.lr() == 0.25);
-  CHECK(read.betas() == options.betas());
-  CHECK(read.eps() == 0.125);
-  CHECK(read.weight_decay() == 0.375);
-  CHECK(read.loraplus_lr_ratio() == 3);
-  CHECK(read.gauge() == Gauge::zero);
-  CHECK(read.damping() == 0.625);
-  CHECK(read.moments() == Moments::spectral);
-  CHECK(read.max_grad_norm() == 5);
-  CHECK(read.clip_norm() == lorapro::ClipNorm::adapter);
-  CHECK(read.scaling() == 7);
 }
 
 }  // namespace

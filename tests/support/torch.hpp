@@ -34,4 +34,18 @@ inline torch::Tensor leaf(torch::IntArrayRef shape, torch::ScalarType type, doub
   return (torch::randn(shape, torch::kDouble) * deviation).to(type).set_requires_grad(true);
 }
 
+/// Writes normal numbers.
+inline void randomize(const torch::Tensor& tensor) {
+  const torch::NoGradGuard no_grad;
+  tensor.normal_();
+}
+
+inline lorapro::LoraConfig config_of(lorapro::Index rank, double alpha = 6) {
+  lorapro::LoraConfig config;
+  config.rank = rank;
+  config.lora_alpha = alpha;
+  config.seed = 3;
+  return config;
+}
+
 }  // namespace support

@@ -59,7 +59,7 @@ class LoraProAdamW : public torch::optim::Optimizer {
   /// Groups of parameters, each with options of its own or the defaults, and which of them are
   /// pairs: both factors in one group.
   /// \throws ConfigError (an option; moments that differ between groups are fine), ShapeError (a
-  /// pair), StateError (a parameter twice, a factor that is in no group).
+  /// pair), StateError (a parameter twice; a pair whose factors are not in one group, by its name).
   LoraProAdamW(const std::vector<torch::optim::OptimizerParamGroup>& groups,
                const std::vector<LoraPair>& pairs, const LoraProAdamWOptions& defaults = {})
       : Optimizer(std::vector<torch::optim::OptimizerParamGroup>(),
@@ -68,9 +68,7 @@ class LoraProAdamW : public torch::optim::Optimizer {
     add_pairs(pairs);
     for (const auto& group : groups) add_group(group);
     arrange();
-    if (placed_ != pairs_.size())
-      throw StateError("pairs: expected every factor in a group, got " +
-                       std::to_string(pairs_.size() - placed_) + " pairs that are in none");
+    check_placed();
   }
 
   /// A list of parameters has no names and no scalings: every one of them would be stepped as if it
@@ -84,6 +82,7 @@ class LoraProAdamW : public torch::optim::Optimizer {
     add_pairs(pairs);
     add_group(group);
     arrange();
+    check_placed();
   }
 
   /// One step. \return the closure's loss, or an undefined tensor without one.
@@ -189,6 +188,22 @@ class LoraProAdamW : public torch::optim::Optimizer {
     }
   }
 
+  /// \throws StateError that names a pair of which no group has lora_A.
+  void check_placed() const {
+    for (std::size_t i = 0; i < pairs_.size(); ++i)
+      if (known_.count(pairs_[i].lora_A.unsafeGetTensorImpl()) == 0)
+        throw StateError(detail::text_of(pairs_[i], i) +
+                         ": expected both factors in one group, got lora_A in no group");
+  }
+
+  /// "in group g", or "in no group".
+  std::string place_of(const torch::Tensor& parameter) const {
+    for (std::size_t g = 0; g < param_groups_.size(); ++g)
+      for (const torch::Tensor& other : param_groups_[g].params())
+        if (other.is_same(parameter)) return "in group " + std::to_string(g);
+    return "in no group";
+  }
+
   void add_group(const torch::optim::OptimizerParamGroup& group) {
     Optimizer::add_param_group(group);
     // Some versions of libtorch put the defaults in place of options that are not of their own.
@@ -224,15 +239,18 @@ class LoraProAdamW : public torch::optim::Optimizer {
     detail::Item item{parameter, {}, 1.0, {}};
     const auto pair = pair_of_A_.find(key);
     if (pair != pair_of_A_.end()) {
-      item.B = pairs_[pair->second].lora_B;
-      item.scaling = pairs_[pair->second].scaling;
-      ++placed_;
+      const LoraPair& found = pairs_[pair->second];
+      item.B = found.lora_B;
+      item.scaling = found.scaling;
+      if (!found.name.empty()) item.name = "pair " + found.name;
       if (here.count(item.B.unsafeGetTensorImpl()) == 0)
-        throw StateError("pairs: expected both factors in one group, got lora_A alone in group " +
-                         std::to_string(g));
+        throw StateError(detail::text_of(found, pair->second) +
+                         ": expected both factors in one group, got lora_A in group " +
+                         std::to_string(g) + " and lora_B " + place_of(item.B));
     }
-    item.name = (item.is_pair() ? "pair " : "parameter ") + std::to_string(group.items.size()) +
-                " of group " + std::to_string(g);
+    if (item.name.empty())
+      item.name = (item.is_pair() ? "pair " : "parameter ") + std::to_string(group.items.size()) +
+                  " of group " + std::to_string(g);
     engine_for(group, item, options_of(g)).add(item);
     group.items.push_back(item);
   }
@@ -314,7 +332,6 @@ class LoraProAdamW : public torch::optim::Optimizer {
   std::vector<LoraPair> pairs_;
   std::unordered_map<const void*, std::size_t> pair_of_A_;
   std::unordered_set<const void*> of_B_, known_;
-  std::size_t placed_ = 0;  // pairs that are in a group
   std::vector<Group> groups_;
   TorchStepReport report_;
 };

@@ -20,6 +20,7 @@ struct LoraPair {
   torch::Tensor lora_A;  ///< (rank, in_features), a leaf
   torch::Tensor lora_B;  ///< (out_features, rank), a leaf
   double scaling = 1.0;  ///< alpha / rank, or alpha / sqrt(rank) for rsLoRA
+  std::string name{};    ///< for messages: the path of its module, where it was found in one
 };
 
 /// A module with lora_A and lora_B that tells their scaling; LoraLinearImpl is one. Derive from it
@@ -49,6 +50,18 @@ inline std::string shape_of(const torch::Tensor& tensor) {
   for (const auto size : tensor.sizes())
     text += (text.size() > 1 ? ", " : "") + std::to_string(size);
   return text + ")";
+}
+
+/// The path of the module that holds a factor: its name up to the last "lora_A", without the dot.
+inline std::string module_of(const std::string& name_A) {
+  const std::size_t at = name_A.rfind("lora_A");
+  return name_A.substr(0, at == 0 ? 0 : at - 1);
+}
+
+/// What messages call a pair: by its name, or by its place in a list and the shape of lora_A.
+inline std::string text_of(const LoraPair& pair, std::size_t index) {
+  if (!pair.name.empty()) return "pair " + pair.name;
+  return "pair " + std::to_string(index) + ", lora_A " + shape_of(pair.lora_A);
 }
 
 /// \throws ShapeError, ConfigError that name the factor.
@@ -82,11 +95,11 @@ inline void check_pair(const LoraPair& pair, const std::string& name_A = "lora_A
 /// \param scaling  of pairs whose module is no ScaledAdapter; 0: there must be none.
 /// \throws ConfigError (a lora_A without lora_B, a scaling that nobody tells), ShapeError.
 inline std::vector<LoraPair> find_lora_pairs(const torch::nn::Module& module, double scaling = 0) {
-  std::unordered_map<std::string, double> told;  // by the path of the module, with its dot
+  std::unordered_map<std::string, double> told;  // by the path of the module
   for (const auto& item : module.named_modules(/*name_prefix=*/std::string(),
                                                /*include_self=*/false))
     if (const auto* const adapter = dynamic_cast<const ScaledAdapter*>(item.value().get()))
-      told[item.key() + "."] = adapter->scaling();
+      told[item.key()] = adapter->scaling();
   if (const auto* const adapter = dynamic_cast<const ScaledAdapter*>(&module))
     told[""] = adapter->scaling();
 
@@ -100,8 +113,8 @@ inline std::vector<LoraPair> find_lora_pairs(const torch::nn::Module& module, do
     if (lora_B == nullptr)
       throw ConfigError(item.key() + ": expected " + partner + " beside it, got none");
     if (!item.value().requires_grad() || !lora_B->requires_grad()) continue;
-    LoraPair pair{item.value(), *lora_B, scaling};
-    const auto owner = told.find(item.key().substr(0, item.key().rfind("lora_A")));
+    LoraPair pair{item.value(), *lora_B, scaling, detail::module_of(item.key())};
+    const auto owner = told.find(pair.name);
     if (owner != told.end()) pair.scaling = owner->second;
     if (pair.scaling == 0)
       throw ConfigError("scaling: expected alpha / rank in the options for " + item.key() +
