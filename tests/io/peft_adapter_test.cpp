@@ -6,6 +6,7 @@
 
 #include "support/adapter_modules.hpp"
 #include "support/peft_folder.hpp"
+#include "support/tolerance.hpp"
 
 namespace {
 
