@@ -9,20 +9,6 @@ namespace {
 using lorapro::bfloat16;
 using lorapro::half;
 
-TEST_CASE("is_finite tells NaN and infinity from numbers", "[numeric]") {
-  using Limits = std::numeric_limits<double>;
-  for (const double value :
-       {0.0, -0.0, 1.0, -1.0, Limits::max(), -Limits::max(), Limits::min(), Limits::denorm_min()}) {
-    CAPTURE(value);
-    CHECK(lorapro::is_finite(value));
-  }
-  for (const double value : {Limits::infinity(), -Limits::infinity(), Limits::quiet_NaN(),
-                             -Limits::quiet_NaN(), Limits::signaling_NaN()}) {
-    CAPTURE(value);
-    CHECK_FALSE(lorapro::is_finite(value));
-  }
-}
-
 TEMPLATE_TEST_CASE("storage_epsilon is the distance from 1 to the next number", "[numeric]", float,
                    double, bfloat16, half) {
   const double eps = lorapro::storage_epsilon<TestType>();

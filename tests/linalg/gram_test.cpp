@@ -23,6 +23,7 @@ using Matrix = RowMatrix<double>;
 struct Products {
   Matrix gram, cross, grad_gram;
   double squared_norm = 0;
+  bool finite = true;
 };
 
 Products products(const lorapro::FactorView& factor, const lorapro::FactorView& grad,
@@ -31,9 +32,11 @@ Products products(const lorapro::FactorView& factor, const lorapro::FactorView& 
   // Garbage in the outputs: they are overwritten.
   Products out{Matrix::Constant(r, r, 7), Matrix::Constant(r, r, 7), Matrix::Constant(r, r, 7)};
   std::vector<double> scratch(static_cast<std::size_t>(lorapro::factor_products_scratch(r)));
-  out.squared_norm =
+  const lorapro::FactorProducts found =
       lorapro::factor_products(factor, grad, out.gram.data(), out.cross.data(),
                                with_grad_gram ? out.grad_gram.data() : nullptr, scratch.data());
+  out.squared_norm = found.squared_norm;
+  out.finite = found.finite;
   return out;
 }
 
@@ -47,6 +50,7 @@ void check(const RowMatrix<T>& F, const RowMatrix<T>& g, const Products& got, bo
           support::tolerance<double>(1, std::sqrt(length) + 2, 1,
                                      static_cast<double>(reference::norm(x) * reference::norm(y))));
   };
+  CHECK(got.finite);
   near(got.gram, f, f);
   near(got.cross, h, f);
   if (with_grad_gram) near(got.grad_gram, h, h);
@@ -88,7 +92,7 @@ TEST_CASE("[trap] no product of the size of W is formed", "[gram][trap]") {
   CHECK(got.squared_norm == 500000);
 }
 
-TEST_CASE("what is not finite shows in the sums", "[gram]") {
+TEST_CASE("what is not finite is found, and shows in the sums", "[gram]") {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float bad : {infinity, -infinity, std::numeric_limits<float>::quiet_NaN()})
     for (const Index length : {1, 40, 300})
@@ -101,10 +105,12 @@ TEST_CASE("what is not finite shows in the sums", "[gram]") {
             const auto g_view = lorapro::factor_of_A(lorapro::make_view(g));
             F(row, col) = bad;
             const Products in_factor = products(f_view, g_view, with_grad_gram);
+            CHECK_FALSE(in_factor.finite);
             CHECK_FALSE(lorapro::is_finite(in_factor.gram.sum()));
             F(row, col) = 1;
             g(row, col) = bad;
             const Products in_grad = products(f_view, g_view, with_grad_gram);
+            CHECK_FALSE(in_grad.finite);
             CHECK_FALSE(lorapro::is_finite(in_grad.squared_norm));
             CHECK_FALSE(lorapro::is_finite(in_grad.cross.sum()));
           }

@@ -54,7 +54,7 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
   const AdjustCoefficients& c = solver.coefficients();
   const double limit = static_cast<double>(std::numeric_limits<Scalar>::max());
   // The B side first: it leaves the A coefficients in the combination for the first write.
-  if (!(solver.bound_A() < limit && solver.bound_B() < limit) ||
+  if (!is_below(solver.bound_A(), limit) || !is_below(solver.bound_B(), limit) ||
       !workspace.combination.set_B(c, pair.lora_B) ||
       !workspace.combination.set_A(c, pair.lora_A)) {
     report.status = AdjustStatus::overflow;

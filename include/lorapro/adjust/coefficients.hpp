@@ -114,9 +114,7 @@ class AdjustCoefficients {
     restore(q.vectors, core_B, p.vectors, mutable_on_B(), scratch);
     symmetric(p.vectors, t, mutable_on_grad_A(), scratch);
     symmetric(q.vectors, u, mutable_on_grad_B(), scratch);
-    for (Index k = 0; k < 4 * r * r; ++k)
-      if (!is_finite(memory_[k])) return false;
-    return true;
+    return all_finite(memory_.data(), 4 * r * r);
   }
 
   /// Multiplies what they give by `factor` (clipping).

@@ -42,7 +42,6 @@ class FactorCombination {
     // Position-major panels are multiplied from the right, so by the transposes.
     const bool transpose = PanelLayout(factor).position_major();
     const Index size = rank_ * rank_;
-    bool finite = true;
     for (Index i = 0; i < rank_; ++i)
       for (Index k = 0; k < rank_; ++k) {
         const Index from = i * rank_ + k, to = transpose ? k * rank_ + i : from;
@@ -50,10 +49,8 @@ class FactorCombination {
         wide_[size + to] = on_factor[from];
         rounded_[to] = static_cast<Scalar>(on_grad[from]);
         rounded_[size + to] = static_cast<Scalar>(on_factor[from]);
-        finite = finite && is_finite(static_cast<double>(rounded_[to])) &&
-                 is_finite(static_cast<double>(rounded_[size + to]));
       }
-    return finite;
+    return all_finite(rounded_.data(), 2 * size);
   }
 
   /// \param factor, grad  panels of the layout.

@@ -37,8 +37,11 @@ template <typename LoraA, typename LoraB, typename StepA, typename StepB>
   Wide* const cross_B = gram_B + r * r;       // dB^T B
   Wide* const step_gram_B = cross_B + r * r;  // dB^T dB
   Wide* const scratch = step_gram_B + r * r;
-  factor_products(factor_of_A(A), factor_of_A(dA), gram_A, cross_A, step_gram_A, scratch);
-  factor_products(factor_of_B(B), factor_of_B(dB), gram_B, cross_B, step_gram_B, scratch);
+  const FactorProducts found_A =
+      factor_products(factor_of_A(A), factor_of_A(dA), gram_A, cross_A, step_gram_A, scratch);
+  const FactorProducts found_B =
+      factor_products(factor_of_B(B), factor_of_B(dB), gram_B, cross_B, step_gram_B, scratch);
+  if (!found_A.finite || !found_B.finite) return detail::not_a_number();
   Wide sum = 0;
   for (Index i = 0; i < r; ++i)
     for (Index j = 0; j < r; ++j)

@@ -68,18 +68,20 @@ class PairSolver {
   /// @{
   void measure_A(const PairFactors& pair, bool with_norm, Wide* scratch) {
     const Index size = rank() * rank();
-    grad_norm_A_ =
-        std::sqrt(factor_products(pair.lora_A, pair.grad_A, gram_A(), cross_A(),
-                                  with_norm ? products_.data() + 4 * size : nullptr, scratch));
-    finite_A_ = is_finite(grad_norm_A_) && finite(cross_A(), size);
+    const FactorProducts found =
+        factor_products(pair.lora_A, pair.grad_A, gram_A(), cross_A(),
+                        with_norm ? products_.data() + 4 * size : nullptr, scratch);
+    grad_norm_A_ = std::sqrt(found.squared_norm);
+    finite_A_ = found.finite && is_finite(grad_norm_A_) && all_finite(cross_A(), size);
     spectra_.set_gram_A(gram_A());
   }
   void measure_B(const PairFactors& pair, bool with_norm, Wide* scratch) {
     const Index size = rank() * rank();
-    grad_norm_B_ =
-        std::sqrt(factor_products(pair.lora_B, pair.grad_B, gram_B(), cross_B(),
-                                  with_norm ? products_.data() + 5 * size : nullptr, scratch));
-    finite_B_ = is_finite(grad_norm_B_) && finite(cross_B(), size);
+    const FactorProducts found =
+        factor_products(pair.lora_B, pair.grad_B, gram_B(), cross_B(),
+                        with_norm ? products_.data() + 5 * size : nullptr, scratch);
+    grad_norm_B_ = std::sqrt(found.squared_norm);
+    finite_B_ = found.finite && is_finite(grad_norm_B_) && all_finite(cross_B(), size);
     spectra_.set_gram_B(gram_B());
   }
   AdjustReport conclude(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
@@ -174,12 +176,6 @@ class PairSolver {
  private:
   Wide* gram_A() { return products_.data(); }
   Wide* gram_B() { return products_.data() + rank() * rank(); }
-
-  static bool finite(const Wide* values, Index count) {
-    for (Index i = 0; i < count; ++i)
-      if (!is_finite(values[i])) return false;
-    return true;
-  }
 
   double norm(const Wide* matrix) const {
     return std::sqrt(detail::row_dot(matrix, matrix, rank() * rank()));

@@ -6,8 +6,6 @@
 
 #include <Eigen/Core>   // Index, bfloat16, half
 #include <algorithm>    // std::max
-#include <cstdint>      // std::uint64_t
-#include <cstring>      // std::memcpy
 #include <limits>       // std::numeric_limits
 #include <type_traits>  // std::is_same_v
 
@@ -56,13 +54,6 @@ constexpr double cutoff_epsilon(double storage_eps) {
   return storage_eps * storage_eps > std::numeric_limits<Wide>::epsilon()
              ? storage_eps * storage_eps
              : std::numeric_limits<Wide>::epsilon();
-}
-
-/// Finite test on the bits, so that it survives -ffast-math.
-inline bool is_finite(double value) {
-  std::uint64_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  return (bits & 0x7ff0000000000000ULL) != 0x7ff0000000000000ULL;
 }
 
 LORAPRO_NAMESPACE_END

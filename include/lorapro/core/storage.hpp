@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/numeric.hpp>
+#include <lorapro/core/finite.hpp>
 
 #include <cstdint>  // std::uint32_t
 

@@ -30,7 +30,7 @@ double finite_entry(const Eigen::DenseBase<Derived>& weight, Index i, Index j,
   static_assert(is_storage_scalar_v<typename Derived::Scalar>,
                 "weight must be of float, double, bfloat16 or half");
   const auto entry = static_cast<double>(weight.derived().coeff(i, j));
-  if (is_finite(entry) && std::abs(entry) <= largest) return entry;
+  if (magnitude_bits(entry) <= magnitude_bits(largest)) return entry;
   char text[32];
   std::snprintf(text, sizeof text, "%g", entry);
   throw ConfigError("base_weight: expected finite numbers within the range of the format, got " +

@@ -14,8 +14,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 ///     W0(i, j) ~ scale(i) code(i, j)      scale(i) = max_j |W0(i, j)| / 127      |code| <= 127
 ///
-/// The error of an entry is at most scale(i) / 2. Scales are rounded up to a float, so that no code
-/// is clamped. A row of zeros stays one.
+/// The error of an entry is at most scale(i) / 2. Scales are rounded up to a normal float, so that
+/// no code is clamped. A row of zeros stays one.
 /// \ref arXiv:2208.07339v2, absmax quantisation with a constant per row.
 class Int8Weight {
  public:
@@ -36,8 +36,9 @@ class Int8Weight {
       for (Index j = 0; j < cols; ++j)
         largest = std::max(largest, std::abs(detail::finite_entry(weight, i, j)));
       auto scale = static_cast<float>(largest / 127);
-      if (127.0 * scale < largest)
-        scale = std::nextafter(scale, std::numeric_limits<float>::infinity());
+      if (127.0 * scale < largest) scale = std::nextafter(scale, std::numeric_limits<float>::max());
+      // A denormal scale would be taken for zero where the processor flushes these.
+      if (largest > 0) scale = std::max(scale, std::numeric_limits<float>::min());
       out.storage_->scales[i] = scale;
       if (largest == 0) continue;  // the codes of a new buffer are 0
       for (Index j = 0; j < cols; ++j)

@@ -38,8 +38,8 @@ struct LoraConfig {
     checks::config(rank >= 1, "rank", "a number >= 1", rank);
     checks::config(is_finite(lora_alpha) && lora_alpha != 0, "lora_alpha",
                    "a finite number other than 0", lora_alpha);
-    checks::config(lora_dropout >= 0 && lora_dropout < 1, "lora_dropout", "a number in [0, 1)",
-                   lora_dropout);
+    checks::config(is_finite(lora_dropout) && lora_dropout >= 0 && lora_dropout < 1, "lora_dropout",
+                   "a number in [0, 1)", lora_dropout);
     checks::config(init != LoraInit::orthogonal || rank % 2 == 0, "rank",
                    "an even number for orthogonal initialisation", rank);
   }

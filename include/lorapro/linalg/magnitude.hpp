@@ -12,11 +12,12 @@ namespace detail {
 /// Largest |x| of consecutive elements, on the bits without the sign, whose order is that of the
 /// magnitudes: infinities and NaNs come out as not finite, also under -ffast-math.
 template <typename Scalar>
-double largest_magnitude(const Scalar* values, Index count) {
-  using Bits = std::conditional_t<sizeof(Scalar) == 4, std::uint32_t, std::uint64_t>;
+Magnitude<Scalar> largest_magnitude(const Scalar* values, Index count) {
+  using Bits = FloatBits<Scalar>;
   constexpr Bits kMagnitude = ~Bits{0} >> 1;
   constexpr Index kLanes = Packets<Scalar>::kSize;
   using Lanes = IntegerLanes<Bits, kLanes>;
+  values = unknown_memory(values);
   Lanes largest[4] = {};
   Index i = 0;
   for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
@@ -28,17 +29,15 @@ double largest_magnitude(const Scalar* values, Index count) {
       largest[k] = lanes > largest[k] ? lanes : largest[k];
     }
   }
-  Bits result = 0;
+  Magnitude<Scalar> result;
   for (Index k = 0; k < 4; ++k)
-    for (Index lane = 0; lane < kLanes; ++lane) result = std::max<Bits>(result, largest[k][lane]);
+    for (Index lane = 0; lane < kLanes; ++lane) result.include({largest[k][lane]});
   for (; i < count; ++i) {
     Bits bits;
     std::memcpy(&bits, values + i, sizeof bits);
-    result = std::max<Bits>(result, bits & kMagnitude);
+    result.include({bits & kMagnitude});
   }
-  Scalar magnitude;
-  std::memcpy(&magnitude, &result, sizeof magnitude);
-  return static_cast<double>(magnitude);
+  return result;
 }
 
 /// Sum of squares of consecutive elements, in four chains: one would wait for its own additions.
@@ -76,9 +75,10 @@ inline Wide squared_panel(const PanelLayout& layout, Index panel, const Panel<co
 /// \param scratch  panel_size(rank) elements.
 /// \cost reads each element once; no heap.
 template <typename Scalar>
-double largest_magnitude(const FactorView& factor, Index first, Index last, Scalar* scratch) {
+detail::Magnitude<Scalar> largest_magnitude(const FactorView& factor, Index first, Index last,
+                                            Scalar* scratch) {
   const PanelLayout layout(factor);
-  double largest = 0;
+  detail::Magnitude<Scalar> largest;
   for (Index panel = first; panel < last; ++panel) {
     const auto values = read_panel(factor, layout, panel, scratch);
     const Index length = layout.row_length(panel);
@@ -86,11 +86,9 @@ double largest_magnitude(const FactorView& factor, Index first, Index last, Scal
     const bool whole = values.stride == length;
     const Index rows = whole ? 1 : layout.rows(panel);
     const Index count = whole ? layout.rows(panel) * length : length;
-    for (Index i = 0; i < rows; ++i) {
-      const double row = detail::largest_magnitude(values.data + i * values.stride, count);
-      if (!is_finite(row)) return row;
-      largest = std::max(largest, row);
-    }
+    for (Index i = 0; i < rows; ++i)
+      largest.include(detail::largest_magnitude(values.data + i * values.stride, count));
+    if (!largest.is_finite()) return largest;
   }
   return largest;
 }

@@ -185,6 +185,9 @@ LORAPRO_ALWAYS_INLINE Packet normalize(const Packet& m, const Packet& v, const P
 
 LORAPRO_PACKET_ARGUMENTS_END
 
+/// Bytes of a register.
+inline constexpr std::size_t kPacketBytes = static_cast<std::size_t>(Packets<float>::kSize) * 4;
+
 /// Lanes of a packet as unsigned integers.
 template <typename Unsigned, Index kSize>
 using IntegerLanes [[gnu::vector_size(kSize * sizeof(Unsigned))]] = Unsigned;

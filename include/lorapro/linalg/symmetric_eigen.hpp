@@ -55,8 +55,9 @@ inline constexpr Wide kNegligible = 1e-140;
 /// The power of two by which to divide a matrix so that squares of its entries neither overflow nor
 /// underflow: it keeps the bits. 0 for most. \return false if an entry is not finite.
 inline bool binary_scale(const Wide* matrix, Index count, int& exponent) {
-  const Wide largest = largest_magnitude(matrix, count);
-  if (!is_finite(largest)) return false;
+  const Magnitude<Wide> magnitude = largest_magnitude(matrix, count);
+  if (!magnitude.is_finite()) return false;
+  const Wide largest = magnitude.value();
   std::frexp(largest, &exponent);
   exponent = std::max(exponent, -1000);  // 2^1000 is finite, and large enough for denormals
   if (largest == 0 || std::abs(exponent) <= 100) exponent = 0;

@@ -10,17 +10,14 @@ namespace detail {
 
 /// Largest magnitude of a matrix.
 template <typename Scalar>
-double largest_of(const FactorView& factor, const Team<Scalar>& team) {
-  double pieces[Team<Scalar>::kMaxPieces] = {};
+Magnitude<Scalar> largest_of(const FactorView& factor, const Team<Scalar>& team) {
+  Magnitude<Scalar> pieces[Team<Scalar>::kMaxPieces] = {};
   team.parallel_ranges(panel_count(factor.length),
                        [&](Index piece, Index first, Index last, const Scratch<Scalar>& scratch) {
                          pieces[piece] = largest_magnitude(factor, first, last, scratch.scalars);
                        });
-  double largest = 0;
-  for (const double piece : pieces) {
-    if (!is_finite(piece)) return piece;
-    largest = std::max(largest, piece);
-  }
+  Magnitude<Scalar> largest;
+  for (const auto& piece : pieces) largest.include(piece);
   return largest;
 }
 
@@ -45,12 +42,13 @@ Preparation prepare_elements(std::initializer_list<FactorView> gradients, double
                              const StepContext& context, const Team<Scalar>& team) {
   Preparation result;
   for (const FactorView& gradient : gradients) {
-    const double largest = largest_of(gradient, team);
-    if (!is_finite(largest)) {
+    const Magnitude<Scalar> largest = largest_of(gradient, team);
+    if (!largest.is_finite()) {
       result.report.status = AdjustStatus::non_finite;
       return result;
     }
-    if (!(largest * context.grad_scale < limit)) result.report.status = AdjustStatus::overflow;
+    if (!is_below(largest.value() * context.grad_scale, limit))
+      result.report.status = AdjustStatus::overflow;
   }
   if (context.clip_norm == ClipNorm::none || result.report.status != AdjustStatus::ok)
     return result;
@@ -65,18 +63,17 @@ template <typename Scalar>
 Preparation prepare_elements(std::initializer_list<FactorView> parameters,
                              std::initializer_list<FactorView> gradients, double limit,
                              const StepContext& context, const Team<Scalar>& team) {
-  double largest = 0;
+  Magnitude<Scalar> largest;
   for (const FactorView& parameter : parameters) {
-    const double value = largest_of(parameter, team);
-    if (!is_finite(value)) {
+    largest.include(largest_of(parameter, team));
+    if (!largest.is_finite()) {
       Preparation result;
       result.report.status = AdjustStatus::non_finite;
       return result;
     }
-    largest = std::max(largest, value);
   }
   Preparation result = prepare_elements(gradients, limit, context, team);
-  if (result.report.status == AdjustStatus::ok && !(largest < step_limit<Scalar>(0)))
+  if (result.report.status == AdjustStatus::ok && !is_below(largest.value(), step_limit<Scalar>(0)))
     result.report.status = AdjustStatus::overflow;
   return result;
 }

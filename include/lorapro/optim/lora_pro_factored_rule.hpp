@@ -77,7 +77,8 @@ struct LoraPro<FactoredMoments> {
 
       const detail::SecondStepBound bound(solver, pair.model.scaling);
       const double gradient = bound.equivalent(solver);
-      if (!(gradient < std::sqrt(max) / 2) || !(step_bound(pair, context, bound, gradient) < max))
+      if (!detail::is_below(gradient, std::sqrt(max) / 2) ||
+          !detail::is_below(step_bound(pair, context, bound, gradient), max))
         result.report.status = AdjustStatus::overflow;
       return result;
     }
@@ -172,8 +173,7 @@ struct LoraPro<FactoredMoments> {
           std::max({2 * step, factors * direction * std::sqrt(std::max(m, n)),
                     std::max(1.0, std::abs(pair.model.scaling)) * bound.inverse(),
                     (factors + step) * momentum});
-      return tangent.momentum_fits(bound, momentum) ? largest
-                                                    : std::numeric_limits<double>::infinity();
+      return tangent.momentum_fits(bound, momentum) ? largest : std::numeric_limits<double>::max();
     }
 
     /// Steps 2 and 3 of one side, and the products that 4 needs.

@@ -67,8 +67,8 @@ struct LoraPro<FullMoments<Storage>> {
       if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
       const detail::SecondStepBound bound(adjusted.solver, pair.model.scaling);
-      if (!(bound.equivalent(adjusted.solver) < std::sqrt(max) / 2) ||
-          !(second_step_bound(pair, context, bound) < max))
+      if (!detail::is_below(bound.equivalent(adjusted.solver), std::sqrt(max) / 2) ||
+          !detail::is_below(second_step_bound(pair, context, bound), max))
         result.report.status = AdjustStatus::overflow;
       return result;
     }

@@ -66,8 +66,9 @@ struct LoraPro<SpectralMoments> {
       const double step = std::max(1.0, context.largest_lr()) * bound.step(direction);
       const double factors = std::max(bound.norm_A(), bound.norm_B());
       const double s = std::max(1.0, std::abs(pair.model.scaling));
-      if (!(bound.equivalent(solver) < root) || !(factors + step < root) ||
-          !(s * factors * direction < root) || !(s * bound.inverse() < max) ||
+      using detail::is_below;
+      if (!is_below(bound.equivalent(solver), root) || !is_below(factors + step, root) ||
+          !is_below(s * factors * direction, root) || !is_below(s * bound.inverse(), max) ||
           !tangent.momentum_fits(bound, root))
         result.report.status = AdjustStatus::overflow;
       return result;

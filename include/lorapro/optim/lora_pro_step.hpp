@@ -71,9 +71,10 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
       solver.conclude(pair.model, context.config->adjust_options(), context.grad_scale, scratch);
   if (!result.report.usable()) return result;
   const double value_limit = detail::step_limit<Scalar>(0);
-  if (!(solver.bound_A() < step_limit && solver.bound_B() < step_limit) ||
-      !(solver.factor_norm(solver.spectra().gram_A()) < value_limit) ||
-      !(solver.factor_norm(solver.spectra().gram_B()) < value_limit) || !adjusted.combine(pair)) {
+  if (!is_below(solver.bound_A(), step_limit) || !is_below(solver.bound_B(), step_limit) ||
+      !is_below(solver.factor_norm(solver.spectra().gram_A()), value_limit) ||
+      !is_below(solver.factor_norm(solver.spectra().gram_B()), value_limit) ||
+      !adjusted.combine(pair)) {
     result.report.status = AdjustStatus::overflow;
     return result;
   }

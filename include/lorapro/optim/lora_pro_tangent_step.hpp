@@ -144,8 +144,8 @@ class TangentStep {
       inverses /= smallest;
     }
     const double factors = std::max({1.0, bound.norm_A(), bound.norm_B()});
-    return inverses * factors * factors * std::max(1.0, norm) <
-           std::numeric_limits<double>::max() / 16;
+    return is_below(inverses * factors * factors * std::max(1.0, norm),
+                    std::numeric_limits<double>::max() / 16);
   }
 
   /// Takes the coefficients of what the factors see, of on_grad_A() and so on, for panels.

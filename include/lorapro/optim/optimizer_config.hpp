@@ -89,8 +89,11 @@ struct OptimizerConfig {
   /// \throws ConfigError that names the field, what was expected and what came.
   void validate() const {
     group.validate();
-    if (beta1) checks::config(*beta1 >= 0 && *beta1 < 1, "beta1", "a number in [0, 1)", *beta1);
-    checks::config(beta2 >= 0 && beta2 < 1, "beta2", "a number in [0, 1)", beta2);
+    if (beta1)
+      checks::config(is_finite(*beta1) && *beta1 >= 0 && *beta1 < 1, "beta1", "a number in [0, 1)",
+                     *beta1);
+    checks::config(is_finite(beta2) && beta2 >= 0 && beta2 < 1, "beta2", "a number in [0, 1)",
+                   beta2);
     // Smaller ones would vanish in float, and 0 / 0 is not a direction.
     checks::config(eps >= 1e-30 && is_finite(eps), "eps", "a finite number >= 1e-30", eps);
     adjust_options().validate();
