@@ -18,10 +18,10 @@ using lorapro::Index;
 using lorapro::kBatchedEigenSize;
 using support::tolerance;
 using Matrix = lorapro::RowMatrix<double>;
-using Status = EigenProblem::Status;
+using State = EigenProblem::State;
 
 struct Result {
-  Status status = Status::none;
+  State state = State::none;
   Eigen::VectorXd values;
   Matrix rows;  ///< row i is the eigenvector of values(i)
 
@@ -29,7 +29,7 @@ struct Result {
     const auto same = [](const auto& a, const auto& b) {
       return std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * 8) == 0;
     };
-    return status == other.status && same(values, other.values) && same(rows, other.rows);
+    return state == other.state && same(values, other.values) && same(rows, other.rows);
   }
 };
 
@@ -43,12 +43,12 @@ std::vector<Result> solve(const std::vector<Matrix>& matrices) {
     results[k].values = Eigen::VectorXd::Zero(size);
     results[k].rows = Matrix::Zero(size, size);
     problems[k] = {matrices[k].data(), results[k].values.data(), results[k].rows.data(),
-                   Status::pending};
+                   State::pending};
     pointers.push_back(&problems[k]);
   }
   lorapro::Buffer<double> scratch(lorapro::batched_eigen_scratch(size, count));
   lorapro::batched_eigen(pointers.data(), count, size, scratch.data());
-  for (std::size_t k = 0; k < matrices.size(); ++k) results[k].status = problems[k].status;
+  for (std::size_t k = 0; k < matrices.size(); ++k) results[k].state = problems[k].state;
   return results;
 }
 
@@ -57,7 +57,7 @@ Result solve_alone(const Matrix& matrix) { return solve({matrix}).front(); }
 /// Residual, orthogonality, and the eigenvalues of Eigen's solver.
 void check(const Matrix& S, Result result) {
   const auto size = static_cast<double>(S.rows());
-  REQUIRE(result.status == Status::settled);
+  REQUIRE(result.state == State::settled);
   // A power of two brings any scale into the range of squares.
   int exponent = 0;
   std::frexp(S.cwiseAbs().maxCoeff(), &exponent);
@@ -225,7 +225,7 @@ TEST_CASE("batched_eigen refuses what is not finite and leaves the others alone"
         const std::vector<Result> results = solve(poisoned);
         for (std::size_t k = 0; k < good.size(); ++k)
           if (k == place) {
-            CHECK(results[k].status == Status::failed);
+            CHECK(results[k].state == State::failed);
           } else {
             CHECK(results[k] == expected[k]);
           }

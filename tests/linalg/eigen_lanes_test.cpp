@@ -43,7 +43,7 @@ LaneResult solve(const Matrix& matrix, const Matrix& other, Index lane) {
   }
   lorapro::Buffer<double> scratch(Lanes::kLanes * (2 * size * size + 4 * size));
   Lanes(size, scratch.data()).run(pointers.data(), Lanes::kLanes);
-  CHECK(problems[static_cast<std::size_t>(lane)].status == EigenProblem::Status::settled);
+  CHECK(problems[static_cast<std::size_t>(lane)].state == EigenProblem::State::settled);
   return results[static_cast<std::size_t>(lane)];
 }
 
@@ -83,11 +83,11 @@ TEST_CASE("lanes may be left empty, and the matrix is kept", "[eigen_lanes]") {
   const Matrix matrix = Matrix::Constant(3, 3, 2);
   LaneResult result(3);
   EigenProblem problem{matrix.data(), result.values.data(), result.rows.data(),
-                       EigenProblem::Status::pending};
+                       EigenProblem::State::pending};
   EigenProblem* const pointer = &problem;
   lorapro::Buffer<double> scratch(Lanes::kLanes * (2 * 9 + 4 * 3));
   Lanes(3, scratch.data()).run(&pointer, 1);
-  CHECK(problem.status == EigenProblem::Status::settled);
+  CHECK(problem.state == EigenProblem::State::settled);
   CHECK(result.values.maxCoeff() == Approx(6));
   CHECK(problem.matrix == matrix.data());
   CHECK(matrix == Matrix::Constant(3, 3, 2));

@@ -26,7 +26,7 @@ TEST_CASE("groups are numbered as they are added", "[groups]") {
   CHECK(groups[0].config.lr == 1);
   CHECK(message_of<lorapro::StateError>([&] { groups.at({2}); }) ==
         "group: expected one of 2 groups, got number 2");
-  CHECK_THROWS_AS(groups.check({-1}), lorapro::StateError);
+  CHECK_THROWS_AS(groups.check_known({-1}), lorapro::StateError);
   CHECK_THROWS_AS(groups.add(with(-1)), lorapro::ConfigError);
   CHECK(groups.size() == 2);
   CHECK_THROWS_AS(Groups({}), lorapro::ConfigError);

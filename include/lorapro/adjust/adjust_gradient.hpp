@@ -52,7 +52,7 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
   if (report.status == AdjustStatus::non_finite || report.status == AdjustStatus::overflow)
     return report;
   const AdjustCoefficients& c = solver.coefficients();
-  const double limit = static_cast<double>(std::numeric_limits<Scalar>::max());
+  const double limit = static_cast<double>((std::numeric_limits<Scalar>::max)());
   // The B side first: it leaves the A coefficients in the combination for the first write.
   if (!is_below(solver.bound_A(), limit) || !is_below(solver.bound_B(), limit) ||
       !workspace.combination.set_B(c, pair.lora_B) ||

@@ -106,8 +106,8 @@ class AdjustCoefficients {
         core_A[i * r + j] = on_A;
         core_B[j * r + i] = on_B;
       }
-    conditioning_ =
-        std::max(largest(t) * (s2 * p.largest + lambda_), largest(u) * (s2 * q.largest + lambda_));
+    conditioning_ = (std::max)(largest(t) * (s2 * p.largest + lambda_),
+                               largest(u) * (s2 * q.largest + lambda_));
     for (Index i = 0; i < r; ++i) t[i] *= grad_scale;
     for (Index j = 0; j < r; ++j) u[j] *= grad_scale;
     restore(p.vectors, core_A, q.vectors, mutable_on_A(), scratch);

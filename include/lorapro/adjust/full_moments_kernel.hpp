@@ -167,7 +167,7 @@ struct FullMomentsBlocks {
     // as much as a tile.
     constexpr Index kThreads = 8;
     count_ = kThreads * ((tiles_ + kThreads * kMostTiles - 1) / (kThreads * kMostTiles));
-    count_ = std::max<Index>(1, std::min(count_, tiles_ / 2));
+    count_ = std::max<Index>(1, (std::min)(count_, tiles_ / 2));
   }
   Index count() const { return count_; }
   /// First column of tiles of a block, and of the one behind the last.
@@ -225,7 +225,7 @@ void full_moments_block(const FullMomentsConstants<Scalar>& constants, Index ran
     const Scalar* const strip_rows = buffers.rows + first_row * 2 * row_size;
     // Tiles of the group that are still to come within the block; behind the last one, the first
     // ones of the next group (the last group asks for itself).
-    const Index next_group = std::min(group + 1, groups - 1);
+    const Index next_group = (std::min)(group + 1, groups - 1);
     const Storage* const behind = moments.tile(next_group * Tile::kGroup, first);
     const Index count_behind = (last - first) * moments.group_height(next_group);
     Index to_come = (last - first) * height;

@@ -49,7 +49,7 @@ class MomentTiles {
 
   /// Rows of tiles in a group: Tile::kGroup, or what is left for the last one.
   Index group_height(Index group) const {
-    return std::min(Tile::kGroup, Tile::row_tiles(rows_) - group * Tile::kGroup);
+    return (std::min)(Tile::kGroup, Tile::row_tiles(rows_) - group * Tile::kGroup);
   }
 
   /// The exp_avg of a tile; its exp_avg_sq follows Tile::kSize elements later.

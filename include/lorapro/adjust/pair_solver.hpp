@@ -18,8 +18,8 @@ struct PairFactors {
 
   /// Epsilon of the coarsest type among factors and gradients, which the cutoffs follow.
   double storage_eps() const {
-    return std::max(std::max(storage_epsilon(lora_A.type), storage_epsilon(lora_B.type)),
-                    std::max(storage_epsilon(grad_A.type), storage_epsilon(grad_B.type)));
+    return (std::max)((std::max)(storage_epsilon(lora_A.type), storage_epsilon(lora_B.type)),
+                      (std::max)(storage_epsilon(grad_A.type), storage_epsilon(grad_B.type)));
   }
 };
 
@@ -45,9 +45,9 @@ class PairSolver {
 
   /// Scratch that every member and FactorCombination::apply need, in Wide elements.
   static Index scratch_size(Index rank) {
-    return std::max(
-        std::max(factor_products_scratch(rank), FactorCombination<float>::scratch_size(rank)),
-        std::max(SpectralPair::scratch_size(rank), 4 * rank * rank));
+    return (std::max)(
+        (std::max)(factor_products_scratch(rank), FactorCombination<float>::scratch_size(rank)),
+        (std::max)(SpectralPair::scratch_size(rank), 4 * rank * rank));
   }
 
   /// Reads the factors and gradients once and computes the coefficients.
@@ -131,7 +131,7 @@ class PairSolver {
     Wide mixed = 0;
     for (Index i = 0; i < r; ++i)
       for (Index j = 0; j < r; ++j) mixed += along_A[i * r + j] * along_B[j * r + i];
-    return std::max(0.0, scaling * scaling * (own_A + own_B + 2 * mixed));
+    return (std::max)(0.0, scaling * scaling * (own_A + own_B + 2 * mixed));
   }
 
   /// ||grad_A||_F^2 + ||grad_B||_F^2, scaled.

@@ -77,11 +77,11 @@ class SpectralDirection {
     (void)inside(cross_B, b, a, work);
     total += outside(gram_B, b, work);
 
-    conditioning_ = std::max(condition(p), condition(q));
+    conditioning_ = (std::max)(condition(p), condition(q));
     const Wide eps = std::numeric_limits<Wide>::epsilon();
     // Smaller eigenvalues are the rounding of the two terms whose difference they are. An N that
     // would underflow counts as zero.
-    const Wide noise = std::max(1e-300, total * 16 * static_cast<Wide>(r) * eps * conditioning_);
+    const Wide noise = (std::max)(1e-300, total * 16 * static_cast<Wide>(r) * eps * conditioning_);
     for (Side* side : {&a, &b}) {
       if (!symmetric_eigen(side->gram, r, values, side->vectors, eigen_scratch)) return false;
       for (Index i = 0; i < r; ++i) side->roots[i] = values[i] > noise ? std::sqrt(values[i]) : 0;
@@ -104,9 +104,9 @@ class SpectralDirection {
     for (Index i = 0; i < 2 * r; ++i) {
       const Wide* const row = images + i * 2 * r;
       values[i] = std::sqrt(detail::row_dot(row, row, 2 * r));
-      largest = std::max(largest, values[i]);
+      largest = (std::max)(largest, values[i]);
     }
-    if (total <= 1e-280) largest = std::numeric_limits<Wide>::max();
+    if (total <= 1e-280) largest = (std::numeric_limits<Wide>::max)();
     for (Index i = 0; i < 2 * r; ++i) {
       const Wide scale = values[i] > kCutoff * largest ? 1 / values[i] : 0;
       for (Index k = 0; k < 2 * r; ++k) images[i * 2 * r + k] *= scale;
@@ -168,7 +168,7 @@ class SpectralDirection {
   double condition(const Spectrum& spectrum) const {
     Wide smallest = spectrum.largest;
     for (Index i = 0; i < rank_; ++i)
-      if (spectrum.values[i] > spectrum.cutoff) smallest = std::min(smallest, spectrum.values[i]);
+      if (spectrum.values[i] > spectrum.cutoff) smallest = (std::min)(smallest, spectrum.values[i]);
     return smallest > 0 ? spectrum.largest / smallest : 1;
   }
 

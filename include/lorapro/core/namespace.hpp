@@ -2,6 +2,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#if !defined(__cpp_exceptions) && !defined(_CPPUNWIND)
+#error "lorapro reports errors by exceptions: compile without -fno-exceptions"
+// Does not exist, and so ends the compilation here: #error alone would be followed by an error for
+// each throw of the library.
+#include <lorapro_without_exceptions>
+#endif
+
 /// \file
 /// One inline namespace per instruction set. Two translation units of a program may be compiled for
 /// different instruction sets (run-time dispatch does that); inline functions with equal mangled

@@ -26,7 +26,7 @@ inline void check_weight_shape(Index out_features, Index in_features) {
 /// \throws ConfigError unless it is finite and at most `largest` in magnitude.
 template <typename Derived>
 double finite_entry(const Eigen::DenseBase<Derived>& weight, Index i, Index j,
-                    double largest = static_cast<double>(std::numeric_limits<float>::max())) {
+                    double largest = static_cast<double>((std::numeric_limits<float>::max)())) {
   static_assert(is_storage_scalar_v<typename Derived::Scalar>,
                 "weight must be of float, double, bfloat16 or half");
   const auto entry = static_cast<double>(weight.derived().coeff(i, j));
@@ -69,7 +69,7 @@ class BaseWeight {
   /// T).
   template <typename Derived>
   static BaseWeight quantize(const Eigen::DenseBase<Derived>& weight) {
-    const auto largest = static_cast<double>(std::numeric_limits<T>::max());
+    const auto largest = static_cast<double>((std::numeric_limits<T>::max)());
     return copy(weight, [&](Index i, Index j) {
       return static_cast<T>(detail::finite_entry(weight, i, j, largest));
     });

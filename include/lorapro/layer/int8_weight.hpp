@@ -34,11 +34,12 @@ class Int8Weight {
     for (Index i = 0; i < rows; ++i) {
       double largest = 0;
       for (Index j = 0; j < cols; ++j)
-        largest = std::max(largest, std::abs(detail::finite_entry(weight, i, j)));
+        largest = (std::max)(largest, std::abs(detail::finite_entry(weight, i, j)));
       auto scale = static_cast<float>(largest / 127);
-      if (127.0 * scale < largest) scale = std::nextafter(scale, std::numeric_limits<float>::max());
+      if (127.0 * scale < largest)
+        scale = std::nextafter(scale, (std::numeric_limits<float>::max)());
       // A denormal scale would be taken for zero where the processor flushes these.
-      if (largest > 0) scale = std::max(scale, std::numeric_limits<float>::min());
+      if (largest > 0) scale = (std::max)(scale, (std::numeric_limits<float>::min)());
       out.storage_->scales[i] = scale;
       if (largest == 0) continue;  // the codes of a new buffer are 0
       for (Index j = 0; j < cols; ++j)

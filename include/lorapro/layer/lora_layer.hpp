@@ -225,7 +225,7 @@ class LoraLayer {
 
   template <typename F>
   static void for_row_blocks(Index rows, const F& f) {
-    for (Index row = 0; row < rows; row += kBlockRows) f(row, std::min(kBlockRows, rows - row));
+    for (Index row = 0; row < rows; row += kBlockRows) f(row, (std::min)(kBlockRows, rows - row));
   }
 
   void reserve_hidden(Index rows) { hidden_.reserve(2 * rows * rank()); }

@@ -122,13 +122,13 @@ class Nf4Weight {
     Buffer<float> absmax(blocks);
     double sum = 0;
     for (Index block = 0; block < blocks; ++block) {
-      const Index first = block * kBlock, count = std::min(kBlock, size - first);
+      const Index first = block * kBlock, count = (std::min)(kBlock, size - first);
       double entries[kBlock];
       double largest = 0;
       for (Index k = 0; k < count; ++k) {
         entries[k] =
             detail::finite_entry(weight, (first + k) / weight.cols(), (first + k) % weight.cols());
-        largest = std::max(largest, std::abs(entries[k]));
+        largest = (std::max)(largest, std::abs(entries[k]));
       }
       absmax[block] = static_cast<float>(largest);
       sum += static_cast<double>(absmax[block]);
@@ -171,7 +171,7 @@ class Nf4Weight {
     for (Index i = 0; i < rows; ++i) {
       const Index first = (row + i) * in_features_ + col, end = first + cols;
       for (Index entry = first; entry < end;) {
-        const Index block = entry / kBlock, count = std::min(end, (block + 1) * kBlock) - entry;
+        const Index block = entry / kBlock, count = (std::min)(end, (block + 1) * kBlock) - entry;
         decode_within(entry, count, static_cast<Scalar>(absmax(block)),
                       out + i * stride + (entry - first));
         entry += count;
@@ -200,9 +200,9 @@ class Nf4Weight {
   void quantize_absmax(const Buffer<float>& absmax, float mean) {
     storage_->absmax_mean = mean;
     for (Index first = 0; first < blocks(); first += kGroup) {
-      const Index end = std::min(first + kGroup, blocks());
+      const Index end = (std::min)(first + kGroup, blocks());
       float scale = 0;
-      for (Index k = first; k < end; ++k) scale = std::max(scale, std::abs(absmax[k] - mean));
+      for (Index k = first; k < end; ++k) scale = (std::max)(scale, std::abs(absmax[k] - mean));
       storage_->absmax_scales[first / kGroup] = scale;
       for (Index k = first; k < end; ++k) {
         const double distance = static_cast<double>(absmax[k] - mean);

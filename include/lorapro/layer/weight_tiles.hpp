@@ -44,7 +44,7 @@ class TransposedWeightTiles {
                                  Scalar* scratch) const {
     Scalar* const rows = scratch + kTileDepth<Scalar> * kTileWidth;
     for (Index i = 0; i < width; i += kTransposedRows) {
-      const Index count = std::min(kTransposedRows, width - i);
+      const Index count = (std::min)(kTransposedRows, width - i);
       weight_.decode(col + i, count, row, depth, rows, depth);
       detail::transpose_rows(rows, depth, count, depth, scratch + i, width);
     }

@@ -23,7 +23,7 @@ inline Index batched_eigen_scratch(Index size, Index count) {
 
 /// Eigendecompositions S = V diag(values) V^T of symmetric matrices of one size, in any order of
 /// the eigenvalues, as symmetric_eigen. The bits of each are the same alone and in any company.
-/// \param[in,out] problems  `count` pointers; each status becomes settled or failed.
+/// \param[in,out] problems  `count` pointers; each state becomes settled or failed.
 /// \param scratch           batched_eigen_scratch(size, count) elements.
 /// \cost about 9 size^3 flops a matrix, in cache, kEigenLanes matrices at a time; no heap.
 inline void batched_eigen(EigenProblem* const* problems, Index count, Index size, Wide* scratch) {
@@ -33,7 +33,7 @@ inline void batched_eigen(EigenProblem* const* problems, Index count, Index size
       std::copy_n(problem.matrix, size * size, scratch);
       const bool settled =
           symmetric_eigen(scratch, size, problem.values, problem.vectors, scratch + size * size);
-      problem.status = settled ? EigenProblem::Status::settled : EigenProblem::Status::failed;
+      problem.state = settled ? EigenProblem::State::settled : EigenProblem::State::failed;
     }
     return;
   }
@@ -45,7 +45,7 @@ inline void batched_eigen(EigenProblem* const* problems, Index count, Index size
     const Index rest = count - done;
     const auto run = [&](auto packet) {
       using Lanes = detail::EigenLanes<decltype(packet)>;
-      const Index part = std::min(rest, Lanes::kLanes);
+      const Index part = (std::min)(rest, Lanes::kLanes);
       Lanes(size, scratch).run(problems + done, part);
       done += part;
     };

@@ -8,7 +8,7 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// One matrix that is to be decomposed, S = V diag(values) V^T.
 struct EigenProblem {
-  enum class Status {
+  enum class State {
     none,     ///< nothing to do
     pending,  ///< `matrix` is to be decomposed
     settled,  ///< values and vectors are there
@@ -18,7 +18,7 @@ struct EigenProblem {
   const Wide* matrix = nullptr;  ///< (size, size), row-major, both triangles filled
   Wide* values = nullptr;        ///< (size)
   Wide* vectors = nullptr;       ///< (size, size), row i is the eigenvector of values[i]
-  Status status = Status::none;
+  State state = State::none;
 };
 
 namespace detail {
@@ -61,9 +61,9 @@ class EigenLanes {
     tridiagonal_ql(settled);
     for (Index lane = 0; lane < count; ++lane) {
       EigenProblem& problem = *problems[lane];
-      problem.status = EigenProblem::Status::failed;
+      problem.state = EigenProblem::State::failed;
       if (matrices[lane] == nullptr || settled[lane] == 0) continue;
-      problem.status = EigenProblem::Status::settled;
+      problem.state = EigenProblem::State::settled;
       vectors[lane] = problem.vectors;
       for (Index i = 0; i < size_; ++i)
         problem.values[i] = std::ldexp(diagonal_[i * kLanes + lane], exponents[lane]);

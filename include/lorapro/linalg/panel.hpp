@@ -16,7 +16,7 @@ inline constexpr Index kPanelWidth = 256;
 inline Index panel_count(Index length) { return (length + kPanelWidth - 1) / kPanelWidth; }
 
 inline Index panel_width(Index length, Index panel) {
-  return std::min(kPanelWidth, length - panel * kPanelWidth);
+  return (std::min)(kPanelWidth, length - panel * kPanelWidth);
 }
 
 /// Elements of scratch that one panel needs.

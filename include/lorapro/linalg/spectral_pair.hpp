@@ -66,9 +66,9 @@ class SpectralPair {
   /// Ranks and cutoffs. \pre Both problems have been decomposed.
   /// \return false if an entry was not finite.
   [[nodiscard]] bool conclude(double storage_eps) {
-    const bool settled = problem_A_.status == EigenProblem::Status::settled &&
-                         problem_B_.status == EigenProblem::Status::settled;
-    problem_A_.status = problem_B_.status = EigenProblem::Status::none;
+    const bool settled = problem_A_.state == EigenProblem::State::settled &&
+                         problem_B_.state == EigenProblem::State::settled;
+    problem_A_.state = problem_B_.state = EigenProblem::State::none;
     if (!settled) return false;
     truncate(storage_eps, gram_A_);
     truncate(storage_eps, gram_B_);
@@ -83,14 +83,14 @@ class SpectralPair {
  private:
   static void set_gram(const Wide* gram, EigenProblem& problem) {
     problem.matrix = gram;
-    problem.status = EigenProblem::Status::pending;
+    problem.state = EigenProblem::State::pending;
   }
 
   void truncate(double storage_eps, Spectrum& spectrum) const {
     spectrum.largest = 0;
     for (Index i = 0; i < rank_; ++i) {
-      spectrum.values[i] = std::max(spectrum.values[i], 0.0);
-      spectrum.largest = std::max(spectrum.largest, spectrum.values[i]);
+      spectrum.values[i] = (std::max)(spectrum.values[i], 0.0);
+      spectrum.largest = (std::max)(spectrum.largest, spectrum.values[i]);
     }
     spectrum.cutoff = static_cast<Wide>(rank_) * cutoff_epsilon(storage_eps) * spectrum.largest;
     spectrum.rank = 0;

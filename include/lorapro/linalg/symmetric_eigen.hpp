@@ -59,7 +59,7 @@ inline bool binary_scale(const Wide* matrix, Index count, int& exponent) {
   if (!magnitude.is_finite()) return false;
   const Wide largest = magnitude.value();
   std::frexp(largest, &exponent);
-  exponent = std::max(exponent, -1000);  // 2^1000 is finite, and large enough for denormals
+  exponent = (std::max)(exponent, -1000);  // 2^1000 is finite, and large enough for denormals
   if (largest == 0 || std::abs(exponent) <= 100) exponent = 0;
   return true;
 }
@@ -122,7 +122,7 @@ inline bool tridiagonal_ql(Wide* diagonal, Wide* off_diagonal, Index size, Wide*
   off_diagonal[size - 1] = 0;
   Wide noise = 0;
   for (Index i = 0; i < size; ++i)
-    noise = std::max(noise, eps * (std::abs(diagonal[i]) + std::abs(off_diagonal[i])));
+    noise = (std::max)(noise, eps * (std::abs(diagonal[i]) + std::abs(off_diagonal[i])));
   for (Index l = 0; l < size; ++l) {
     for (int iteration = 0;; ++iteration) {
       const Wide floor = iteration < kLocalIterations ? kNegligible : noise;

@@ -59,7 +59,7 @@ class ViewTiles {
     if (matrix_.col_stride == 1) return {first, matrix_.row_stride};
     for (Index i = 0; i < width; i += kTransposedRows)
       detail::transpose_rows(first + i * matrix_.col_stride, matrix_.col_stride,
-                             std::min(kTransposedRows, width - i), depth, scratch + i, width);
+                             (std::min)(kTransposedRows, width - i), depth, scratch + i, width);
     return {scratch, width};
   }
 
@@ -107,7 +107,8 @@ class TiledProduct {
     for_each_task(left, right, threads, [&](const Task& task, Scalar* scratch) {
       Scalar* const sum = scratch + kTileScratch<Scalar>;
       for (Index done = 0; done < task.rows; done += kSumRows) {
-        const Task part{task.row + done, std::min(kSumRows, task.rows - done), task.col, task.cols};
+        const Task part{task.row + done, (std::min)(kSumRows, task.rows - done), task.col,
+                        task.cols};
         multiply(left, right, part, sum, kTileWidth, scratch);
         for (Index i = 0; i < part.rows; ++i)
           Row(&out(part.row + i, part.col), part.cols) +=
@@ -143,13 +144,13 @@ class TiledProduct {
     const Index strips = quotient(width, kTileWidth);
     // Rows are divided only where threads would have nothing to do: tiles are made anew for each.
     const Index blocks =
-        team == 1 ? 1 : std::min(quotient(2 * team, strips), quotient(rows, kSumRows));
+        team == 1 ? 1 : (std::min)(quotient(2 * team, strips), quotient(rows, kSumRows));
     const Index height = quotient(quotient(rows, blocks), kSumRows) * kSumRows;
     const Index tall = quotient(rows, height);
     scratch_.reserve(team * kScratch);
     parallel_for(team, strips * tall, [&](Index index, int thread) {
       const Index row = index / strips * height, col = index % strips * kTileWidth;
-      body(Task{row, std::min(height, rows - row), col, std::min(kTileWidth, width - col)},
+      body(Task{row, (std::min)(height, rows - row), col, (std::min)(kTileWidth, width - col)},
            scratch_.data() + thread * kScratch);
     });
   }
@@ -160,7 +161,7 @@ class TiledProduct {
   static void multiply(const MatrixView<const Scalar>& left, const Tiles& right, const Task& task,
                        Scalar* out, Index out_stride, Scalar* scratch) {
     for (Index k = 0; k < right.depth(); k += kTileDepth<Scalar>) {
-      const Index depth = std::min(kTileDepth<Scalar>, right.depth() - k);
+      const Index depth = (std::min)(kTileDepth<Scalar>, right.depth() - k);
       const Panel<const Scalar> tile = right(k, depth, task.col, task.cols, scratch);
       panel_product(&left(task.row, k), left.row_stride, left.col_stride, task.rows, depth,
                     tile.data, tile.stride, task.cols, out, out_stride, k > 0);

@@ -128,7 +128,7 @@ class WidePanels {
       const auto sweep = [&](auto packets) {
         constexpr Index kPackets = decltype(packets)::value, kCols = kPackets * kSize;
         for (; j < r && j + kCols <= padded(r); j += kCols) {
-          const Index rows = std::min(kTile, r - i), cols = std::min(kCols, r - j);
+          const Index rows = (std::min)(kTile, r - i), cols = (std::min)(kCols, r - j);
           const bool whole = rows == kTile && cols == kCols;
           Wide padded_tile[kTile * kCols];
           Wide* const to = out + i * r + j;

@@ -112,7 +112,7 @@ void adamw_update(const FactorView& model, const FactorView& master, const Facto
 /// Largest gradient whose square still fits the second moment.
 template <typename Scalar>
 double largest_adam_gradient() {
-  return std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max()));
+  return std::sqrt(static_cast<double>((std::numeric_limits<Scalar>::max)()));
 }
 
 }  // namespace detail

@@ -45,14 +45,14 @@ class Groups {
 
   /// \throws StateError (no such group).
   Group& at(GroupId id) {
-    check(id);
+    check_known(id);
     return groups_[static_cast<std::size_t>(id.index)];
   }
   const Group& at(GroupId id) const {
-    check(id);
+    check_known(id);
     return groups_[static_cast<std::size_t>(id.index)];
   }
-  void check(GroupId id) const {
+  void check_known(GroupId id) const {
     if (id.index < 0 || id.index >= size())
       throw StateError("group: expected one of " + std::to_string(size()) + " groups, got number " +
                        std::to_string(id.index));
@@ -62,7 +62,7 @@ class Groups {
   void check_decay(double lr_factor) const {
     for (const Group& group : groups_) {
       const double decay = group.config.lr * lr_factor * group.config.weight_decay *
-                           std::max(1.0, group.config.loraplus_lr_ratio);
+                           (std::max)(1.0, group.config.loraplus_lr_ratio);
       checks::config(decay <= 1, "weight_decay", "lr * weight_decay <= 1", decay);
     }
   }
@@ -78,7 +78,7 @@ class Groups {
       total += group.squared_norm;
       const double norm = std::sqrt(group.squared_norm);
       group.clip = norm > group.config.max_grad_norm ? group.config.max_grad_norm / norm : 1;
-      report.clip_factor = std::min(report.clip_factor, group.clip);
+      report.clip_factor = (std::min)(report.clip_factor, group.clip);
     }
     report.grad_norm = std::sqrt(total);
   }

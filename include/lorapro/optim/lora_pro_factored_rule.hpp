@@ -66,7 +66,7 @@ struct LoraPro<FactoredMoments> {
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const auto max = static_cast<double>(std::numeric_limits<Scalar>::max());
+      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
       PairSolver& solver = tangent.adjusted.solver;
       Preparation result =
           detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team);
@@ -147,7 +147,7 @@ struct LoraPro<FactoredMoments> {
         const Wide least = kFloor * kFloor * all * all;
         const Wide scale = 1 / (correction * static_cast<double>(length));
         for (Index j = 0; j < count; ++j)
-          weights[j] = std::max(least, static_cast<Wide>(energies[j]) * scale);
+          weights[j] = (std::max)(least, static_cast<Wide>(energies[j]) * scale);
         for (Index j = 0; j < count; j += P::kSize)
           P::store(weights + j,
                    detail::normalize(P::set(all + eps), P::load(weights + j), P::set(eps)));
@@ -165,15 +165,16 @@ struct LoraPro<FactoredMoments> {
       // only shortens M.
       const double adam = detail::adam_direction_bound(config);
       const double direction = adam * std::sqrt(m * n) / (kFloor * kFloor);
-      const double step = std::max(1.0, context.largest_lr()) * bound.step(direction);
+      const double step = (std::max)(1.0, context.largest_lr()) * bound.step(direction);
       const double momentum = adam * std::sqrt(energy_before_ * config.beta2 +
                                                (1 - config.beta2) * gradient * gradient);
-      const double factors = std::max(bound.norm_A(), bound.norm_B());
+      const double factors = (std::max)(bound.norm_A(), bound.norm_B());
       const double largest =
-          std::max({2 * step, factors * direction * std::sqrt(std::max(m, n)),
-                    std::max(1.0, std::abs(pair.model.scaling)) * bound.inverse(),
-                    (factors + step) * momentum});
-      return tangent.momentum_fits(bound, momentum) ? largest : std::numeric_limits<double>::max();
+          (std::max)({2 * step, factors * direction * std::sqrt((std::max)(m, n)),
+                      (std::max)(1.0, std::abs(pair.model.scaling)) * bound.inverse(),
+                      (factors + step) * momentum});
+      return tangent.momentum_fits(bound, momentum) ? largest
+                                                    : (std::numeric_limits<double>::max)();
     }
 
     /// Steps 2 and 3 of one side, and the products that 4 needs.

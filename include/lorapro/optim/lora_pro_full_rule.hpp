@@ -47,7 +47,7 @@ struct LoraPro<FullMoments<Storage>> {
       visitor("exp_avg_sq", Tensor(moments, Moments::kExpAvgSq));
     }
     static Index scratch_size(Index rank) {
-      return std::max(4 * panel_size(rank), full_moments_scratch_size<Scalar>(rank));
+      return (std::max)(4 * panel_size(rank), full_moments_scratch_size<Scalar>(rank));
     }
     static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
       return Buffers::size(rank, out_features, in_features);
@@ -62,7 +62,7 @@ struct LoraPro<FullMoments<Storage>> {
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const auto max = static_cast<double>(std::numeric_limits<Scalar>::max());
+      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
       Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);
       if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
@@ -131,12 +131,12 @@ struct LoraPro<FullMoments<Storage>> {
       const double scale =
           FullMomentsConstants<Scalar>(*config.beta1, config.beta2, config.eps, context.step)
               .direction_scale;
-      const double scaling = std::max(1.0, std::abs(pair.model.scaling));
-      return std::max(
-          {2 * std::max(1.0, context.largest_lr()) * bound.step(direction),
-           scaling * std::max(1.0, scale) * bound.inverse(),
-           std::max(bound.norm_A(), bound.norm_B()) * direction * std::max(1.0, 1 / scale),
-           scaling * std::max(adjusted.solver.bound_A(), adjusted.solver.bound_B()),
+      const double scaling = (std::max)(1.0, std::abs(pair.model.scaling));
+      return (std::max)(
+          {2 * (std::max)(1.0, context.largest_lr()) * bound.step(direction),
+           scaling * (std::max)(1.0, scale) * bound.inverse(),
+           (std::max)(bound.norm_A(), bound.norm_B()) * direction * (std::max)(1.0, 1 / scale),
+           scaling * (std::max)(adjusted.solver.bound_A(), adjusted.solver.bound_B()),
            scaling * largest_coefficient()});
     }
 
@@ -145,7 +145,7 @@ struct LoraPro<FullMoments<Storage>> {
       double largest = 0;
       for (const Wide* matrix : {c.on_grad_A(), c.on_A(), c.on_grad_B(), c.on_B()})
         for (Index k = 0; k < adjusted.solver.rank() * adjusted.solver.rank(); ++k)
-          largest = std::max(largest, std::abs(matrix[k]));
+          largest = (std::max)(largest, std::abs(matrix[k]));
       return largest;
     }
 
@@ -211,7 +211,7 @@ struct LoraPro<FullMoments<Storage>> {
       const Index width = layout.width(panel);
       for (Index from = 0; from < width;) {
         const Index position = panel * kPanelWidth + from, offset = position % tile_length;
-        const Index count = std::min(tile_length - offset, width - from);
+        const Index count = (std::min)(tile_length - offset, width - from);
         f(position / tile_length, offset, from, count);
         from += count;
       }

@@ -54,7 +54,7 @@ struct LoraPro<SpectralMoments> {
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const auto max = static_cast<double>(std::numeric_limits<Scalar>::max());
+      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
       const PairSolver& solver = tangent.adjusted.solver;
       Preparation result =
           detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team);
@@ -63,9 +63,9 @@ struct LoraPro<SpectralMoments> {
       const double root = std::sqrt(max) / 2;
       const detail::SecondStepBound bound(solver, pair.model.scaling);
       const double direction = scale(pair) * std::sqrt(largest_rank(pair));
-      const double step = std::max(1.0, context.largest_lr()) * bound.step(direction);
-      const double factors = std::max(bound.norm_A(), bound.norm_B());
-      const double s = std::max(1.0, std::abs(pair.model.scaling));
+      const double step = (std::max)(1.0, context.largest_lr()) * bound.step(direction);
+      const double factors = (std::max)(bound.norm_A(), bound.norm_B());
+      const double s = (std::max)(1.0, std::abs(pair.model.scaling));
       using detail::is_below;
       if (!is_below(bound.equivalent(solver), root) || !is_below(factors + step, root) ||
           !is_below(s * factors * direction, root) || !is_below(s * bound.inverse(), max) ||
@@ -113,7 +113,7 @@ struct LoraPro<SpectralMoments> {
 
     /// That N can have.
     static double largest_rank(const Pair& pair) {
-      return static_cast<double>(std::min({2 * pair.rank, pair.out_features, pair.in_features}));
+      return static_cast<double>((std::min)({2 * pair.rank, pair.out_features, pair.in_features}));
     }
 
     static double scale(const Pair& pair) {

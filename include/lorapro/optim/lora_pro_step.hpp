@@ -48,7 +48,7 @@ PairSolver& measure_adjusted(const Pair& pair, const StepContext& context,
 template <typename Scalar>
 void decompose_pending(SpectralPair& spectra, const Team<Scalar>& team) {
   EigenProblem* const problems[] = {&spectra.problem_A(), &spectra.problem_B()};
-  if (problems[0]->status != EigenProblem::Status::pending) return;
+  if (problems[0]->state != EigenProblem::State::pending) return;
   if (spectra.rank() <= kBatchedEigenSize) return spectra.decompose(team.own().wide);
   team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
     batched_eigen(problems + side, 1, spectra.rank(), scratch.wide);
@@ -62,7 +62,7 @@ template <typename Scalar>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
   PairSolver& solver = adjusted.solver;
-  if (solver.spectra().problem_A().status == EigenProblem::Status::none)
+  if (solver.spectra().problem_A().state == EigenProblem::State::none)
     measure_adjusted(pair, context, adjusted, team);
   decompose_pending(solver.spectra(), team);
   Wide* const scratch = team.own().wide;
@@ -98,7 +98,7 @@ class SecondStepBound {
   double norm_A() const { return norm_A_; }
   double norm_B() const { return norm_B_; }
   /// Largest of (s^2 l + lambda)^-1 on either side.
-  double inverse() const { return std::max(inverse_P_, inverse_Q_); }
+  double inverse() const { return (std::max)(inverse_P_, inverse_Q_); }
 
   /// Upper bound of ||E||_F, so of every element.
   double equivalent(const PairSolver& solver) const {
@@ -111,10 +111,10 @@ class SecondStepBound {
     const double t = inverse_P_, u = inverse_Q_;
     // ||on_A|| <= s^2 ||hA A^T|| t min(t, u), and so on; twice it covers every gauge.
     const double core = s_ * s_ * s_ * norm_A_ * norm_B_ * direction;
-    const double on_A = 2 * core * t * std::min(t, u) + core * t * u;
-    const double on_B = 2 * core * u * std::min(t, u) + core * t * u;
-    return std::max(t * s_ * norm_B_ * direction + on_A * std::max(1.0, norm_A_),
-                    u * s_ * norm_A_ * direction + on_B * std::max(1.0, norm_B_));
+    const double on_A = 2 * core * t * (std::min)(t, u) + core * t * u;
+    const double on_B = 2 * core * u * (std::min)(t, u) + core * t * u;
+    return (std::max)(t * s_ * norm_B_ * direction + on_A * (std::max)(1.0, norm_A_),
+                      u * s_ * norm_A_ * direction + on_B * (std::max)(1.0, norm_B_));
   }
 
  private:
@@ -135,7 +135,7 @@ class SecondStepBound {
 /// beta1 < sqrt(beta2) (Cauchy and Schwarz on the two averages, bias corrections included).
 inline double adam_direction_bound(const OptimizerConfig& config) {
   const double beta1 = *config.beta1;
-  const double ratio = beta1 == 0 ? 0 : beta1 / std::sqrt(std::max(config.beta2, 1e-300));
+  const double ratio = beta1 == 0 ? 0 : beta1 / std::sqrt((std::max)(config.beta2, 1e-300));
   return ratio < 1 ? 1 / std::sqrt(1 - config.beta2) / (1 - ratio) : 1e12;
 }
 

@@ -77,7 +77,7 @@ class TangentStep {
 
   static Index scratch_size(Index rank) { return 4 * panel_size(rank); }
   static Index wide_scratch_size(Index rank) {
-    return std::max(PairSolver::scratch_size(rank), frame_products_scratch(rank));
+    return (std::max)(PairSolver::scratch_size(rank), frame_products_scratch(rank));
   }
   /// Of the factors before the step, which the transport needs after it.
   static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
@@ -140,19 +140,19 @@ class TangentStep {
       double smallest = 1;
       for (Index i = 0; i < adjusted.solver.rank(); ++i)
         if (spectrum->values[i] > spectrum->cutoff)
-          smallest = std::min(smallest, spectrum->values[i]);
+          smallest = (std::min)(smallest, spectrum->values[i]);
       inverses /= smallest;
     }
-    const double factors = std::max({1.0, bound.norm_A(), bound.norm_B()});
-    return is_below(inverses * factors * factors * std::max(1.0, norm),
-                    std::numeric_limits<double>::max() / 16);
+    const double factors = (std::max)({1.0, bound.norm_A(), bound.norm_B()});
+    return is_below(inverses * factors * factors * (std::max)(1.0, norm),
+                    (std::numeric_limits<double>::max)() / 16);
   }
 
   /// Takes the coefficients of what the factors see, of on_grad_A() and so on, for panels.
   template <typename Coefficients>
   void set_image(const Pair& pair, const Coefficients& c, double conditioning) {
     // Where Scalar is too narrow for them, the wide scalar is not.
-    const double wide = std::numeric_limits<double>::max();
+    const double wide = (std::numeric_limits<double>::max)();
     if (!image_A_.set(c.on_grad_A(), c.on_A(), conditioning, pair.model.lora_A))
       (void)image_A_.set(c.on_grad_A(), c.on_A(), wide, pair.model.lora_A);
     if (!image_B_.set(c.on_grad_B(), c.on_B(), conditioning, pair.model.lora_B))

@@ -12,13 +12,13 @@ namespace detail {
 
 /// The scale that gives a step of orthogonal direction the root mean square of an AdamW step.
 inline double muon_scale(Index rows, Index cols) {
-  return 0.2 * std::sqrt(static_cast<double>(std::max(rows, cols)));
+  return 0.2 * std::sqrt(static_cast<double>((std::max)(rows, cols)));
 }
 
 /// Largest gradient whose momentum has a Gram matrix in the wide scalar, whatever its length.
 template <typename Scalar>
 double largest_muon_gradient() {
-  return std::sqrt(static_cast<double>(std::numeric_limits<Scalar>::max())) / (1 << 20);
+  return std::sqrt(static_cast<double>((std::numeric_limits<Scalar>::max)())) / (1 << 20);
 }
 
 }  // namespace detail
@@ -89,8 +89,8 @@ struct DenseMuonState {
   }
 
  private:
-  Index shorter() const { return std::min(rows_, cols_); }
-  Index longer() const { return std::max(rows_, cols_); }
+  Index shorter() const { return (std::min)(rows_, cols_); }
+  Index longer() const { return (std::max)(rows_, cols_); }
 
   /// current_ <- its orthogonal factor, approximately; next_ and the Gram matrices are workspace.
   void orthogonalize(const Dense& dense, const Team<Scalar>& team) {
@@ -112,8 +112,8 @@ struct DenseMuonState {
         Scalar* const out = gram_.data() + first * k;
         std::fill(out, out + (last - first) * k, Scalar(0));
         for (Index j = 0; j < l; j += kPanelWidth)
-          panel_dots(x + first * l + j, l, last - first, x + j, l, k, std::min(kPanelWidth, l - j),
-                     out, k, Index{1});
+          panel_dots(x + first * l + j, l, last - first, x + j, l, k,
+                     (std::min)(kPanelWidth, l - j), out, k, Index{1});
       });
       team.parallel_ranges(k, [&](Index, Index first, Index last, const Scratch<Scalar>&) {
         Scalar* const out = polynomial_.data() + first * k;
@@ -125,7 +125,7 @@ struct DenseMuonState {
       team.parallel_ranges(k, [&](Index, Index first, Index last, const Scratch<Scalar>&) {
         for (Index j = 0; j < l; j += kPanelWidth)
           panel_product(polynomial_.data() + first * k, k, Index{1}, last - first, k, x + j, l,
-                        std::min(kPanelWidth, l - j), y + first * l + j, l, false);
+                        (std::min)(kPanelWidth, l - j), y + first * l + j, l, false);
       });
       std::swap(x, y);
     }
@@ -194,7 +194,7 @@ struct MuonRule {
       return (out_features + in_features) * rank * rank / 16;
     }
     static Index wide_scratch_size(Index rank) {
-      return std::max(FactorCombination<Scalar>::scratch_size(rank), WidePanels::size(rank));
+      return (std::max)(FactorCombination<Scalar>::scratch_size(rank), WidePanels::size(rank));
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
@@ -270,14 +270,14 @@ struct MuonRule {
       const Wide largest = *std::max_element(values, values + r);
       const double scale = detail::muon_scale(r, model.length);
       for (Index i = 0; i < r; ++i) {
-        const bool counts = values[i] > std::max(kCutoff * largest, 1e-300);
+        const bool counts = values[i] > (std::max)(kCutoff * largest, 1e-300);
         const Wide inverse = counts ? scale / std::sqrt(values[i]) : 0;
         for (Index k = 0; k < r; ++k) gram[i * r + k] = inverse * vectors[i * r + k];
       }
       panel_product(vectors, Index{1}, r, r, r, gram, r, r, root, r, false);
       // Where Scalar is too narrow for the roots, the wide scalar is not.
       if (!combination.set(root, zero, 1.0, model))
-        (void)combination.set(root, zero, std::numeric_limits<double>::max(), model);
+        (void)combination.set(root, zero, (std::numeric_limits<double>::max)(), model);
     }
 
     static void descend(const FactorView& model, const FactorView& master,

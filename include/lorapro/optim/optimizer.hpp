@@ -117,7 +117,7 @@ class Optimizer {
   DenseId attach(const DenseView<T>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>,
                   "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
-    groups_.check(group);
+    groups_.check_known(group);
     auto slot = std::make_unique<DenseSlot>(view, name);
     slot->group = group.index;
     if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
@@ -225,7 +225,7 @@ class Optimizer {
   const GroupConfig& group(GroupId id = {}) const { return groups_.at(id).config; }
   /// Replaces a group's options from the next step on. \throws as add_group and attach.
   void set_group(const GroupConfig& config, GroupId id = {}) {
-    groups_.check(id);
+    groups_.check_known(id);
     config.validate();
     for (const auto& slot : pairs_)
       if (slot != nullptr && slot->group == id.index) check_decay(*slot, config);
@@ -328,7 +328,7 @@ class Optimizer {
   }
 
   void check_attachable(const PairSlot& slot, GroupId group) const {
-    groups_.check(group);
+    groups_.check_known(group);
     check_decay(slot, groups_[static_cast<std::size_t>(group.index)].config);
     check_others(slot);
   }

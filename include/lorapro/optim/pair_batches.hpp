@@ -38,12 +38,12 @@ class PairBatches {
 
   static constexpr bool kMeasures = HasMeasure<typename Slot::State, Scalar>::value;
 
-  /// Forms the batches anew, and makes room for them. \param slots  null where there is no pair.
-  void arrange(const std::vector<std::unique_ptr<Slot>>& slots, Crew<Scalar>& crew) {
+  /// Forms the batches anew, and makes room for them. \param attached  null where there is no pair.
+  void arrange(const std::vector<std::unique_ptr<Slot>>& attached, Crew<Scalar>& crew) {
     if (!kMeasures) return;
     slots_.clear();
     batches_.clear();
-    for (const auto& slot : slots)
+    for (const auto& slot : attached)
       if (slot != nullptr) slots_.push_back(slot.get());
     std::stable_sort(slots_.begin(), slots_.end(), [](const Slot* one, const Slot* other) {
       return one->pair.rank < other->pair.rank;

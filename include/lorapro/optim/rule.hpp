@@ -131,7 +131,7 @@ struct StepContext {
     context.decay = decay_B;
     return context;
   }
-  double largest_lr() const { return std::max(lr, lr_B); }
+  double largest_lr() const { return (std::max)(lr, lr_B); }
 };
 
 /// AdamW's constants of a parameter. \param grad_scale of the gradient that the moments see.
@@ -182,7 +182,7 @@ class Team {
   void parallel_ranges(Index count, const Body& body) const {
     const Index length = (count + kMaxPieces - 1) / kMaxPieces;
     parallel((count + length - 1) / length, [&](Index piece, const Scratch<Scalar>& scratch) {
-      body(piece, piece * length, std::min(count, (piece + 1) * length), scratch);
+      body(piece, piece * length, (std::min)(count, (piece + 1) * length), scratch);
     });
   }
 
@@ -197,7 +197,7 @@ namespace detail {
 /// below step_limit(0) as well.
 template <typename Scalar>
 double step_limit(double lr) {
-  return static_cast<double>(std::numeric_limits<Scalar>::max()) / 2 / std::max(1.0, lr);
+  return static_cast<double>((std::numeric_limits<Scalar>::max)()) / 2 / (std::max)(1.0, lr);
 }
 
 /// Updates a parameter panel by panel: f(panel, value, scratch) changes the parameter's panel, of

@@ -56,11 +56,11 @@ TEST_CASE("an exception on some ranks ends the call on all", "[mpi]") {
 }
 
 TEST_CASE("what MPI reports becomes an exception where it is not fatal", "[mpi]") {
-  CHECK_NOTHROW(lorapro::mpi::check(MPI_SUCCESS, "MPI_Send"));
+  CHECK_NOTHROW(lorapro::mpi::check_call(MPI_SUCCESS, "MPI_Send"));
   const Communicator communicator(MPI_COMM_WORLD);
   MPI_Comm_set_errhandler(communicator.handle(), MPI_ERRORS_RETURN);
   const int code = MPI_Bcast(nullptr, 1, MPI_INT, communicator.size(), communicator.handle());
-  CHECK_THAT(message_of<lorapro::MpiError>([&] { lorapro::mpi::check(code, "MPI_Bcast"); }),
+  CHECK_THAT(message_of<lorapro::MpiError>([&] { lorapro::mpi::check_call(code, "MPI_Bcast"); }),
              contains_text("MPI_Bcast: "));
 }
 

@@ -46,7 +46,7 @@ LORAPRO_NAMESPACE_BEGIN
 namespace mpi {
 
 /// \throws MpiError unless `code`, what MPI's `function` returned, is MPI_SUCCESS.
-inline void check(int code, const char* function) {
+inline void check_call(int code, const char* function) {
   if (code == MPI_SUCCESS) return;
   char text[MPI_MAX_ERROR_STRING] = {};
   int length = 0;
@@ -62,7 +62,7 @@ MPI_Datatype datatype() {
 
 /// A count as MPI takes it. \throws MpiError (beyond an int).
 inline int count_of(const char* name, Index count) {
-  if (count > std::numeric_limits<int>::max())
+  if (count > (std::numeric_limits<int>::max)())
     throw MpiError(std::string(name) + ": expected at most 2^31 - 1 elements in one call, got " +
                    std::to_string(count));
   return static_cast<int>(count);
@@ -76,7 +76,7 @@ class Communicator {
     int initialised = 0;
     MPI_Initialized(&initialised);
     if (initialised == 0) throw StateError("communicator: expected MPI_Init before it");
-    check(MPI_Comm_dup(communicator, &handle_), "MPI_Comm_dup");
+    check_call(MPI_Comm_dup(communicator, &handle_), "MPI_Comm_dup");
     MPI_Comm_rank(handle_, &rank_);
     MPI_Comm_size(handle_, &size_);
   }
@@ -120,13 +120,14 @@ void together(const Communicator& communicator, const Body& body) {
     message = error.what();
   }
   int first = own != nullptr ? communicator.rank() : communicator.size();
-  check(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, communicator.handle()),
-        "MPI_Allreduce");
+  check_call(MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT, MPI_MIN, communicator.handle()),
+             "MPI_Allreduce");
   if (first == communicator.size()) return;
   int length = static_cast<int>(message.size());
-  check(MPI_Bcast(&length, 1, MPI_INT, first, communicator.handle()), "MPI_Bcast");
+  check_call(MPI_Bcast(&length, 1, MPI_INT, first, communicator.handle()), "MPI_Bcast");
   message.resize(static_cast<std::size_t>(length));
-  check(MPI_Bcast(message.data(), length, MPI_CHAR, first, communicator.handle()), "MPI_Bcast");
+  check_call(MPI_Bcast(message.data(), length, MPI_CHAR, first, communicator.handle()),
+             "MPI_Bcast");
   if (own != nullptr) std::rethrow_exception(own);
   throw PeerError("rank " + std::to_string(first) + ": " + message);
 }

@@ -163,11 +163,11 @@ class DistributedOptimizer {
     for (const Parameter& parameter : parameters_)
       if (parameter.is_pair && group_of(parameter).decay_target == DecayTarget::merged &&
           parameter.base_weight != nullptr)
-        check(MPI_Bcast(parameter.base_weight,
-                        count_of("base_weight", parameter.rows * parameter.cols),
-                        parameter.base_type == StorageType::f32 ? MPI_FLOAT : MPI_DOUBLE,
-                        parameter.owner, communicator_.handle()),
-              "MPI_Bcast");
+        check_call(MPI_Bcast(parameter.base_weight,
+                             count_of("base_weight", parameter.rows * parameter.cols),
+                             parameter.base_type == StorageType::f32 ? MPI_FLOAT : MPI_DOUBLE,
+                             parameter.owner, communicator_.handle()),
+                   "MPI_Bcast");
   }
 
   /// The optimizer of what this rank owns: options, observers (which see the steps of all), state.
@@ -334,9 +334,9 @@ class DistributedOptimizer {
       entry[0] = static_cast<double>(static_cast<int>(slot.preparation.report.status));
       entry[1] = slot.preparation.squared_norm;
     });
-    check(MPI_Allreduce(MPI_IN_PLACE, measured_.data(), static_cast<int>(measured_.size()),
-                        MPI_DOUBLE, MPI_SUM, communicator_.handle()),
-          "MPI_Allreduce");
+    check_call(MPI_Allreduce(MPI_IN_PLACE, measured_.data(), static_cast<int>(measured_.size()),
+                             MPI_DOUBLE, MPI_SUM, communicator_.handle()),
+               "MPI_Allreduce");
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const double* const entry = measured_.data() + 2 * i;
       AdjustReport found;

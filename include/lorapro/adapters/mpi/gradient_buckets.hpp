@@ -77,15 +77,15 @@ class GradientBuckets {
     --buckets_[bucket_of_[block]].missing;
     while (next_ < buckets_.size() && buckets_[next_].missing == 0) {
       const Bucket& bucket = buckets_[next_];
-      check(
+      check_call(
           MPI_Iallreduce(MPI_IN_PLACE, memory_.data() + bucket.begin, static_cast<int>(bucket.size),
                          datatype<Scalar>(), MPI_SUM, communicator_->handle(), &requests_[next_]),
           "MPI_Iallreduce");
       ++next_;
     }
     int done = 0;
-    check(MPI_Testall(static_cast<int>(next_), requests_.data(), &done, MPI_STATUSES_IGNORE),
-          "MPI_Testall");
+    check_call(MPI_Testall(static_cast<int>(next_), requests_.data(), &done, MPI_STATUSES_IGNORE),
+               "MPI_Testall");
   }
 
   /// Waits for all sums and begins anew. \throws StateError (a block is not ready).
@@ -93,8 +93,8 @@ class GradientBuckets {
     if (next_ != buckets_.size())
       throw StateError("blocks: expected all to be ready, got " + std::to_string(next_) + " of " +
                        std::to_string(buckets_.size()) + " buckets begun");
-    check(MPI_Waitall(static_cast<int>(next_), requests_.data(), MPI_STATUSES_IGNORE),
-          "MPI_Waitall");
+    check_call(MPI_Waitall(static_cast<int>(next_), requests_.data(), MPI_STATUSES_IGNORE),
+               "MPI_Waitall");
     rewind();
   }
 

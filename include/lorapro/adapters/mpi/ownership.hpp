@@ -4,7 +4,7 @@
 
 #include <lorapro/optim/lora_pro_rule.hpp>
 
-#include <algorithm>  // std::stable_sort, std::min_element
+#include <algorithm>  // std::sort, std::min_element
 #include <numeric>    // std::iota
 #include <vector>     // std::vector
 
@@ -37,8 +37,9 @@ Index pair_cost(Index out_features, Index in_features, Index rank) {
 inline std::vector<int> assign_owners(const std::vector<Index>& costs, int ranks) {
   std::vector<std::size_t> order(costs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return costs[a] > costs[b]; });
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return costs[a] > costs[b] || (costs[a] == costs[b] && a < b);
+  });
   std::vector<Index> loads(static_cast<std::size_t>(ranks));
   std::vector<int> owners(costs.size());
   for (const std::size_t i : order) {

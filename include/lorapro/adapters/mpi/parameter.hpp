@@ -65,7 +65,7 @@ class Hash {
   void add_bytes(const void* data, std::size_t size) {
     for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
       std::uint64_t word = 0;
-      std::memcpy(&word, static_cast<const char*>(data) + at, std::min(size - at, sizeof word));
+      std::memcpy(&word, static_cast<const char*>(data) + at, (std::min)(size - at, sizeof word));
       add(word);
     }
   }

@@ -35,9 +35,9 @@ class ReplicaCheck {
   /// \cost 8 bytes per parameter from every rank to every rank; no heap.
   bool same(Difference& difference) {
     const int count = static_cast<int>(own_.size());
-    check(MPI_Allgather(own_.data(), count, MPI_UINT64_T, all_.data(), count, MPI_UINT64_T,
-                        communicator_->handle()),
-          "MPI_Allgather");
+    check_call(MPI_Allgather(own_.data(), count, MPI_UINT64_T, all_.data(), count, MPI_UINT64_T,
+                             communicator_->handle()),
+               "MPI_Allgather");
     for (std::size_t index = 0; index < own_.size(); ++index) {
       const std::uint64_t common = most_common(index);
       for (int rank = 0; rank < communicator_->size(); ++rank)

@@ -84,7 +84,7 @@ class ShardedCheckpointWriter {
     together(*communicator_, [&] {
       if (communicator_->rank() == 0) generation = next_generation(folder);
     });
-    check(MPI_Bcast(&generation, 1, MPI_INT64_T, 0, communicator_->handle()), "MPI_Bcast");
+    check_call(MPI_Bcast(&generation, 1, MPI_INT64_T, 0, communicator_->handle()), "MPI_Bcast");
     const std::string own = detail::shard_name(generation, communicator_->rank());
     together(*communicator_, [&] {
       shard_.set(detail::kShardKey, own);
@@ -114,7 +114,7 @@ class ShardedCheckpointWriter {
     if (error) throw FileError(folder.string() + ": cannot be created: " + error.message());
     std::int64_t last = 0;
     detail::for_each_shard(folder, [&](const std::string& name, const auto&) {
-      last = std::max(last, detail::generation_of(name));
+      last = (std::max)(last, detail::generation_of(name));
     });
     return last + 1;
   }

@@ -44,18 +44,18 @@ class ValueGather {
   /// Collective. Every rank gets its owner's values of every parameter.
   void gather() {
     pack([&](const Parameter& parameter) { return parameter.owner == communicator_->rank(); });
-    check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, memory_.data(), counts_.data(),
-                         begins_.data(), MPI_UINT64_T, communicator_->handle()),
-          "MPI_Allgatherv");
+    check_call(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, memory_.data(), counts_.data(),
+                              begins_.data(), MPI_UINT64_T, communicator_->handle()),
+               "MPI_Allgatherv");
     unpack([&](const Parameter& parameter) { return parameter.owner != communicator_->rank(); });
   }
 
   /// Collective. Every rank gets the values of rank 0.
   void broadcast() {
     if (communicator_->rank() == 0) pack([](const Parameter&) { return true; });
-    check(MPI_Bcast(memory_.data(), static_cast<int>(memory_.size()), MPI_UINT64_T, 0,
-                    communicator_->handle()),
-          "MPI_Bcast");
+    check_call(MPI_Bcast(memory_.data(), static_cast<int>(memory_.size()), MPI_UINT64_T, 0,
+                         communicator_->handle()),
+               "MPI_Bcast");
     if (communicator_->rank() != 0) unpack([](const Parameter&) { return true; });
   }
 
