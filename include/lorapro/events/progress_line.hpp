@@ -82,7 +82,7 @@ class ProgressLine {
     const auto add = [&](const char* format, auto... values) {
       size += std::snprintf(text + size, sizeof text - static_cast<std::size_t>(size), format,
                             values...);
-      size = std::min(size, static_cast<int>(sizeof text) - 1);
+      size = (std::min)(size, static_cast<int>(sizeof text) - 1);
     };
     const std::int64_t step = event.report.step;
     add("step %lld/%lld  %d%%", static_cast<long long>(step), static_cast<long long>(total_),
@@ -92,7 +92,7 @@ class ProgressLine {
       add(rate < 100 ? "  %.3g steps/s" : "  %.0f steps/s", rate);
       const double left = static_cast<double>(std::max<std::int64_t>(total_ - step, 0)) / rate;
       // Nobody waits for more than ten years.
-      const auto whole = static_cast<long long>(std::min(left, 3e8) + 0.5);
+      const auto whole = static_cast<long long>((std::min)(left, 3e8) + 0.5);
       if (whole < 3600) {
         add("  %lld:%02lld left", whole / 60, whole % 60);
       } else {
@@ -102,7 +102,7 @@ class ProgressLine {
     if (event.loss) add("  loss %.4g", *event.loss);
     if (skipped_ > 0) add("  %lld skipped", static_cast<long long>(skipped_));
     // Blanks over what is left of a longer line.
-    std::fprintf(stream_, "\r%-*s", std::max(width_, size), text);
+    std::fprintf(stream_, "\r%-*s", (std::max)(width_, size), text);
     std::fflush(stream_);
     width_ = size;
   }

@@ -47,7 +47,7 @@ inline EarlierLines earlier_lines(const std::filesystem::path& path, const StepL
     if (format.has_header && number == 1) {
       found.header = line;
     } else {
-      const std::size_t checked = std::min(line.size(), format.before.size());
+      const std::size_t checked = (std::min)(line.size(), format.before.size());
       const char* const end = line.data() + line.size();
       std::int64_t step = 0;
       const auto parsed = std::from_chars(line.data() + checked, end, step);

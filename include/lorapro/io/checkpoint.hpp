@@ -139,7 +139,7 @@ class CheckpointReader {
 
   /// As load, without writing anything: to check several before the first is loaded.
   template <typename Scalar, typename Rule>
-  void check(const std::string& name, Optimizer<Scalar, Rule>& optimizer) const {
+  void(check)(const std::string& name, Optimizer<Scalar, Rule>& optimizer) const {
     (void)checked(name, optimizer);
   }
 

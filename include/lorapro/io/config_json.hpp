@@ -123,7 +123,7 @@ class FieldReader {
     field = json.get<std::uint64_t>();
   }
   void read(const char* name, const nlohmann::json& json, std::int64_t& field) const {
-    constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
+    constexpr std::uint64_t kMax = (std::numeric_limits<std::int64_t>::max)();
     if (!json.is_number_integer() ||
         (json.is_number_unsigned() && json.get<std::uint64_t>() > kMax))
       fail(name, "a whole number", json);

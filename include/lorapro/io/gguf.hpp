@@ -69,7 +69,7 @@ inline std::optional<std::uint64_t> gguf_bytes(const std::vector<std::uint64_t>&
   if (std::find(ne.begin(), ne.end(), 0U) != ne.end()) return 0;
   std::uint64_t bytes = storage_bytes(type);
   for (const std::uint64_t n : ne) {
-    if (bytes > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) / n)
+    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)()) / n)
       return std::nullopt;
     bytes *= n;
   }
@@ -197,13 +197,13 @@ class GgufReader {
     return alternative<Variant, 0>(type, what);
   }
 
-  template <typename Variant, std::size_t I>
+  template <typename Variant, std::size_t kIndex>
   Variant alternative(std::uint32_t type, const std::string& what) {
-    if (type == I)
-      return Variant(std::in_place_index<I>,
-                     value(Tag<std::variant_alternative_t<I, Variant>>{}, what));
-    if constexpr (I + 1 < std::variant_size_v<Variant>) {
-      return alternative<Variant, I + 1>(type, what);
+    if (type == kIndex)
+      return Variant(std::in_place_index<kIndex>,
+                     value(Tag<std::variant_alternative_t<kIndex, Variant>>{}, what));
+    if constexpr (kIndex + 1 < std::variant_size_v<Variant>) {
+      return alternative<Variant, kIndex + 1>(type, what);
     } else {
       fail("type of " + what);  // alternative(what) has excluded it
     }

@@ -136,7 +136,7 @@ class GgufAdapter {
     if (reader_->find("adapter.alora.invocation_tokens") != nullptr)
       reader_->fail("adapter.alora.invocation_tokens: expected none, as it is not supported");
     for (const GgufTensor& tensor : reader_->tensors()) sort_in(tensor);
-    for (const auto& [name, halves] : pairs_) check(name, halves);
+    for (const auto& [name, halves] : pairs_) check_halves(name, halves);
   }
 
   const std::string& architecture() const { return architecture_; }
@@ -213,7 +213,7 @@ class GgufAdapter {
   void sort_in(const GgufTensor& tensor) {
     const std::string_view name = tensor.name;
     constexpr std::size_t kSuffix = 7;
-    const std::string_view suffix = name.substr(name.size() - std::min(kSuffix, name.size()));
+    const std::string_view suffix = name.substr(name.size() - (std::min)(kSuffix, name.size()));
     const std::string base(name.substr(0, name.size() - suffix.size()));
     if (suffix == ".lora_a" && !base.empty()) {
       pairs_[base].A = &tensor;
@@ -225,7 +225,7 @@ class GgufAdapter {
     }
   }
 
-  void check(const std::string& name, const Halves& halves) const {
+  void check_halves(const std::string& name, const Halves& halves) const {
     const auto fail = [&](const std::string& problem) {
       reader_->fail("tensor " + detail::quoted_name(name) + ": " + problem);
     };

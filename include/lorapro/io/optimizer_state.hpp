@@ -27,7 +27,7 @@ template <typename Tensor, typename F>
 void for_each_piece(const Tensor& tensor, const F& f) {
   constexpr Index kPiece = 1 << 16;
   for (Index first = 0; first < tensor.size(); first += kPiece)
-    f(first, std::min(kPiece, tensor.size() - first));
+    f(first, (std::min)(kPiece, tensor.size() - first));
 }
 
 template <typename Tensor>

@@ -116,7 +116,7 @@ class SafetensorsReader {
       constexpr std::size_t kBlock = 4096;
       unsigned char block[kBlock * sizeof(Stored)];
       for (std::size_t done = 0; done < count;) {
-        const std::size_t now = std::min(kBlock, count - done);
+        const std::size_t now = (std::min)(kBlock, count - done);
         file_.read(data_begin_ + tensor.begin + (first + done) * sizeof(Stored),
                    now * sizeof(Stored), block);
         detail::convert_bytes<Stored, T>(block, reinterpret_cast<unsigned char*>(out + done), now);
@@ -187,7 +187,7 @@ class TensorSink {
       constexpr std::size_t kBlock = 4096;
       unsigned char block[kBlock * sizeof(Stored)];
       for (std::size_t done = 0; done < count;) {
-        const std::size_t now = std::min(kBlock, count - done);
+        const std::size_t now = (std::min)(kBlock, count - done);
         detail::convert_bytes<T, Stored>(reinterpret_cast<const unsigned char*>(values + done),
                                          block, now);
         write_bytes(block, now * sizeof(Stored));
