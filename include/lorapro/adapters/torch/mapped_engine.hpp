@@ -11,7 +11,7 @@
 #include <ATen/Parallel.h>  // at::get_num_threads
 #include <torch/types.h>    // torch::empty
 
-#include <algorithm>  // std::stable_partition
+#include <algorithm>  // std::none_of
 #include <memory>     // std::unique_ptr
 #include <vector>     // std::vector
 
@@ -210,15 +210,20 @@ class MappedEngine final : public Engine {
 
   /// Attaches what has got its first gradient.
   void attach_waiting(StateMap& states) {
-    const auto got_none = std::stable_partition(
-        waiting_.begin(), waiting_.end(), [](const Item& item) { return !item.has_gradient(); });
-    if (got_none == waiting_.end()) return;
-    for (auto item = got_none; item != waiting_.end(); ++item) {
-      Bound bound(*item);
+    if (std::none_of(waiting_.begin(), waiting_.end(),
+                     [](const Item& item) { return item.has_gradient(); }))
+      return;
+    std::vector<Item> got_none;
+    for (const Item& item : waiting_) {
+      if (!item.has_gradient()) {
+        got_none.push_back(item);
+        continue;
+      }
+      Bound bound(item);
       bound.locate();
       bound.remember();
-      const auto attach = [&](const auto& view) { optimizer_->attach(view, {}, item->name); };
-      if (item->is_pair()) {
+      const auto attach = [&](const auto& view) { optimizer_->attach(view, {}, item.name); };
+      if (item.is_pair()) {
         with_pair_view(bound, attach);
         pairs_.push_back(std::move(bound));
       } else {
@@ -226,7 +231,7 @@ class MappedEngine final : public Engine {
         dense_.push_back(std::move(bound));
       }
     }
-    waiting_.erase(got_none, waiting_.end());
+    waiting_ = std::move(got_none);
     for_each([&](auto& slot, Bound& bound) {
       if (bound.fresh) import_state(slot, bound, states);
       bound.fresh = false;
