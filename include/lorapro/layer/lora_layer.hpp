@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/core/random.hpp>
+#include <lorapro/core/row_overlap.hpp>
 #include <lorapro/layer/base_weight.hpp>
 #include <lorapro/layer/lora_init.hpp>
 #include <lorapro/layer/weight_tiles.hpp>
@@ -62,16 +63,18 @@ class LoraLayer {
 
   /// y = x W0^T + bias + s (drop(x) A^T) B^T. In training each call draws a new dropout mask.
   /// \param x       (batch, in_features), row-major (a block of rows or columns is fine).
-  /// \param[out] y  (batch, out_features), row-major; overwritten; must not overlap x.
+  /// \param[out] y  (batch, out_features), row-major; overwritten. No element of it may be one of
+  ///                 x, the factors, their gradients, the bias or W0.
   /// \cost 2 batch (m n + (m + n) r) flops, and W0 decoded once; a temporary of (batch, r), no
   /// (m, n) one.
-  /// \throws ShapeError; y is then untouched.
+  /// \throws ShapeError (shapes, memory that overlaps); y is then untouched.
   template <typename X, typename Y>
   void forward(const Eigen::MatrixBase<X>& x, Y&& y) {
     const auto input = batch(x);
     auto output = batch(y);
     checks::shape("x", input.rows(), input.cols(), input.rows(), in_features());
     checks::shape("y", output.rows(), output.cols(), input.rows(), out_features());
+    check_output("y", rows_of(output), "x", rows_of(input));
     if (training_ && dropping()) ++mask_;
     product_.assign(read(input), TransposedWeightTiles<Scalar, Weight>(base_weight_),
                     make_view(output), threads());
@@ -90,9 +93,12 @@ class LoraLayer {
   /// from its counter, not stored).
   /// \param x            as forward got it.
   /// \param grad_y       (batch, out_features), dL/dy.
-  /// \param[out] grad_x  (batch, in_features), overwritten; must not overlap the inputs.
+  /// \param[out] grad_x  (batch, in_features), overwritten. No element of it may be one of x,
+  /// grad_y
+  ///                     or what y must not overlap.
   /// \cost 2 batch (m n + 3 (m + n) r) flops.
-  /// \throws ShapeError, StateError (merged); nothing is written then.
+  /// \throws ShapeError (shapes, memory that overlaps), StateError (merged); nothing is written
+  /// then.
   template <typename X, typename GradY, typename GradX>
   void backward(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<GradY>& grad_y,
                 GradX&& grad_x) {
@@ -100,7 +106,10 @@ class LoraLayer {
     const auto dy = batch(grad_y);
     auto dx = batch(grad_x);
     check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
+    check_inputs(input, dy);
     checks::shape("grad_x", dx.rows(), dx.cols(), input.rows(), in_features());
+    check_output("grad_x", rows_of(dx), "x", rows_of(input));
+    detail::check_apart("grad_x", rows_of(dx), "grad_y", rows_of(dy));
     product_.assign(read(dy), WeightTiles<Scalar, Weight>(base_weight_), make_view(dx), threads());
     accumulate(input, dy);
     // accumulate leaves s grad_y B in the second hidden buffer.
@@ -124,6 +133,7 @@ class LoraLayer {
     const auto input = batch(x);
     const auto dy = batch(grad_y);
     check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
+    check_inputs(input, dy);
     accumulate(input, dy);
   }
 
@@ -203,6 +213,38 @@ class LoraLayer {
     if (merged_) throw StateError("backward: expected an unmerged layer, got a merged one");
     checks::shape("x", x_rows, x_cols, x_rows, in_features());
     checks::shape("grad_y", y_rows, y_cols, x_rows, out_features());
+  }
+
+  template <typename Batch>
+  static detail::MemoryRows rows_of(const Batch& matrix) {
+    return detail::memory_rows(make_view(matrix));
+  }
+  template <typename T>
+  static detail::MemoryRows row_of(const T* data, Index size) {
+    return detail::memory_rows(MatrixView<const T>{data, 1, data == nullptr ? 0 : size, size, 1});
+  }
+
+  /// \throws ShapeError if what backward reads has memory of the gradients that it adds to.
+  template <typename Input, typename GradY>
+  void check_inputs(const Input& input, const GradY& dy) const {
+    for (const auto& [name, rows] : {std::pair{"x", rows_of(input)}, {"grad_y", rows_of(dy)}}) {
+      detail::check_apart(name, rows, "grad_A", row_of(grad_A_.data(), grad_A_.size()));
+      detail::check_apart(name, rows, "grad_B", row_of(grad_B_.data(), grad_B_.size()));
+    }
+  }
+
+  /// \throws ShapeError if what is to be written has memory of the input or of the layer.
+  void check_output(const char* name, const detail::MemoryRows& output, const char* input_name,
+                    const detail::MemoryRows& input) const {
+    detail::check_apart(name, output, input_name, input);
+    detail::check_apart(name, output, "lora_A", row_of(lora_A_.data(), lora_A_.size()));
+    detail::check_apart(name, output, "lora_B", row_of(lora_B_.data(), lora_B_.size()));
+    detail::check_apart(name, output, "grad_A", row_of(grad_A_.data(), grad_A_.size()));
+    detail::check_apart(name, output, "grad_B", row_of(grad_B_.data(), grad_B_.size()));
+    detail::check_apart(name, output, "bias", row_of(bias_, out_features()));
+    if constexpr (is_storage_scalar_v<Base>)
+      detail::check_apart(name, output, "base_weight",
+                          row_of(base_weight_.data(), out_features() * in_features()));
   }
 
   static int threads() { return Eigen::nbThreads(); }
