@@ -5,8 +5,9 @@
 #include <lorapro/core/numeric.hpp>
 
 #include <algorithm>  // std::fill
+#include <cstdint>    // std::uintptr_t
 #include <memory>     // std::unique_ptr
-#include <new>        // std::align_val_t
+#include <new>        // operator new
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -18,8 +19,13 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(Index size) : size_(size) {
     if (size == 0) return;
+    // Not the aligned operator new: that of glibc takes several times as long, and buffers are
+    // many.
     const auto bytes = static_cast<std::size_t>(size) * sizeof(T);
-    data_.reset(static_cast<T*>(::operator new (bytes, std::align_val_t{kAlignment})));
+    void* const block = ::operator new(bytes + kAlignment);
+    const auto address = reinterpret_cast<std::uintptr_t>(block);
+    data_ = std::unique_ptr<T[], Release>(
+        reinterpret_cast<T*>((address + kAlignment - 1) / kAlignment * kAlignment), {block});
     std::fill(begin(), end(), T(0));
   }
 
@@ -39,7 +45,8 @@ class Buffer {
  private:
   static constexpr std::size_t kAlignment = 64;
   struct Release {
-    void operator()(T* pointer) const { ::operator delete (pointer, std::align_val_t{kAlignment}); }
+    void* block = nullptr;  ///< that the data lies in
+    void operator()(T*) const { ::operator delete(block); }
   };
 
   std::unique_ptr<T[], Release> data_;
