@@ -5,6 +5,7 @@
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
 
 #include <vector>  // std::vector
 
@@ -58,10 +59,42 @@ void add_model_steps(const std::string& kind, double flops_per_element_and_rank,
   }
 }
 
+/// Registers "step/<kind>/f32/<pairs>x16x16/r2": what a step takes per pair where pairs are so
+/// small that their own work does not count, as with adapters on every expert of a mixture.
+template <typename Rule>
+void add_small_pairs(const std::string& kind) {
+  for (const Index pairs : {1, 1000, 100000}) {
+    const bench::Shape shape{16, 16, 2};
+    bench::add("step/" + kind + "/f32/" + std::to_string(pairs) + "x" + shape.name(), {},
+               [=] { return model_step<Rule>(shape, pairs, 1); });
+  }
+}
+
+/// Registers "attach/<kind>/f32/<pairs>x16x16/r2": an optimizer is made, and pairs attached to it.
+template <typename Rule>
+void add_attach(const std::string& kind) {
+  for (const Index pairs : {1, 1000, 100000}) {
+    const bench::Shape shape{16, 16, 2};
+    bench::add("attach/" + kind + "/f32/" + std::to_string(pairs) + "x" + shape.name(), {}, [=] {
+      const std::vector<bench::PairData> data(static_cast<std::size_t>(pairs),
+                                              bench::PairData(shape));
+      auto fixture = std::make_shared<std::vector<bench::PairData>>(data);
+      return [fixture] {
+        lorapro::Optimizer<float, Rule> optimizer(bench::step_config(1));
+        for (bench::PairData& pair : *fixture) optimizer.attach(pair.view());
+      };
+    });
+  }
+}
+
 const bool registered = bench::add_all([] {
   add_model_steps<lorapro::AdamWRule>("lora_adamw", 0, 0);
   add_model_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient", 0, 0);
   add_model_steps<lorapro::LoraPro<lorapro::FullMoments<float>>>("full", 8, 4);
+  add_small_pairs<lorapro::AdamWRule>("lora_adamw");
+  add_small_pairs<lorapro::LoraPro<lorapro::SpectralMoments>>("spectral");
+  add_attach<lorapro::AdamWRule>("lora_adamw");
+  add_attach<lorapro::LoraPro<lorapro::SpectralMoments>>("spectral");
 });
 
 }  // namespace
