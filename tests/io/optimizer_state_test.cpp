@@ -258,6 +258,27 @@ TEST_CASE("tensors unlike their description are refused", "[io][optimizer_state]
             .find("dtype: expected F32, got F64") != std::string::npos);
 }
 
+TEST_CASE("what is frozen is frozen again", "[io][optimizer_state]") {
+  const ScratchFolder folder;
+  AdamW saved;
+  saved.optimizer.freeze(lorapro::PairId{0});
+  const auto path = saved.save(folder);
+  AdamW run;
+  CheckpointReader(path).load("run", run.optimizer);
+  CHECK(run.optimizer.frozen(lorapro::PairId{0}));
+  // A file that does not say so, as those of older versions, thaws it.
+  const auto thawed = redescribed(path, [](json& description) {
+    for (auto& entry : description["attached"]) entry.erase("frozen");
+  });
+  CheckpointReader(thawed).load("run", run.optimizer);
+  CHECK_FALSE(run.optimizer.frozen(lorapro::PairId{0}));
+  const auto damaged = redescribed(path, [](json& description) {
+    for (auto& entry : description["attached"]) entry["frozen"] = 1;
+  });
+  CHECK(message_of<FormatError>([&] { CheckpointReader(damaged).load("run", run.optimizer); })
+            .find("frozen: expected true or false") != std::string::npos);
+}
+
 TEST_CASE("options that a parameter cannot have are refused before anything is written",
           "[io][optimizer_state]") {
   const ScratchFolder folder;

@@ -182,7 +182,8 @@ TEST_CASE("batches hold pairs of one rank, few pairs one for each thread", "[pai
     CAPTURE(threads);
     lorapro::detail::Crew<float> crew(threads);
     Batches batches;
-    batches.arrange(slots, crew);
+    for (const auto& pair : pairs) batches.expect(slots.size(), pair->A.rows(), crew);
+    batches.arrange(slots, threads);
     Index seen = 0;
     for (const auto& batch : batches.batches()) {
       CHECK(batch.first == seen);

@@ -108,6 +108,7 @@ inline nlohmann::json describe(nlohmann::json entry, const lorapro::detail::Slot
         std::string(info(tensor.dtype).name) + " " + shape_text(tensor.shape);
   entry["step"] = slot.step;
   entry["stream"] = slot.stream;
+  if (slot.frozen) entry["frozen"] = true;
   return entry;
 }
 
@@ -219,6 +220,8 @@ inline void check_slot(const SafetensorsReader& file, const std::string& name,
   step_of(theirs, place);
   if (!theirs.contains("stream") || !theirs.at("stream").is_number_unsigned())
     throw FormatError(place + ": stream: expected a number");
+  if (theirs.contains("frozen") && !theirs.at("frozen").is_boolean())
+    throw FormatError(place + ": frozen: expected true or false");
 }
 
 /// Writes what check_slot has passed into a slot. \throws FileError.
@@ -227,6 +230,7 @@ inline void load_slot(const SafetensorsReader& file, const std::string& name,
                       const nlohmann::json& json) {
   slot.step = json["step"].get<std::int64_t>();
   slot.stream = json["stream"].get<std::uint64_t>();
+  slot.frozen = json.value("frozen", false);
   for (const SlotTensor& tensor : tensors)
     tensor.load(file, file.at(name + "." + slot.name + "." + tensor.part));
 }

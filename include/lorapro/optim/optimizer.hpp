@@ -4,9 +4,8 @@
 
 #include <lorapro/optim/lora_pro_rule.hpp>
 #include <lorapro/optim/observer.hpp>
-#include <lorapro/optim/pair_batches.hpp>
 #include <lorapro/optim/report.hpp>
-#include <lorapro/optim/step_context.hpp>
+#include <lorapro/optim/stepper.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <string>  // std::string
@@ -38,8 +37,6 @@ class Optimizer {
   using Slot = detail::Slot;
   using PairSlot = detail::PairSlot<Scalar, Rule>;
   using DenseSlot = detail::DenseSlot<Scalar, Rule>;
-  using PairState = typename PairSlot::State;
-  using DenseState = typename DenseSlot::State;
 
  public:
   /// A pair with its state, between detach and attach.
@@ -54,12 +51,22 @@ class Optimizer {
     explicit DetachedPair(std::unique_ptr<PairSlot> slot) : slot_(std::move(slot)) {}
     std::unique_ptr<PairSlot> slot_;
   };
+  /// A dense parameter with its state, between detach and attach.
+  class DetachedDense {
+   public:
+    Index size() const { return slot_->size(); }
+
+   private:
+    friend class Optimizer;
+    explicit DetachedDense(std::unique_ptr<DenseSlot> slot) : slot_(std::move(slot)) {}
+    std::unique_ptr<DenseSlot> slot_;
+  };
 
   /// \throws ConfigError (a field of config).
   explicit Optimizer(const OptimizerConfig& config = {})
       : config_(detail::resolved<Rule>(config)),
         groups_({config.group}),
-        crew_(thread_count(config.threads)) {
+        stepper_(thread_count(config.threads)) {
     config.validate();
   }
 
@@ -77,8 +84,8 @@ class Optimizer {
 
   /// Attaches four buffers of the caller's.
   /// \throws ShapeError (shapes that do not fit, null memory, memory that overlaps within the view
-  /// or with something attached), ConfigError (scaling, merged decay without a W0 of its own in
-  /// float or double, a name that is taken).
+  /// or with something attached, gradients included), ConfigError (scaling, merged decay without a
+  /// W0 of its own in float or double, a name that is taken).
   template <typename T, typename Base>
   PairId attach(const LoraView<T, Base>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
@@ -100,7 +107,7 @@ class Optimizer {
       throw ConfigError("lora_A: expected the element type that was detached");
     PairSlot fresh(view, detached.slot_->name);
     const GroupId group{detached.slot_->group};
-    check_attachable(fresh, group);
+    attached_.require_attachable(fresh, group, groups_);
     detached.slot_->rebind(fresh);
     return insert(std::move(detached.slot_), group);
   }
@@ -117,25 +124,67 @@ class Optimizer {
   DenseId attach(const DenseView<T>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>,
                   "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
-    groups_.check_known(group);
-    auto slot = std::make_unique<DenseSlot>(view, name);
-    slot->group = group.index;
-    if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
-    slot->stream = detail::kDenseStreams + dense_.size();
-    check_others(*slot);
-    dense_.push_back(std::move(slot));
-    crew_.reserve(DenseState::scratch_size(), 0, DenseState::wide_scratch_size(), 0);
-    return {static_cast<Index>(dense_.size()) - 1};
+    return insert(std::make_unique<DenseSlot>(view, name), group);
+  }
+  /// Attaches again what detach returned, as for pairs. \throws as attach, StateError (attached
+  /// again already), ShapeError (another size), ConfigError (another element type); `detached` is
+  /// then unchanged.
+  template <typename T>
+  DenseId attach(const DenseView<T>& view, DetachedDense&& detached) {
+    static_assert(is_attachable<T>,
+                  "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
+    if (detached.slot_ == nullptr)
+      throw StateError("detached: expected a detached parameter, got one that was attached again");
+    detached.slot_->check_fits(view);
+    DenseSlot fresh(view, detached.slot_->name);
+    const GroupId group{detached.slot_->group};
+    attached_.require_attachable(fresh, group, groups_);
+    detached.slot_->move_to(view);
+    detached.slot_->follow();
+    return insert(std::move(detached.slot_), group);
   }
 
-  /// Takes a pair out, with its state. Other handles stay valid.
+  /// Takes a parameter out, with its state. Other handles stay valid.
   /// \throws StateError (unknown or already detached).
   DetachedPair detach(PairId id) {
-    slot(id);
-    DetachedPair detached(std::move(pairs_[static_cast<std::size_t>(id.index)]));
-    batches_.arrange(pairs_, crew_);
+    DetachedPair detached(attached_.take(id));
+    stepper_.forget_pair();
     return detached;
   }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  DetachedDense detach(Id id) {
+    return DetachedDense(attached_.take(id));
+  }
+
+  /// \name Parameters that steps leave out
+  /// They stay as they are, with their state, step count and W0: no momentum, no decay. Their
+  /// gradients are neither read nor part of a norm. A gradient of zeros is something else: then the
+  /// momentum goes on. \throws StateError (unknown or detached).
+  /// @{
+  /// Of all steps until thaw; kept by detach and by checkpoints.
+  void freeze(PairId id) { attached_.at(id).frozen = true; }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  void freeze(Id id) {
+    attached_.at(id).frozen = true;
+  }
+  void thaw(PairId id) { attached_.at(id).frozen = false; }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  void thaw(Id id) {
+    attached_.at(id).frozen = false;
+  }
+  bool frozen(PairId id) const { return attached_.at(id).frozen; }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  bool frozen(Id id) const {
+    return attached_.at(id).frozen;
+  }
+  /// Of the next step alone: a layer that had no part in this batch, whose gradient was not
+  /// computed. A step that throws before it has written anything does not count.
+  void leave_out(PairId id) { attached_.at(id).left_out = true; }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  void leave_out(Id id) {
+    attached_.at(id).left_out = true;
+  }
+  /// @}
 
   /// One update of everything attached, by the gradients in the attached buffers.
   ///
@@ -167,38 +216,14 @@ class Optimizer {
     groups_.check_decay(report.lr_factor);
     const double grad_scale = 1 / (scale.loss_scale * static_cast<double>(scale.accumulated));
 
-    for_each(
-        [&](PairSlot& slot, const Team<Scalar>& team) {
-          slot.context = context(slot, grad_scale, report.lr_factor, true);
-          batches_.measure(slot, team);
-        },
-        [&](DenseSlot& slot, const Team<Scalar>& team) {
-          slot.context = context(slot, grad_scale, report.lr_factor, false);
-          slot.preparation = slot.state.prepare(slot.dense, slot.context, team);
-        });
-    batches_.prepare(crew_);
+    stepper_.measure(attached_, config_, groups_, grad_scale, report.lr_factor);
     detail::Tally tally(report, groups_);
-    peers.measured(tally, [&] { for_each_slot([&](const Slot& slot) { tally.add(slot); }); });
+    peers.measured(tally, [&] { attached_.for_each([&](const Slot& slot) { tally.add(slot); }); });
     groups_.set_clips(report);
-    for_each(
-        [&](PairSlot& slot, const Team<Scalar>& team) {
-          if (!slot.preparation.report.usable()) return;
-          const detail::Group& group = groups_[static_cast<std::size_t>(slot.group)];
-          slot.context.clip = group.clip;
-          if (group.config.decays_base())
-            detail::scale_base(slot.base_weight, slot.base_type,
-                               slot.pair.out_features * slot.pair.in_features,
-                               detail::base_decay(group.config, report.lr_factor));
-          slot.state.update(slot.pair, slot.context, team);
-          ++slot.step;
-        },
-        [&](DenseSlot& slot, const Team<Scalar>& team) {
-          if (!slot.preparation.report.usable()) return;
-          slot.context.clip = groups_[static_cast<std::size_t>(slot.group)].clip;
-          slot.state.update(slot.dense, slot.context, team);
-          ++slot.step;
-        });
+    stepper_.update(attached_, groups_, report.lr_factor);
     ++step_;
+    if (report.left_out + report.frozen > 0)
+      attached_.for_each([](Slot& slot) { slot.left_out = false; });
     peers.updated(report);
     observers_.notify(report, groups_, started);
     return report;
@@ -209,13 +234,13 @@ class Optimizer {
   /// (Lialin et al., ReLoRA, arXiv:2307.05695). Moments of the whole W (FullMoments) need not be
   /// forgotten then.
   void reset_pairs() {
-    for (const auto& slot : pairs_)
+    for (const auto& slot : attached_.pairs())
       if (slot != nullptr) slot->reset();
   }
 
   /// Zeroes the gradients of everything attached.
   void zero_grad() {
-    for_each_slot([](auto& slot) { slot.zero_grad(); });
+    attached_.for_each([](auto& slot) { slot.zero_grad(); });
   }
 
   /// config().group is that of group 0 at the start; group() has the present one.
@@ -227,8 +252,8 @@ class Optimizer {
   void set_group(const GroupConfig& config, GroupId id = {}) {
     groups_.check_known(id);
     config.validate();
-    for (const auto& slot : pairs_)
-      if (slot != nullptr && slot->group == id.index) check_decay(*slot, config);
+    for (const auto& slot : attached_.pairs())
+      if (slot != nullptr && slot->group == id.index) attached_.check_decay(*slot, config, groups_);
     groups_.at(id).config = config;
   }
   double lr(GroupId id = {}) const { return group(id).lr; }
@@ -247,8 +272,8 @@ class Optimizer {
     config.validate();
     std::swap(groups_, changed);
     try {
-      for (const auto& slot : pairs_)
-        if (slot != nullptr) check_decay(*slot, group({slot->group}));
+      for (const auto& slot : attached_.pairs())
+        if (slot != nullptr) attached_.check_decay(*slot, group({slot->group}), groups_);
     } catch (...) {
       std::swap(groups_, changed);
       throw;
@@ -264,18 +289,26 @@ class Optimizer {
   /// Loss of the batch that the next step takes, for its observers.
   void set_loss(double loss) { observers_.set_loss(loss); }
 
-  /// Steps taken by the optimizer, and by one pair (a skipped pair does not count).
+  /// Steps taken by the optimizer, and by one parameter (where it was skipped does not count).
   std::int64_t step_count() const { return step_; }
-  std::int64_t step_count(PairId id) const { return slot(id).step; }
-  /// What the last step found for a pair: status, ranks, cutoffs, damping.
-  const AdjustReport& report(PairId id) const { return slot(id).preparation.report; }
+  std::int64_t step_count(PairId id) const { return attached_.at(id).step; }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  std::int64_t step_count(Id id) const {
+    return attached_.at(id).step;
+  }
+  /// What the last step that it had part in found: status, and of a pair ranks, cutoffs, damping.
+  const AdjustReport& report(PairId id) const { return attached_.at(id).preparation.report; }
+  template <typename Id, detail::IfDenseId<Id> = 0>
+  const AdjustReport& report(Id id) const {
+    return attached_.at(id).preparation.report;
+  }
 
   /// Calls visitor(name, tensor) for every matrix of state, a StateTensor, and
   /// visitor(name, counter) for every step count, a std::int64_t&: all that a checkpoint needs.
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     visitor(std::string("step"), step_);
-    for_each_slot([&](auto& slot) {
+    attached_.for_each([&](auto& slot) {
       const auto named = [&](const char* part, auto tensor) {
         visitor(slot.name + "." + part, tensor);
       };
@@ -286,12 +319,11 @@ class Optimizer {
   }
 
   /// Calls visitor(slot) for everything attached, in order: a detail::PairSlot or a
-  /// detail::DenseSlot, with the caller's buffers besides the state.
+  /// detail::DenseSlot, with the caller's buffers besides the state. It may move them (move_to).
   template <typename Visitor>
   void for_each_slot(Visitor&& visitor) const {
-    for (const auto& slot : pairs_)
-      if (slot != nullptr) visitor(*slot);
-    for (const auto& slot : dense_) visitor(*slot);
+    attached_.touched();
+    attached_.for_each(visitor);
   }
 
   /// Bytes of all state matrices, masters included.
@@ -309,85 +341,21 @@ class Optimizer {
   static constexpr bool is_attachable =
       std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
 
-  /// What is written must be nobody else's, and names must tell the states apart.
-  void check_others(const Slot& slot) const {
-    for_each_slot([&](const auto& other) { detail::check_apart(slot, other); });
+  PairId insert(std::unique_ptr<PairSlot>&& slot, GroupId group) {
+    const PairId id = attached_.add(std::move(slot), group, groups_);
+    stepper_.expect(attached_.at(id), attached_.pairs().size());
+    return id;
   }
-
-  /// Two pairs on one W0 would decay it twice, or decay the W of a pair that did not ask for it.
-  void check_decay(const PairSlot& slot, const GroupConfig& group) const {
-    slot.check_decay(group);
-    for (const auto& other : pairs_)
-      if (other != nullptr && other.get() != &slot && slot.base_weight != nullptr &&
-          slot.base_weight == other->base_weight &&
-          (group.decays_base() ||
-           groups_[static_cast<std::size_t>(other->group)].config.decays_base()))
-        throw ConfigError(
-            "decay_target: expected a sole W0 for merged decay, got one shared with " +
-            other->name);
-  }
-
-  void check_attachable(const PairSlot& slot, GroupId group) const {
-    groups_.check_known(group);
-    check_decay(slot, groups_[static_cast<std::size_t>(group.index)].config);
-    check_others(slot);
-  }
-
-  PairId insert(std::unique_ptr<PairSlot> slot, GroupId group) {
-    if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
-    check_attachable(*slot, group);
-    slot->group = group.index;
-    slot->stream = pairs_.size();
-    const Pair& pair = slot->pair;
-    crew_.reserve(PairState::scratch_size(pair.rank),
-                  PairState::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
-                  PairState::wide_scratch_size(pair.rank), slot->work);
-    pairs_.push_back(std::move(slot));
-    batches_.arrange(pairs_, crew_);
-    return {static_cast<Index>(pairs_.size()) - 1};
-  }
-
-  /// Calls on_pair(slot, team) and on_dense(slot, team) for everything attached.
-  template <typename OnPair, typename OnDense>
-  void for_each(const OnPair& on_pair, const OnDense& on_dense) {
-    const Index pair_count = static_cast<Index>(pairs_.size());
-    const auto pair_at = [&](Index index) { return pairs_[static_cast<std::size_t>(index)].get(); };
-    const auto dense_at = [&](Index index) {
-      return dense_[static_cast<std::size_t>(index - pair_count)].get();
-    };
-    const auto work_of = [&](Index index) {
-      const Slot* const slot =
-          index < pair_count ? static_cast<const Slot*>(pair_at(index)) : dense_at(index);
-      return slot != nullptr && slot->active ? slot->work : -1;
-    };
-    crew_.for_each(pair_count + static_cast<Index>(dense_.size()), work_of,
-                   [&](Index index, const Team<Scalar>& team) {
-                     if (index < pair_count) {
-                       on_pair(*pair_at(index), team);
-                     } else {
-                       on_dense(*dense_at(index), team);
-                     }
-                   });
-  }
-
-  StepContext context(const Slot& slot, double grad_scale, double lr_factor, bool is_pair) const {
-    return detail::step_context(config_, groups_[static_cast<std::size_t>(slot.group)].config, slot,
-                                is_pair, grad_scale, lr_factor);
-  }
-
-  const PairSlot& slot(PairId id) const {
-    if (id.index < 0 || id.index >= static_cast<Index>(pairs_.size()) ||
-        pairs_[static_cast<std::size_t>(id.index)] == nullptr)
-      throw StateError("pair: expected an attached pair, got number " + std::to_string(id.index));
-    return *pairs_[static_cast<std::size_t>(id.index)];
+  DenseId insert(std::unique_ptr<DenseSlot>&& slot, GroupId group) {
+    const DenseId id = attached_.add(std::move(slot), group, groups_);
+    stepper_.expect(attached_.at(id));
+    return id;
   }
 
   OptimizerConfig config_;
   detail::Groups groups_;
-  std::vector<std::unique_ptr<PairSlot>> pairs_;  // null where detached
-  std::vector<std::unique_ptr<DenseSlot>> dense_;
-  detail::Crew<Scalar> crew_;
-  detail::PairBatches<Scalar, Rule> batches_;
+  mutable detail::Attachments<Scalar, Rule> attached_;  // what it finds them by may be stale
+  detail::Stepper<Scalar, Rule> stepper_;
   detail::Observers observers_;
   std::int64_t step_ = 0;
 };

@@ -5,7 +5,7 @@
 #include <lorapro/optim/crew.hpp>
 #include <lorapro/optim/slot.hpp>
 
-#include <algorithm>    // std::stable_sort, std::clamp
+#include <algorithm>    // std::sort, std::clamp
 #include <memory>       // std::unique_ptr
 #include <type_traits>  // std::void_t
 #include <vector>       // std::vector
@@ -38,15 +38,28 @@ class PairBatches {
 
   static constexpr bool kMeasures = HasMeasure<typename Slot::State, Scalar>::value;
 
-  /// Forms the batches anew, and makes room for them. \param attached  null where there is no pair.
-  void arrange(const std::vector<std::unique_ptr<Slot>>& attached, Crew<Scalar>& crew) {
+  /// Makes room for `count` pairs, one of this rank among them. \cost O(1) on average.
+  void expect(std::size_t count, Index rank, Crew<Scalar>& crew) {
+    if (!kMeasures) return;
+    if (slots_.capacity() < count) {
+      slots_.reserve(2 * count);
+      batches_.reserve(2 * count);
+    }
+    const Index together = rank > kBatchedEigenSize ? 1 : kMaxPairs;
+    crew.reserve(0, 0, batched_eigen_scratch(rank, 2 * together), 0);
+  }
+
+  /// Forms the batches anew. No heap if all pairs have been expected.
+  /// \param attached  null where there is no pair. \cost O(n log n).
+  void arrange(const std::vector<std::unique_ptr<Slot>>& attached, int threads) {
     if (!kMeasures) return;
     slots_.clear();
     batches_.clear();
     for (const auto& slot : attached)
       if (slot != nullptr) slots_.push_back(slot.get());
-    std::stable_sort(slots_.begin(), slots_.end(), [](const Slot* one, const Slot* other) {
-      return one->pair.rank < other->pair.rank;
+    std::sort(slots_.begin(), slots_.end(), [](const Slot* one, const Slot* other) {
+      return one->pair.rank != other->pair.rank ? one->pair.rank < other->pair.rank
+                                                : one->stream < other->stream;
     });
     for (auto first = slots_.begin(); first != slots_.end();) {
       const Index rank = (*first)->pair.rank;
@@ -54,13 +67,11 @@ class PairBatches {
       while (last != slots_.end() && (*last)->pair.rank == rank) ++last;
       const Index count = last - first;
       // Few pairs are shared among the threads rather than put into one packet.
-      const Index together =
-          rank > kBatchedEigenSize
-              ? 1
-              : std::clamp<Index>((count + crew.threads() - 1) / crew.threads(), 1, kMaxPairs);
+      const Index together = rank > kBatchedEigenSize
+                                 ? 1
+                                 : std::clamp<Index>((count + threads - 1) / threads, 1, kMaxPairs);
       for (; first != last; first += batches_.back().count)
         batches_.push_back({first - slots_.begin(), std::min<Index>(together, last - first), rank});
-      crew.reserve(0, 0, batched_eigen_scratch(rank, 2 * together), 0);
     }
   }
 
@@ -90,7 +101,7 @@ class PairBatches {
                     if (batch.rank <= kBatchedEigenSize) decompose(batch, team.own().wide);
                     for (Index k = 0; k < batch.count; ++k) {
                       Slot& member = slot(batch.first + k);
-                      if (!member.active) continue;
+                      if (!member.takes_part()) continue;
                       member.preparation = member.state.prepare(member.pair, member.context, team);
                     }
                   });
@@ -107,7 +118,7 @@ class PairBatches {
     EigenProblem* problems[2 * kMaxPairs];
     Index count = 0;
     for (Index k = 0; k < batch.count; ++k) {
-      if (!slot(batch.first + k).active) continue;
+      if (!slot(batch.first + k).takes_part()) continue;
       SpectralPair& spectra = slot(batch.first + k).solver->spectra();
       problems[count++] = &spectra.problem_A();
       problems[count++] = &spectra.problem_B();

@@ -8,12 +8,14 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// What one Optimizer::step did. A pair or dense parameter that was skipped is as it was before the
-/// step: its values, its state and its step count.
+/// What one Optimizer::step did. A pair or dense parameter that was skipped, is frozen or was left
+/// out is as it was before the step: its values, its state and its step count.
 struct StepReport {
   Index updated = 0;             ///< pairs and dense parameters
   Index skipped_non_finite = 0;  ///< a gradient or a parameter was NaN or infinite
   Index skipped_overflow = 0;    ///< the update or its second moment would have overflowed
+  Index frozen = 0;              ///< Optimizer::freeze: no part of the step
+  Index left_out = 0;            ///< Optimizer::leave_out: no part of this step
   Index rank_deficient = 0;      ///< of those updated: a factor had lost rank (B = 0 included)
   double grad_norm = 0;          ///< the norms that clipping measured, over all groups
   double clip_factor = 1;        ///< smallest factor that clipping applied

@@ -22,6 +22,10 @@ struct DenseId {
 
 namespace detail {
 
+/// Overloads for DenseId are templates, so that a number in braces, as in detach({0}), is a pair's.
+template <typename Id>
+using IfDenseId = std::enable_if_t<std::is_same_v<Id, DenseId>, int>;
+
 /// A layer's adapter, with W0 where it is the layer's own and not quantised.
 /// \throws StateError (merged layer).
 template <typename Scalar, typename Base>
@@ -155,26 +159,15 @@ struct Slot {
   Index work = 0;            ///< see rule.hpp
   std::uint64_t stream = 0;  ///< of the random numbers that round its state
   bool active = true;        ///< false: steps pass it by, as if it were not attached
+  bool frozen = false;       ///< steps leave it out, and count it as such
+  bool left_out = false;     ///< the next step leaves it out
   StepContext context;
   Preparation preparation;
   AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
   AddressRange gradients[2];
-};
 
-/// \throws ConfigError (one name twice), ShapeError (one writes what is the other's).
-inline void check_apart(const Slot& slot, const Slot& other) {
-  if (slot.name == other.name)
-    throw ConfigError("name: expected a name of its own, got \"" + slot.name + "\" again");
-  for (const auto& mine : slot.parameters) {
-    for (const auto& theirs : other.parameters)
-      check_disjoint("parameter", mine, other.name.c_str(), theirs);
-    for (const auto& theirs : other.gradients)
-      check_disjoint("parameter", mine, other.name.c_str(), theirs);
-  }
-  for (const auto& mine : slot.gradients)
-    for (const auto& theirs : other.parameters)
-      check_disjoint("gradient", mine, other.name.c_str(), theirs);
-}
+  bool takes_part() const { return active && !frozen && !left_out; }
+};
 
 /// An attached pair: the caller's buffers, the rule's state, and float masters of A and B where
 /// these are stored in less.
@@ -333,13 +326,21 @@ struct DenseSlot : Slot {
     }
   }
 
-  /// As PairSlot::move_to. \throws as dense_of, ShapeError, ConfigError.
+  Index size() const { return dense.value.rank * dense.value.length; }
+
+  /// \throws ShapeError (another size), ConfigError (another element type).
+  template <typename T>
+  void check_fits(const DenseView<T>& view) const {
+    checks::shape("value", 1, view.size, 1, size());
+    if (dense.value.type != storage_type<T>())
+      throw ConfigError("value: expected the element type that is attached, got another");
+  }
+
+  /// As PairSlot::move_to. \throws as dense_of and check_fits.
   template <typename T>
   void move_to(const DenseView<T>& view) {
     const Dense moved = dense_of(view);
-    checks::shape("value", 1, view.size, 1, dense.value.rank * dense.value.length);
-    if (dense.value.type != storage_type<T>())
-      throw ConfigError("value: expected the element type that is attached, got another");
+    check_fits(view);
     dense.value = moved.value;
     dense.grad = moved.grad;
     locate(view);

@@ -50,12 +50,16 @@ class Tally {
 
   void add(const Slot& slot) {
     if (!slot.active) return;
+    if (!slot.takes_part()) return leave_out(slot.frozen);
     add(slot.preparation.report, slot.preparation.squared_norm, slot.group);
   }
   void add(const AdjustReport& found, double squared_norm, Index group) {
     report_.count(found.status);
     if (found.usable()) groups_[static_cast<std::size_t>(group)].squared_norm += squared_norm;
   }
+
+  /// Counts one that has no part in the step. \param frozen  or else left out of this one.
+  void leave_out(bool frozen) { ++(frozen ? report_.frozen : report_.left_out); }
 
   /// The schedule's factor in this step.
   double lr_factor() const { return report_.lr_factor; }

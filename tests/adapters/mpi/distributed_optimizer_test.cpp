@@ -367,4 +367,39 @@ TEST_CASE("observers see the step of all, when every rank has the values", "[mpi
   CHECK(optimizer.times().gather > 0);
 }
 
+TEST_CASE("what is frozen or left out is so on every rank", "[mpi]") {
+  std::vector<PairBuffers<float>> pairs;
+  for (std::uint64_t k = 0; k < 5; ++k) pairs.emplace_back(6, 5, 2, 1.0, k);
+  lorapro::mpi::DistributedOptimizer<float, lorapro::AdamWRule> optimizer(MPI_COMM_WORLD);
+  std::vector<lorapro::PairId> ids;
+  for (auto& pair : pairs) ids.push_back(optimizer.attach(pair.view()));
+  RowMatrix<float> value = RowMatrix<float>::Ones(1, 4), grad = value;
+  const auto dense = optimizer.attach(lorapro::DenseView<float>{value.data(), grad.data(), 4});
+  CHECK_THROWS_AS(optimizer.freeze(ids[0]), lorapro::StateError);
+  optimizer.distribute();
+  const auto step = [&] {
+    for (std::uint64_t k = 0; k < 5; ++k) pairs[k].backpropagate(random_matrix(6, 5, 40 + k));
+    return optimizer.step();
+  };
+  CHECK(step().updated == 6);
+  optimizer.freeze(ids[1]);
+  optimizer.leave_out(ids[3]);
+  optimizer.leave_out(dense);
+  const auto before = pairs;
+  const RowMatrix<float> value_before = value;
+  auto report = step();
+  CHECK(report.updated == 3);
+  CHECK(report.frozen == 1);
+  CHECK(report.left_out == 2);
+  for (std::size_t k = 0; k < 5; ++k)
+    CHECK(same_parameters(pairs[k], before[k]) == (k == 1 || k == 3));
+  CHECK(value == value_before);
+  report = step();
+  CHECK(report.updated == 5);
+  CHECK(report.frozen == 1);
+  optimizer.thaw(ids[1]);
+  CHECK(step().updated == 6);
+  optimizer.check_replicas();
+}
+
 }  // namespace

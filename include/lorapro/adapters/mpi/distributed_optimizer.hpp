@@ -5,11 +5,13 @@
 #include <lorapro/adapters/mpi/distributed_config.hpp>
 #include <lorapro/adapters/mpi/gradient_buckets.hpp>
 #include <lorapro/adapters/mpi/ownership.hpp>
+#include <lorapro/adapters/mpi/parameter_checks.hpp>
 #include <lorapro/adapters/mpi/replica_check.hpp>
 #include <lorapro/adapters/mpi/value_gather.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
 #include <chrono>      // std::chrono::steady_clock
+#include <deque>       // std::deque
 #include <functional>  // std::function
 #include <optional>    // std::optional
 
@@ -50,6 +52,7 @@ namespace mpi {
 template <typename Scalar, typename Rule>
 class DistributedOptimizer {
   using Parameter = detail::Parameter;
+  using Slot = ::lorapro::detail::Slot;
 
  public:
   using Local = Optimizer<Scalar, Rule>;
@@ -88,8 +91,10 @@ class DistributedOptimizer {
   void distribute() {
     if (buckets_) throw StateError("distribute: expected to be called once");
     arrange();
-    compare_descriptions();
-    check_decay();
+    detail::compare_descriptions(communicator_, parameters_, detail::hash_of_options(local_));
+    detail::require_sole_bases(
+        parameters_, [&](const Parameter& parameter) { return group_of(parameter).decays_base(); });
+    replicas_.emplace(communicator_, parameters_.size());
     gather_.emplace(communicator_, parameters_);
     gather_->broadcast();
     together(communicator_, [&] { attach_owned(); });
@@ -112,6 +117,18 @@ class DistributedOptimizer {
     for (std::size_t block = 0; block < block_order_.size(); ++block)
       if (!buckets_->is_ready(block)) ready(block_order_[block]);
   }
+  /// @}
+
+  /// \name Parameters that steps leave out, as in Optimizer
+  /// To be called alike on every rank, after distribute. Their gradients are summed all the same.
+  /// \throws StateError (before distribute, unknown).
+  /// @{
+  void freeze(PairId id) { set(index_of(id), &Slot::frozen, true); }
+  void freeze(DenseId id) { set(index_of(id), &Slot::frozen, true); }
+  void thaw(PairId id) { set(index_of(id), &Slot::frozen, false); }
+  void thaw(DenseId id) { set(index_of(id), &Slot::frozen, false); }
+  void leave_out(PairId id) { set(index_of(id), &Slot::left_out, true); }
+  void leave_out(DenseId id) { set(index_of(id), &Slot::left_out, true); }
   /// @}
 
   /// Collective. One update of everything attached, as Optimizer::step.
@@ -183,7 +200,7 @@ class DistributedOptimizer {
   /// Ranks that own them. \throws StateError (before distribute, unknown).
   int owner(PairId id) const { return parameters_[index_of(id)].owner; }
   int owner(DenseId id) const { return parameters_[index_of(id)].owner; }
-  /// What the last step found, on every rank. \throws StateError.
+  /// What the last step that it had part in found, on every rank. \throws StateError.
   AdjustStatus status(PairId id) const { return found_[index_of(id)]; }
   AdjustStatus status(DenseId id) const { return found_[index_of(id)]; }
   /// Bytes of the state that this rank keeps.
@@ -201,6 +218,8 @@ class DistributedOptimizer {
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// Of a parameter in a step, in place of a status where it has none.
+  enum class Part { taken = 0, frozen = -1, left_out = -2 };
   struct Attached {
     Parameter parameter;
     std::function<void(Local&)> attach;
@@ -225,8 +244,12 @@ class DistributedOptimizer {
     if (!buckets_) throw StateError("optimizer: expected distribute() before this call");
   }
 
+  void set(std::size_t index, bool Slot::*flag, bool value) {
+    if (local_slots_[index] != nullptr) local_slots_[index]->*flag = value;
+  }
+
   template <typename View>
-  Index insert(std::vector<Attached>& list, const char* prefix, const View& view, GroupId group,
+  Index insert(std::deque<Attached>& list, const char* prefix, const View& view, GroupId group,
                const std::string& name) {
     if (buckets_) throw StateError("attach: expected to be called before distribute()");
     static_cast<void>(local_.group(group));
@@ -236,12 +259,11 @@ class DistributedOptimizer {
     parameter.cost = parameter.is_pair ? pair_cost<Rule>(parameter.rows, parameter.cols,
                                                          parameter.factors[0].rank)
                                        : parameter.size();
-    for (const auto* others : {&pairs_, &dense_})
-      for (const Attached& other : *others)
-        ::lorapro::detail::check_apart(parameter, other.parameter);
+    attached_.require_apart(parameter);
     list.push_back({std::move(parameter),
                     [view, group, own](Local& local) { local.attach(view, group, own); },
                     parameter_count()});
+    attached_.add(list.back().parameter, nullptr);
     return static_cast<Index>(list.size()) - 1;
   }
 
@@ -276,35 +298,7 @@ class DistributedOptimizer {
     const auto owners = assign_owners(costs, communicator_.size());
     for (std::size_t i = 0; i < owners.size(); ++i) parameters_[i].owner = owners[i];
     found_.assign(parameters_.size(), AdjustStatus::ok);
-  }
-
-  void compare_descriptions() {
-    ReplicaCheck::Difference difference{};
-    ReplicaCheck whole(communicator_, 2);
-    whole[0] = parameters_.size();
-    whole[1] = detail::hash_of_options(local_);
-    if (!whole.same(difference))
-      throw ReplicaError("rank " + std::to_string(difference.rank) + ": expected the " +
-                         (difference.index == 0 ? "number of parameters" : "options") +
-                         " that the other ranks have, got others");
-    replicas_.emplace(communicator_, parameters_.size());
-    for (std::size_t i = 0; i < parameters_.size(); ++i)
-      (*replicas_)[i] = parameters_[i].hash_of_description();
-    if (!replicas_->same(difference))
-      throw ReplicaError("rank " + std::to_string(difference.rank) +
-                         ": expected the parameter that the other ranks have, got \"" +
-                         parameters_[difference.index].name + "\" or one of another shape");
-  }
-
-  /// What an optimizer that has everything would refuse, and the owners alone cannot see.
-  void check_decay() const {
-    for (const Parameter& one : parameters_)
-      for (const Parameter& other : parameters_)
-        if (&one != &other && one.base_weight != nullptr && one.base_weight == other.base_weight &&
-            group_of(one).decays_base())
-          throw ConfigError(
-              "decay_target: expected a sole W0 for merged decay, got one shared with " +
-              other.name);
+    part_.assign(parameters_.size(), Part::taken);
   }
 
   void attach_owned() {
@@ -314,7 +308,11 @@ class DistributedOptimizer {
       owned_.push_back(i);
     }
     auto next = owned_.begin();
-    local_.for_each_slot([&](auto& slot) { slot.stream = parameters_[*next++].stream; });
+    local_slots_.assign(parameters_.size(), nullptr);
+    local_.for_each_slot([&](auto& slot) {
+      slot.stream = parameters_[*next].stream;
+      local_slots_[*next++] = &slot;
+    });
   }
 
   void ready(std::size_t index) {
@@ -329,8 +327,12 @@ class DistributedOptimizer {
   void exchange(::lorapro::detail::Tally& tally) {
     std::fill(measured_.begin(), measured_.end(), 0.0);
     auto next = owned_.begin();
-    local_.for_each_slot([&](const ::lorapro::detail::Slot& slot) {
+    local_.for_each_slot([&](const Slot& slot) {
       double* const entry = measured_.data() + 2 * *next++;
+      if (!slot.takes_part()) {
+        entry[0] = static_cast<int>(slot.frozen ? Part::frozen : Part::left_out);
+        return;
+      }
       entry[0] = static_cast<double>(static_cast<int>(slot.preparation.report.status));
       entry[1] = slot.preparation.squared_norm;
     });
@@ -339,6 +341,11 @@ class DistributedOptimizer {
                "MPI_Allreduce");
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       const double* const entry = measured_.data() + 2 * i;
+      part_[i] = static_cast<Part>((std::min)(static_cast<int>(entry[0]), 0));
+      if (part_[i] != Part::taken) {
+        tally.leave_out(part_[i] == Part::frozen);
+        continue;
+      }
       AdjustReport found;
       found.status = found_[i] = static_cast<AdjustStatus>(static_cast<int>(entry[0]));
       if (found.status == AdjustStatus::non_finite && config_.non_finite == NonFinite::stop)
@@ -355,7 +362,8 @@ class DistributedOptimizer {
       const GroupConfig& group = group_of(parameter);
       AdjustReport found;
       found.status = found_[i];
-      if (parameter.owner != communicator_.rank() && found.usable() && group.decays_base())
+      if (parameter.owner != communicator_.rank() && part_[i] == Part::taken && found.usable() &&
+          group.decays_base())
         ::lorapro::detail::scale_base(parameter.base_weight, parameter.base_type,
                                       parameter.rows * parameter.cols,
                                       ::lorapro::detail::base_decay(group, report.lr_factor));
@@ -368,11 +376,14 @@ class DistributedOptimizer {
   DistributedConfig config_;
   Communicator communicator_;
   Local local_;
-  std::vector<Attached> pairs_, dense_;
+  std::deque<Attached> pairs_, dense_;  // which stay where they are
+  ::lorapro::detail::AttachmentIndex attached_;
   std::vector<Parameter> parameters_;     // pairs, then dense ones
   std::vector<std::size_t> block_order_;  // block to parameter
   std::vector<std::size_t> owned_;        // in the order of local_
+  std::vector<Slot*> local_slots_;        // of each parameter; null where another rank owns it
   std::vector<AdjustStatus> found_;
+  std::vector<Part> part_;  // in the last step
   std::optional<detail::ValueGather> gather_;
   std::optional<ReplicaCheck> replicas_;
   std::optional<GradientBuckets<Scalar>> buckets_;

@@ -1,0 +1,115 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/optim/attachments.hpp>
+#include <lorapro/optim/pair_batches.hpp>
+#include <lorapro/optim/step_context.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+namespace detail {
+
+/// The two halves of a step, and which threads and pairs work together in them. No heap but where
+/// something new is expected.
+template <typename Scalar, typename Rule>
+class Stepper {
+ public:
+  using PairSlot = detail::PairSlot<Scalar, Rule>;
+  using DenseSlot = detail::DenseSlot<Scalar, Rule>;
+  using Attachments = detail::Attachments<Scalar, Rule>;
+
+  explicit Stepper(int threads) : crew_(threads) {}
+
+  /// Makes room for one more pair; of `count` in all. \cost O(1) on average.
+  void expect(const PairSlot& slot, std::size_t count) {
+    using State = typename PairSlot::State;
+    const Pair& pair = slot.pair;
+    crew_.reserve(State::scratch_size(pair.rank),
+                  State::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
+                  State::wide_scratch_size(pair.rank), slot.work);
+    batches_.expect(count, pair.rank, crew_);
+    arranged_ = false;
+  }
+  void expect(const DenseSlot&) {
+    using State = typename DenseSlot::State;
+    crew_.reserve(State::scratch_size(), 0, State::wide_scratch_size(), 0);
+  }
+  /// A pair has gone.
+  void forget_pair() { arranged_ = false; }
+
+  /// Checks and measures all that take part: their context and preparation are those of this step
+  /// then. Writes no parameter and no moment.
+  /// \param grad_scale  1 / (loss scale x accumulated batches).
+  void measure(const Attachments& attached, const OptimizerConfig& config, const Groups& groups,
+               double grad_scale, double lr_factor) {
+    if (!arranged_) batches_.arrange(attached.pairs(), crew_.threads());
+    arranged_ = true;
+    const auto context = [&](const Slot& slot, bool is_pair) {
+      return step_context(config, groups[static_cast<std::size_t>(slot.group)].config, slot,
+                          is_pair, grad_scale, lr_factor);
+    };
+    for_each(
+        attached,
+        [&](PairSlot& slot, const Team<Scalar>& team) {
+          slot.context = context(slot, true);
+          batches_.measure(slot, team);
+        },
+        [&](DenseSlot& slot, const Team<Scalar>& team) {
+          slot.context = context(slot, false);
+          slot.preparation = slot.state.prepare(slot.dense, slot.context, team);
+        });
+    batches_.prepare(crew_);
+  }
+
+  /// Updates what measure found usable, with the groups' clip factors.
+  void update(const Attachments& attached, const Groups& groups, double lr_factor) const {
+    for_each(
+        attached,
+        [&](PairSlot& slot, const Team<Scalar>& team) {
+          if (!slot.preparation.report.usable()) return;
+          const Group& group = groups[static_cast<std::size_t>(slot.group)];
+          slot.context.clip = group.clip;
+          if (group.config.decays_base())
+            scale_base(slot.base_weight, slot.base_type,
+                       slot.pair.out_features * slot.pair.in_features,
+                       base_decay(group.config, lr_factor));
+          slot.state.update(slot.pair, slot.context, team);
+          ++slot.step;
+        },
+        [&](DenseSlot& slot, const Team<Scalar>& team) {
+          if (!slot.preparation.report.usable()) return;
+          slot.context.clip = groups[static_cast<std::size_t>(slot.group)].clip;
+          slot.state.update(slot.dense, slot.context, team);
+          ++slot.step;
+        });
+  }
+
+ private:
+  /// Calls on_pair(slot, team) and on_dense(slot, team) for everything that takes part.
+  template <typename OnPair, typename OnDense>
+  void for_each(const Attachments& attached, const OnPair& on_pair, const OnDense& on_dense) const {
+    const Index pairs = attached.pair_count();
+    const auto work_of = [&](Index index) {
+      const Slot* const slot = index < pairs ? static_cast<const Slot*>(attached.pair(index))
+                                             : attached.dense(index - pairs);
+      return slot != nullptr && slot->takes_part() ? slot->work : -1;
+    };
+    crew_.for_each(pairs + attached.dense_count(), work_of,
+                   [&](Index index, const Team<Scalar>& team) {
+                     if (index < pairs) {
+                       on_pair(*attached.pair(index), team);
+                     } else {
+                       on_dense(*attached.dense(index - pairs), team);
+                     }
+                   });
+  }
+
+  Crew<Scalar> crew_;
+  PairBatches<Scalar, Rule> batches_;
+  bool arranged_ = false;  // the batches are those of the pairs
+};
+
+}  // namespace detail
+
+LORAPRO_NAMESPACE_END
