@@ -116,7 +116,7 @@ class AtomicFile {
     const char* bytes = static_cast<const char*>(data);
     while (count > 0) {
       const ::ssize_t written = detail::uninterrupted(
-          [&] { return ::write(descriptor_, bytes, std::min(count, kLargestWrite)); });
+          [&] { return ::write(descriptor_, bytes, (std::min)(count, kLargestWrite)); });
       if (written < 0) fail("cannot be written");
       bytes += written;
       count -= static_cast<std::size_t>(written);

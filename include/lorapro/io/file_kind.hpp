@@ -77,7 +77,7 @@ inline std::string kind_of_text(std::string_view bytes) {
   if (!is_text) return "";
   if (bytes.front() == '{' || bytes.front() == '[') return kJsonKind;
   constexpr std::size_t kShown = 40;
-  const std::string_view line = bytes.substr(0, std::min(kShown, bytes.find('\n')));
+  const std::string_view line = bytes.substr(0, (std::min)(kShown, bytes.find('\n')));
   const bool is_ascii = std::all_of(line.begin(), line.end(), [](char c) { return c > 0; });
   return is_ascii ? "text that begins with " + quoted_name(line) : "";
 }

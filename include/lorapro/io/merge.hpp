@@ -193,7 +193,7 @@ class CheckpointMerge {
     }
     RowMatrix<Scalar> block;
     for (Index row = 0; row < left.rows(); row += kBlockRows) {
-      const Index rows = std::min(kBlockRows, left.rows() - row);
+      const Index rows = (std::min)(kBlockRows, left.rows() - row);
       block.resize(rows, right.cols());
       const auto count = static_cast<std::size_t>(block.size());
       const auto first = static_cast<std::uint64_t>(row * right.cols());

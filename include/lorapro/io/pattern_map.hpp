@@ -78,7 +78,7 @@ class PatternIndex {
       node = edge->second;
     }
     std::size_t& end = key[0] == '^' ? ends_[node].at_start : ends_[node].behind_dot;
-    end = std::min(end, position);
+    end = (std::min)(end, position);
   }
 
   /// Whether a key is a row of letters, escaped signs and dots, between anchors or not.
@@ -114,8 +114,8 @@ class PatternIndex {
     for (std::size_t k = path.size(); !now.empty(); --k) {
       work += now.size();
       for (const std::size_t node : now) {
-        if (k == 0) found = std::min(found, ends_[node].at_start);
-        if (k == 0 || path[k - 1] == '.') found = std::min(found, ends_[node].behind_dot);
+        if (k == 0) found = (std::min)(found, ends_[node].at_start);
+        if (k == 0 || path[k - 1] == '.') found = (std::min)(found, ends_[node].behind_dot);
       }
       if (k == 0) break;
       const char letter = path[k - 1];

@@ -126,7 +126,7 @@ class PatternParser {
       const std::size_t first = position_;
       std::size_t value = 0;
       for (; more() && peek() >= '0' && peek() <= '9'; ++position_)
-        value = std::min(10 * value + static_cast<std::size_t>(peek() - '0'), kMostSteps + 1);
+        value = (std::min)(10 * value + static_cast<std::size_t>(peek() - '0'), kMostSteps + 1);
       return position_ == first ? if_none : value;
     };
     const std::size_t first = position_;

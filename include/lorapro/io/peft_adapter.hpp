@@ -185,7 +185,7 @@ inline void check_pristine_base(const PeftConfig& config) {
 /// that gets factors (`paths`, sorted).
 inline std::string whole_name_in_peft(const std::string& name,
                                       const std::vector<std::string>& paths) {
-  const auto dot = std::min(name.rfind('.'), name.size());
+  const auto dot = (std::min)(name.rfind('.'), name.size());
   const std::string module = name.substr(0, dot);
   const bool is_wrapped = std::binary_search(paths.begin(), paths.end(), module);
   return std::string(kPeftPrefix) + module + (is_wrapped ? ".base_layer" : "") + name.substr(dot);

@@ -109,7 +109,7 @@ class LoraProAdamW : public torch::optim::Optimizer {
         report.skipped_non_finite += part.skipped_non_finite;
         report.skipped_overflow += part.skipped_overflow;
         report.rank_deficient += part.rank_deficient;
-        report.clip_factor = std::min(report.clip_factor, part.clip_factor);
+        report.clip_factor = (std::min)(report.clip_factor, part.clip_factor);
         squared_norm += part.grad_norm * part.grad_norm;
       }
     report.grad_norm = std::sqrt(squared_norm);

@@ -94,7 +94,7 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
                    "a finite number >= 0", max_grad_norm());
     checks::config(is_finite(scaling()), "scaling", "a finite number", scaling());
     checks::config(threads() >= 0, "threads", "a number >= 0", threads());
-    const double decay = lr() * weight_decay() * std::max(1.0, loraplus_lr_ratio());
+    const double decay = lr() * weight_decay() * (std::max)(1.0, loraplus_lr_ratio());
     checks::config(decay <= 1, "weight_decay", "lr * weight_decay <= 1", decay);
   }
 

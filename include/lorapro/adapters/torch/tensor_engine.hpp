@@ -126,7 +126,7 @@ class TensorEngine final : public Engine {
         norm = pair->squared_norm(step) * (item->scaling * item->scaling);
       }
       const bool wide = compute_type(item->A) == torch::kDouble;
-      const double largest = wide ? std::numeric_limits<double>::max()
+      const double largest = wide ? (std::numeric_limits<double>::max)()
                                   : static_cast<double>(std::numeric_limits<float>::max());
       return norm < largest / 4;
     }
@@ -196,7 +196,7 @@ class TensorEngine final : public Engine {
           const TensorStep nesterov =
               mix(*config.beta1, pair.image(momentum), scaled(pair.image(clipped), item.scaling));
           const std::int64_t m = item.B.size(0), n = item.A.size(1);
-          const std::int64_t rank = std::min({2 * item.A.size(0), m, n});
+          const std::int64_t rank = (std::min)({2 * item.A.size(0), m, n});
           const double scale = 0.2 * std::sqrt(static_cast<double>(m) * static_cast<double>(n) /
                                                static_cast<double>(rank));
           step = project(scaled(pair.orthogonal_image(raise(pair, nesterov)), scale));
