@@ -71,13 +71,26 @@ version_of() { "$1" --version | head -n 1; }
 
 warnings=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wold-style-cast -Werror)
 
-# compile_and_run NAME EIGEN COMPILER FLAGS...: a user's program with the headers by -I.
-compile_and_run() {
-  local name=$1 eigen=$2
-  shift 2
-  local program=$work/consumer
-  "$@" -O1 "${warnings[@]}" -I "$root/include" -isystem "$eigen" \
-    "$root/tests/platforms/consumer.cpp" -o "$program" && "$program" "$work"
+# run_consumer EIGEN COMPILER FLAGS...: a user's program with the headers by -I.
+run_consumer() {
+  local eigen=$1
+  shift
+  "$@" "${warnings[@]}" -I "$root/include" -isystem "$eigen" \
+    "$root/tests/platforms/consumer.cpp" -o "$work/consumer" && "$work/consumer" "$work"
+}
+
+# run_fast_math EIGEN COMPILER FLAGS...: one program with and without -ffast-math, whose guards must
+# hold and whose results must agree.
+run_fast_math() {
+  local eigen=$1 kind
+  shift
+  for kind in usual fast; do
+    "$@" -std=c++17 -I "$root/include" -isystem "$eigen" \
+      $([ $kind = fast ] && printf -- '-O2 -ffast-math') \
+      "$root/tests/fast_math/main.cpp" -o "$work/fast_math_$kind" || return
+  done
+  "$work/fast_math_usual" write "$work/fast_math.txt" &&
+    "$work/fast_math_fast" compare "$work/fast_math.txt"
 }
 
 eigen_version() {
@@ -105,14 +118,17 @@ try_compilers() {
         skip "$compiler, C++$standard" "the compiler does not know it"
         continue
       fi
-      try "$compiler, C++$standard" compile_and_run consumer "$own_eigen" "$compiler" -std=c++$standard
+      # Optimised once: the other two are about the language.
+      try "$compiler, C++$standard" run_consumer "$own_eigen" "$compiler" -std=c++$standard \
+        "$([ $standard = 17 ] && printf -- -O1 || printf -- -O0)"
     done
+    try "$compiler, -ffast-math" run_fast_math "$own_eigen" "$compiler"
     if [ "$compiler" = clang++-19 ]; then
       if [ -d /usr/lib/llvm-19/include/c++ ] ||
         (missing=(libc++-19-dev libc++abi-19-dev) && install_missing) >/dev/null 2>&1; then
         for standard in 17 20 23; do
-          try "$compiler, C++$standard, libc++" compile_and_run consumer "$own_eigen" \
-            "$compiler" -std=c++$standard -stdlib=libc++
+          try "$compiler, C++$standard, libc++" run_consumer "$own_eigen" \
+            "$compiler" -std=c++$standard -stdlib=libc++ -O0
         done
       else
         skip "$compiler with libc++" "libc++-19-dev cannot be installed"
@@ -120,8 +136,8 @@ try_compilers() {
     fi
     if [ ${#eigens[@]} -gt 0 ]; then
       for eigen in "${eigens[@]}"; do
-        try "$compiler, C++17, Eigen $(eigen_version "$eigen")" compile_and_run consumer "$eigen" \
-          "$compiler" -std=c++17
+        try "$compiler, C++17, Eigen $(eigen_version "$eigen")" run_consumer "$eigen" \
+          "$compiler" -std=c++17 -O0
       done
     fi
   done
