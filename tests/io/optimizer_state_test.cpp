@@ -275,8 +275,9 @@ TEST_CASE("what is frozen is frozen again", "[io][optimizer_state]") {
   const auto damaged = redescribed(path, [](json& description) {
     for (auto& entry : description["attached"]) entry["frozen"] = 1;
   });
-  CHECK(message_of<FormatError>([&] { CheckpointReader(damaged).load("run", run.optimizer); })
-            .find("frozen: expected true or false") != std::string::npos);
+  CHECK(message_of<FormatError>([&] {
+          CheckpointReader(damaged).load("run", run.optimizer);
+        }).find("frozen: expected true or false") != std::string::npos);
 }
 
 TEST_CASE("options that a parameter cannot have are refused before anything is written",

@@ -16,12 +16,12 @@ namespace io {
 template <typename Value>
 using PatternMap = std::vector<std::pair<std::string, Value>>;
 
-/// Tells which key of a PatternMap counts for a path: the first for which `(.*\.)?(key)` matches
-/// the whole path, or else the one that is the path, letter by letter.
+/// Tells which key of a PatternMap counts for a path: the first that matches the whole path or what
+/// follows one of its dots, or else the one that is the path, letter by letter.
 ///
 /// Keys without repetitions, groups, classes and alternatives (`layers.0.q_proj`, where the dot is
-/// any character, or `^model\.norm`) form a tree that is walked from the path's end; each of the
-/// others is compiled once.
+/// any character) form a tree that is walked from the path's end; each of the others is compiled
+/// once.
 /// \cost making: the length of all keys. A path: its length, if no dot of a key meets another
 /// character, and the length of the path times that of each key outside of the tree that comes
 /// before the one that counts.
