@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/core/finite.hpp>
 #include <lorapro/core/numeric.hpp>
 #include <lorapro/io/error.hpp>
 #include <lorapro/io/pattern_map.hpp>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/core/error.hpp>
+#include <lorapro/core/finite.hpp>
 #include <lorapro/core/numeric.hpp>
 
 #include <torch/nn/module.h>  // torch::nn::Module
