@@ -32,14 +32,15 @@ std::vector<ReplacedTensor> whole(const std::vector<std::string>& names) {
   return out;
 }
 
-PeftConfig config_of(const std::string& fields) {
+PeftConfig peft_config_of(const std::string& fields) {
   return PeftConfig::parse(R"({"peft_type": "LORA", )" + fields + "}", "c");
 }
 
 nlohmann::json written(const PeftConfig& config) { return nlohmann::json::parse(config.text()); }
 
 TEST_CASE("fields that leave modules out are written with a list of paths", "[fitted_config]") {
-  const auto config = config_of(R"("target_modules": ["q_proj", "v_proj"], "layers_pattern": "h",
+  const auto config =
+      peft_config_of(R"("target_modules": ["q_proj", "v_proj"], "layers_pattern": "h",
       "layers_to_transform": [0], "exclude_modules": ["m.h.1.v_proj"])");
   const std::vector<std::string> first{"m.h.0.q_proj", "m.h.0.v_proj"};
   const auto kept = written(fitted_config(config, modules_at(first)));
@@ -59,7 +60,7 @@ TEST_CASE("fields that leave modules out are written with a list of paths", "[fi
 
 TEST_CASE("a pattern that is not understood stays with the modules that it was read with",
           "[fitted_config]") {
-  auto config = config_of(R"-("target_modules": "^(?!.*visual).*(q|v)_proj")-");
+  auto config = peft_config_of(R"-("target_modules": "^(?!.*visual).*(q|v)_proj")-");
   const std::vector<std::string> paths{"h.0.q_proj", "h.0.v_proj"};
   CHECK(written(config)["target_modules"] == "^(?!.*visual).*(q|v)_proj");
   CHECK(written(fitted_config(config, modules_at(paths)))["target_modules"] ==
@@ -78,16 +79,16 @@ TEST_CASE("a pattern that is not understood stays with the modules that it was r
 TEST_CASE("modules that start otherwise than at zero are listed", "[fitted_config]") {
   for (const char* const init : {"false", "\"orthogonal\""}) {
     const auto config =
-        config_of("\"target_modules\": [\"q\"], \"init_lora_weights\": " + std::string(init));
+        peft_config_of("\"target_modules\": [\"q\"], \"init_lora_weights\": " + std::string(init));
     CHECK(fitted_config(config, modules_at({"h.0.q"})).target_modules ==
           std::vector<std::string>{"h.0.q"});
   }
-  CHECK(fitted_config(config_of(R"("target_modules": ["q"])"), modules_at({"h.0.q"}))
+  CHECK(fitted_config(peft_config_of(R"("target_modules": ["q"])"), modules_at({"h.0.q"}))
             .target_modules == std::vector<std::string>{"q"});
 }
 
 TEST_CASE("names of modules_to_save keep off the modules with factors", "[fitted_config]") {
-  const auto config = config_of(R"("target_modules": ["q", "out_proj"],
+  const auto config = peft_config_of(R"("target_modules": ["q", "out_proj"],
       "modules_to_save": ["classifier", "score"])");
   using Names = std::vector<std::string>;
   const auto saved = [&](const PeftConfig& from, const Names& paths, const Names& names) {
@@ -122,7 +123,7 @@ TEST_CASE("patterns tell a path from others that their keys match", "[fitted_con
 }
 
 TEST_CASE("ranks and alphas that the config gives stay as they were written", "[fitted_config]") {
-  const auto config = config_of(R"("r": 4, "rank_pattern": {"[kq]": 8}, "lora_alpha": 8)");
+  const auto config = peft_config_of(R"("r": 4, "rank_pattern": {"[kq]": 8}, "lora_alpha": 8)");
   const auto fitted = fitted_config(config, modules_at({"h.0.q", "h.1.k"}));
   CHECK(fitted.r == 4);
   CHECK(fitted.rank_pattern == config.rank_pattern);

@@ -13,7 +13,7 @@ using namespace rule_battery;
 using lorapro::AdamWRule;
 using lorapro::DenseId;
 using lorapro::PairId;
-using Optimizer = lorapro::Optimizer<float, AdamWRule>;
+using AdamWOptimizer = lorapro::Optimizer<float, AdamWRule>;
 
 struct AttachedVector {
   explicit AttachedVector(float number) : value(7, number), grad(7, 0.5F) {}
@@ -23,7 +23,7 @@ struct AttachedVector {
 
 TEST_CASE("a dense parameter is detached with its state and attached again", "[attachments]") {
   AttachedVector one(1.0F), twin(1.0F), other(2.0F), elsewhere(1.0F);
-  Optimizer optimizer, undisturbed;
+  AdamWOptimizer optimizer, undisturbed;
   const DenseId id = optimizer.attach(one.view(), {}, "head");
   const DenseId kept = optimizer.attach(other.view());
   undisturbed.attach(twin.view());
@@ -64,7 +64,7 @@ TEST_CASE("a dense parameter is detached with its state and attached again", "[a
 
 TEST_CASE("a gradient buffer belongs to one parameter", "[attachments]") {
   AttachedVector one(1.0F), other(2.0F);
-  Optimizer optimizer;
+  AdamWOptimizer optimizer;
   optimizer.attach(one.view(), {}, "one");
   CHECK_THROWS_WITH(
       optimizer.attach(lorapro::DenseView<float>{other.value.data(), one.grad.data(), 7}),
@@ -75,7 +75,7 @@ TEST_CASE("a gradient buffer belongs to one parameter", "[attachments]") {
 
 TEST_CASE("buffers that slots moved to are taken, those that they left are free", "[attachments]") {
   AttachedVector one(1.0F), next(1.0F), third(3.0F);
-  Optimizer optimizer;
+  AdamWOptimizer optimizer;
   optimizer.attach(one.view());
   optimizer.for_each_slot([&](auto& slot) {
     if constexpr (std::is_same_v<std::decay_t<decltype(slot)>,
@@ -89,7 +89,7 @@ TEST_CASE("buffers that slots moved to are taken, those that they left are free"
 
 TEST_CASE("many pairs are attached, detached and stepped", "[attachments]") {
   std::vector<std::unique_ptr<PairBuffers<float>>> pairs;
-  Optimizer optimizer;
+  AdamWOptimizer optimizer;
   for (std::uint64_t k = 0; k < 3000; ++k) {
     pairs.push_back(std::make_unique<PairBuffers<float>>(3, 2, 1, 1.0, k));
     pairs.back()->grad_A.setOnes();
