@@ -29,7 +29,7 @@ inline bool same_tensors(const SafetensorsReader& file_a, const TensorInfo& a,
     constexpr std::uint64_t kBlock = std::uint64_t{1} << 17;
     std::vector<decltype(zero)> block_a, block_b;
     for (std::uint64_t at = 0; at < size; at += kBlock) {
-      const auto count = static_cast<std::size_t>(std::min(kBlock, size - at));
+      const auto count = static_cast<std::size_t>((std::min)(kBlock, size - at));
       block_a.resize(count);
       block_b.resize(count);
       read_a(at, count, block_a.data());

@@ -34,7 +34,7 @@ template <typename F>
 void in_blocks(std::uint64_t size, const F& f) {
   constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;
   for (std::uint64_t first = 0; first < size; first += kBlock)
-    f(first, static_cast<std::size_t>(std::min(kBlock, size - first)));
+    f(first, static_cast<std::size_t>((std::min)(kBlock, size - first)));
 }
 
 [[noreturn]] inline void fail_not_finite(const std::string& tensor, const std::string& dtype) {

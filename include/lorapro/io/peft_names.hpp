@@ -36,7 +36,7 @@ struct WholeName {
   explicit WholeName(std::string_view written) {
     while (!written.empty()) {
       const std::string_view part = written.substr(0, written.find('.'));
-      written.remove_prefix(std::min(part.size() + 1, written.size()));
+      written.remove_prefix((std::min)(part.size() + 1, written.size()));
       if (part == "base_layer") {
         is_wrapped = true;
       } else if (part == "modules_to_save") {

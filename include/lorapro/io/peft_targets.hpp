@@ -222,7 +222,7 @@ class PeftTargets {
 
   Targeted chosen_layer(std::string_view digits) const {
     if (digits.empty()) return Targeted::no;
-    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size() - 1));
+    digits.remove_prefix((std::min)(digits.find_first_not_of('0'), digits.size() - 1));
     constexpr std::size_t kMostDigits = 18;  // of an index that fits
     if (digits.size() > kMostDigits) return Targeted::no;
     const bool is_chosen = layers_.count(std::stoll(std::string(digits))) != 0;

@@ -127,7 +127,7 @@ class TensorEngine final : public Engine {
       }
       const bool wide = compute_type(item->A) == torch::kDouble;
       const double largest = wide ? (std::numeric_limits<double>::max)()
-                                  : static_cast<double>(std::numeric_limits<float>::max());
+                                  : static_cast<double>((std::numeric_limits<float>::max)());
       return norm < largest / 4;
     }
   };
