@@ -45,9 +45,9 @@ TEST_CASE("fields that leave modules out are written with a list of paths", "[fi
   const std::vector<std::string> first{"m.h.0.q_proj", "m.h.0.v_proj"};
   const auto kept = written(fitted_config(config, modules_at(first)));
   CHECK(kept["target_modules"] == nlohmann::json({"q_proj", "v_proj"}));
-  CHECK(kept["layers_to_transform"] == nlohmann::json({0}));
+  CHECK(kept["layers_to_transform"] == nlohmann::json::array({0}));
   CHECK(kept["layers_pattern"] == "h");
-  CHECK(kept["exclude_modules"] == nlohmann::json({"m.h.1.v_proj"}));
+  CHECK(kept["exclude_modules"] == nlohmann::json::array({"m.h.1.v_proj"}));
   const std::vector<std::string> more{"m.h.0.q_proj", "m.h.1.q_proj", "m.h.1.v_proj"};
   const auto listed = written(fitted_config(config, modules_at(more)));
   CHECK(listed["target_modules"] == nlohmann::json(more));
