@@ -10,7 +10,7 @@ if(LORAPRO_CCACHE)
 endif()
 function(lorapro_add_check label name)
   add_test(NAME "${name}" COMMAND ${ARGN})
-  set_tests_properties("${name}" PROPERTIES LABELS ${label} TIMEOUT 300 ENVIRONMENT
+  set_tests_properties("${name}" PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT
                                             "${check_environment}")
 endfunction()
 
