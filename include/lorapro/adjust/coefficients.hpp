@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/adjust/damping.hpp>
 #include <lorapro/adjust/gauge.hpp>
 #include <lorapro/linalg/gram.hpp>
-#include <lorapro/linalg/spectral_pair.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -23,7 +23,7 @@ struct AdjustReport {
   Index rank_B = 0;     ///< numerical rank of B; 0 at the usual start
   double cutoff_A = 0;  ///< eigenvalues of A A^T up to here count as zero
   double cutoff_B = 0;  ///< eigenvalues of B^T B up to here count as zero
-  double lambda = 0;    ///< the absolute damping used, rho s^2 (l_max + u_max)
+  Dampings lambda;      ///< the absolute dampings used
 
   /// Whether there is a result.
   bool usable() const {
@@ -35,13 +35,19 @@ struct AdjustReport {
 ///
 ///     dA = on_grad_A grad_A + on_A A          dB = grad_B on_grad_B + B on_B
 ///
-/// They are the closed form of min ||s (B dA + dB A) - G||_F^2 + lambda (||dA||_F^2 + ||dB||_F^2)
-/// with lambda = rho s^2 (l_max + u_max). With P = V diag(l) V^T and Q = U diag(u) U^T,
+/// They are the closed form of
 ///
-///     on_grad_A = (s^2 P + lambda)^-1    on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i d_ij] U^T
-///     on_grad_B = (s^2 Q + lambda)^-1    on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j d_ij] U^T
-///     t_i = 1 / (s^2 l_i + lambda)   q_j = 1 / (s^2 u_j + lambda)
-///     d_ij = 1 / (s^2 (l_i + u_j) + lambda)
+///     min ||s (B dA + dB A) - G||_F^2 + lambda_A ||dA||_F^2 + lambda_B ||dB||_F^2
+///
+/// With P = V diag(l) V^T and Q = U diag(u) U^T,
+///
+///     on_grad_A = (s^2 P + lambda_A)^-1    on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i lambda_A d_ij] U^T
+///     on_grad_B = (s^2 Q + lambda_B)^-1    on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j lambda_B d_ij] U^T
+///     t_i = 1 / (s^2 l_i + lambda_A)   q_j = 1 / (s^2 u_j + lambda_B)
+///     d_ij = 1 / (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
+///
+/// For lambda_A = lambda_B = lambda, lambda d_ij is 1 / (s^2 (l_i + u_j) + lambda): the limit for
+/// lambda -> 0, theorem 2.3, is what is computed without damping.
 ///
 /// each term zero where its eigenvalue is below the relative cutoff, then shifted to the gauge.
 /// Both r x r products of a gradient are used, each in the term of its own side. They are equal in
@@ -61,22 +67,22 @@ class AdjustCoefficients {
   /// \param cross_A    grad_A A^T, (r, r) row-major.
   /// \param cross_B    grad_B^T B, (r, r) row-major (the transpose of B^T grad_B).
   /// \param scaling    s.
-  /// \param damping    rho >= 0, relative to s^2 (l_max + u_max).
+  /// \param lambda     >= 0 each; both 0 is the undamped form.
   /// \param grad_scale the gradients, cross_A and cross_B included, are multiplied by it.
   /// \return false if a coefficient is not finite.
   /// \cost 20 r^3 flops in the wide scalar; no heap.
   [[nodiscard]] bool compute(const SpectralPair& spectra, const Wide* cross_A, const Wide* cross_B,
-                             double scaling, double damping, Gauge gauge, double grad_scale,
-                             Wide* scratch) {
+                             double scaling, const Dampings& lambda, Gauge gauge,
+                             double grad_scale, Wide* scratch) {
     const Spectrum& p = spectra.gram_B();
     const Spectrum& q = spectra.gram_A();
     const Index r = rank_;
     const Wide s2 = scaling * scaling;
-    lambda_ = damping * s2 * (p.largest + q.largest);
+    lambda_ = lambda;
     Wide* const t = memory_.data() + 6 * r * r;
     Wide* const u = t + r;
-    for (Index i = 0; i < r; ++i) t[i] = inverse(p.values[i], p.cutoff, s2);
-    for (Index j = 0; j < r; ++j) u[j] = inverse(q.values[j], q.cutoff, s2);
+    for (Index i = 0; i < r; ++i) t[i] = inverse(p.values[i], p, s2, lambda.A);
+    for (Index j = 0; j < r; ++j) u[j] = inverse(q.values[j], q, s2, lambda.B);
 
     // In the eigenbases: core_A[i][j] = V^T cross_A U, core_B[j][i] = U^T cross_B V.
     Wide* const core_A = memory_.data() + 4 * r * r;
@@ -84,19 +90,29 @@ class AdjustCoefficients {
     rotate(p.vectors, cross_A, q.vectors, core_A, scratch);
     rotate(q.vectors, cross_B, p.vectors, core_B, scratch);
 
+    const bool damped = lambda.A > 0 || lambda.B > 0;
     const Wide sum_cutoff = p.cutoff + q.cutoff;
     for (Index i = 0; i < r; ++i)
       for (Index j = 0; j < r; ++j) {
         const Wide l = p.values[i], w = q.values[j];
         const Wide ka = core_A[i * r + j] * grad_scale, kb = core_B[j * r + i] * grad_scale;
-        const Wide d = inverse(l + w, sum_cutoff, s2);
-        Wide on_A = -s2 * ka * t[i] * d;
-        Wide on_B = -s2 * kb * u[j] * d;
+        Wide on_A, on_B;
+        if (damped) {
+          // lambda_A d = q lambda_A / (lambda_A + s^2 l lambda_B q): no product of dampings, which
+          // could underflow.
+          const Wide p_lambda = s2 * l * lambda.B * u[j], q_lambda = s2 * w * lambda.A * t[i];
+          on_A = lambda.A > 0 ? -s2 * ka * t[i] * u[j] * (lambda.A / (lambda.A + p_lambda)) : 0;
+          on_B = lambda.B > 0 ? -s2 * kb * t[i] * u[j] * (lambda.B / (lambda.B + q_lambda)) : 0;
+        } else {
+          const Wide d = l + w > sum_cutoff ? 1 / (s2 * (l + w)) : 0;
+          on_A = -s2 * ka * t[i] * d;
+          on_B = -s2 * kb * u[j] * d;
+        }
         if (gauge == Gauge::zero) {
           on_B += on_A;
           on_A = 0;
         } else if (gauge == Gauge::balanced) {
-          // X = -(1/2) (P + lambda/s^2)^-1 B^T (B dA - dB A) A^T (Q + lambda/s^2)^-1.
+          // X = -(1/2) (P + lambda_A/s^2)^-1 B^T (B dA - dB A) A^T (Q + lambda_B/s^2)^-1.
           const Wide dA_At = t[i] * ka + on_A * w;
           const Wide Bt_dB = kb * u[j] + l * on_B;
           const Wide shift = -0.5 * (s2 * t[i]) * (l * dA_At - Bt_dB * w) * (s2 * u[j]);
@@ -106,8 +122,8 @@ class AdjustCoefficients {
         core_A[i * r + j] = on_A;
         core_B[j * r + i] = on_B;
       }
-    conditioning_ = (std::max)(largest(t) * (s2 * p.largest + lambda_),
-                               largest(u) * (s2 * q.largest + lambda_));
+    conditioning_ = (std::max)(largest(t) * (s2 * p.largest + lambda.A),
+                               largest(u) * (s2 * q.largest + lambda.B));
     for (Index i = 0; i < r; ++i) t[i] *= grad_scale;
     for (Index j = 0; j < r; ++j) u[j] *= grad_scale;
     restore(p.vectors, core_A, q.vectors, mutable_on_A(), scratch);
@@ -123,7 +139,7 @@ class AdjustCoefficients {
   }
 
   Index rank() const { return rank_; }
-  double lambda() const { return lambda_; }
+  const Dampings& lambda() const { return lambda_; }
   /// Largest over smallest eigenvalue that is inverted, the larger of both sides: the square of a
   /// factor's condition number without damping, at most (1 + rho) / rho with it.
   double conditioning() const { return conditioning_; }
@@ -141,10 +157,11 @@ class AdjustCoefficients {
   Wide* mutable_on_grad_B() { return memory_.data() + 2 * rank_ * rank_; }
   Wide* mutable_on_B() { return memory_.data() + 3 * rank_ * rank_; }
 
-  /// 1 / (s^2 value + lambda), or 0 where s^2 value + lambda is not above s^2 cutoff.
-  Wide inverse(Wide value, Wide cutoff, Wide s2) const {
-    const Wide denominator = s2 * value + lambda_;
-    return denominator > s2 * cutoff ? 1 / denominator : 0;
+  /// 1 / (s^2 value + lambda), or 0 where s^2 value + lambda is not above s^2 cutoff. Of a factor
+  /// of zeros, whose gradient is zero, it is 0 whatever lambda: that could be as small as it likes.
+  static Wide inverse(Wide value, const Spectrum& of, Wide s2, Wide lambda) {
+    const Wide denominator = s2 * value + lambda;
+    return of.largest > 0 && denominator > s2 * of.cutoff ? 1 / denominator : 0;
   }
 
   /// out = left middle right^T.
@@ -174,7 +191,7 @@ class AdjustCoefficients {
 
   Index rank_;
   Buffer<Wide> memory_;  // the four results, the two cores, the two diagonals
-  Wide lambda_ = 0;
+  Dampings lambda_;
   Wide conditioning_ = 0;
 };
 

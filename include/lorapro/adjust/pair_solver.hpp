@@ -25,14 +25,24 @@ struct PairFactors {
 
 /// How to adjust a gradient.
 struct AdjustOptions {
-  /// rho: damping relative to s^2 (l_max + u_max), the largest eigenvalues of B^T B and A A^T.
-  /// 0 is the exact projection, with the Moore-Penrose limit where a factor has lost rank. >= 0.
+  /// rho: each factor is damped relative to the largest eigenvalue that its gradient is divided by,
+  /// lambda_A = rho s^2 l_max and lambda_B = rho s^2 u_max (scale_free_dampings). 0 is the exact
+  /// projection, with the Moore-Penrose limit where a factor has lost rank. >= 0.
   double damping = 0.0;
   Gauge gauge = Gauge::sylvester;
+  /// Learning rate of the coming step, by which the move of the fixed factor is bounded; >= 0. 0:
+  /// it is not. Without damping it is not either.
+  double lr = 0.0;
+  /// kappa: the largest such move, relative to the fixed factor itself; > 0.
+  double max_relative_move = 0.05;
+  FreeFactor free_factor = FreeFactor::lora_B;
 
   /// \throws ConfigError that names the field.
   void validate() const {
     checks::config(damping >= 0 && is_finite(damping), "damping", "a finite number >= 0", damping);
+    checks::config(lr >= 0 && is_finite(lr), "lr", "a finite number >= 0", lr);
+    checks::config(max_relative_move > 0 && is_finite(max_relative_move), "max_relative_move",
+                   "a finite number > 0", max_relative_move);
   }
 };
 
@@ -52,15 +62,19 @@ class PairSolver {
 
   /// Reads the factors and gradients once and computes the coefficients.
   /// \param grad_scale  gradients are multiplied by it (1 / loss scale).
-  /// \param with_norm   also prepare equivalent_squared_norm (r^2 (m + n) flops more).
+  /// \param with_norm   also prepare equivalent_squared_norm (r^2 (m + n) flops more). It is
+  ///                    whenever the move is bounded.
   /// \param scratch     scratch_size(rank) elements.
   /// \cost 3 r^2 (m + n) + 38 r^3 flops; reads 2 r (m + n) elements; no heap.
   AdjustReport solve(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
                      bool with_norm, Wide* scratch) {
+    with_norm = with_norm || (options.lr > 0 && options.damping > 0);
     measure_A(pair, with_norm, scratch);
     measure_B(pair, with_norm, scratch);
     spectra_.decompose(scratch);
-    return conclude(pair, options, grad_scale, scratch);
+    return conclude(pair, options, grad_scale, scratch, [&] {
+      return options.lr > 0 ? gradient_norm(pair.scaling, options, grad_scale, scratch) : 0.0;
+    });
   }
 
   /// \name The parts of solve: measure_A and measure_B may run at the same time, with scratch each;
@@ -84,8 +98,12 @@ class PairSolver {
     finite_B_ = found.finite && is_finite(grad_norm_B_) && all_finite(cross_B(), size);
     spectra_.set_gram_B(gram_B());
   }
+  /// \param direction_norm  direction_norm() is called when the spectra are known and gives an upper
+  ///                        bound of what the fixed factor sees of the direction of the coming step:
+  ///                        ||P_B H||_F, or ||H P_A||_F where A is free.
+  template <typename DirectionNorm>
   AdjustReport conclude(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
-                        Wide* scratch) {
+                        Wide* scratch, const DirectionNorm& direction_norm) {
     AdjustReport report;
     grad_scale_ = grad_scale;
     if (!spectra_.conclude(pair.storage_eps()) || !finite_A_ || !finite_B_) {
@@ -98,7 +116,7 @@ class PairSolver {
     report.cutoff_B = spectra_.gram_B().cutoff;
     if (report.rank_A < rank() || report.rank_B < rank())
       report.status = AdjustStatus::rank_deficient;
-    if (!project(pair.scaling, options, grad_scale, scratch))
+    if (!project(pair.scaling, options, direction_norm(), grad_scale, scratch))
       report.status = AdjustStatus::overflow;
     report.lambda = coefficients_.lambda();
     return report;
@@ -106,11 +124,28 @@ class PairSolver {
   /// @}
 
   /// Coefficients for other gradients of the same factors; their products are in cross_A, cross_B.
+  /// \param direction_norm  as in conclude.
   /// \return false if a coefficient is not finite.
-  [[nodiscard]] bool project(double scaling, const AdjustOptions& options, double grad_scale,
-                             Wide* scratch) {
-    return coefficients_.compute(spectra_, cross_A(), cross_B(), scaling, options.damping,
-                                 options.gauge, grad_scale, scratch);
+  [[nodiscard]] bool project(double scaling, const AdjustOptions& options, double direction_norm,
+                             double grad_scale, Wide* scratch) {
+    return coefficients_.compute(spectra_, cross_A(), cross_B(), scaling,
+                                 dampings(scaling, options, direction_norm), options.gauge,
+                                 grad_scale, scratch);
+  }
+
+  Dampings dampings(double scaling, const AdjustOptions& options, double direction_norm) const {
+    return scale_free_dampings(spectra_, scaling, options.damping, options.lr * direction_norm,
+                               options.max_relative_move, options.free_factor);
+  }
+
+  /// ||P_B G||_F, or ||G P_A||_F where A is free, of the full gradient.
+  /// \pre measured with_norm, spectra concluded.
+  double gradient_norm(double scaling, const AdjustOptions& options, double grad_scale,
+                       Wide* scratch) const {
+    const bool fixed_A = options.free_factor == FreeFactor::lora_B;
+    return std::abs(grad_scale) *
+           projected_norm(fixed_A ? grad_gram_A() : grad_gram_B(),
+                          fixed_A ? spectra_.gram_B() : spectra_.gram_A(), rank(), scaling, scratch);
   }
 
   /// ||s (B dA + dB A)||_F^2 of the coefficients' dA and dB, from r x r matrices alone:
@@ -165,6 +200,8 @@ class PairSolver {
   /// grad_A grad_A^T and grad_B^T grad_B. \pre solve(..., with_norm = true).
   const Wide* grad_gram_A() const { return products_.data() + 4 * rank() * rank(); }
   const Wide* grad_gram_B() const { return products_.data() + 5 * rank() * rank(); }
+  Wide* grad_gram_A() { return products_.data() + 4 * rank() * rank(); }
+  Wide* grad_gram_B() { return products_.data() + 5 * rank() * rank(); }
 
   /// ||A||_F or ||B||_F from the eigenvalues of its Gram matrix.
   double factor_norm(const Spectrum& spectrum) const {

@@ -128,7 +128,8 @@ class TangentMomentum {
   void raise(const SpectralPair& spectra, Wide* scratch) {
     // The zero gauge leaves x without a term in A. Overflow is excluded by the relative cutoff,
     // unless a squared singular value itself leaves the range of double.
-    (void)coefficients_.compute(spectra, cross_A(), cross_B(), 1.0, 0.0, Gauge::zero, 1.0, scratch);
+    (void)coefficients_.compute(spectra, cross_A(), cross_B(), 1.0, Dampings{}, Gauge::zero, 1.0,
+                                scratch);
   }
 
   Wide* cross_A() { return products_.data(); }  ///< exp_avg_A A^T

@@ -49,6 +49,7 @@ void visit_fields_of_optimizer(Config& config, Visitor&& visitor) {
   visitor("beta2", config.beta2);
   visitor("eps", config.eps);
   visitor("damping", config.damping);
+  visitor("max_relative_move", config.max_relative_move);
   visitor("gauge", config.gauge);
   visitor("schedule", config.schedule);
   visitor("seed", config.seed);

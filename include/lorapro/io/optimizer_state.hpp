@@ -109,6 +109,7 @@ inline nlohmann::json describe(nlohmann::json entry, const lorapro::detail::Slot
   entry["step"] = slot.step;
   entry["stream"] = slot.stream;
   if (slot.frozen) entry["frozen"] = true;
+  if (slot.free_factor == lorapro::FreeFactor::lora_A) entry["free_factor"] = "lora_A";
   return entry;
 }
 
@@ -222,6 +223,9 @@ inline void check_slot(const SafetensorsReader& file, const std::string& name,
     throw FormatError(place + ": stream: expected a number");
   if (theirs.contains("frozen") && !theirs.at("frozen").is_boolean())
     throw FormatError(place + ": frozen: expected true or false");
+  if (theirs.contains("free_factor") && theirs.at("free_factor") != "lora_A" &&
+      theirs.at("free_factor") != "lora_B")
+    throw FormatError(place + ": free_factor: expected \"lora_A\" or \"lora_B\"");
 }
 
 /// Writes what check_slot has passed into a slot. \throws FileError.
@@ -231,6 +235,9 @@ inline void load_slot(const SafetensorsReader& file, const std::string& name,
   slot.step = json["step"].get<std::int64_t>();
   slot.stream = json["stream"].get<std::uint64_t>();
   slot.frozen = json.value("frozen", false);
+  slot.free_factor = json.value("free_factor", "lora_B") == "lora_A"
+                         ? lorapro::FreeFactor::lora_A
+                         : lorapro::FreeFactor::lora_B;
   for (const SlotTensor& tensor : tensors)
     tensor.load(file, file.at(name + "." + slot.name + "." + tensor.part));
 }

@@ -25,7 +25,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// A row or column whose root mean square is below kFloor c is normalised as if it were kFloor c:
 /// what is stored of M there is rounding noise. State (m + n) r + m + n. Factors that somebody else
 /// changes between two steps no longer fit the momentum (TangentMomentum).
-/// \cost per pair 34 r^2 (m + n) + 200 r^3 flops; no heap.
+/// \cost per pair 34 r^2 (m + n) + 4 r^2 n + 210 r^3 flops; no heap.
 /// \ref the first moment, its transport and the projections are the library's; the rank-one second
 ///      moment is that of Shazeer & Stern, arXiv:1804.04235v1, section 3.
 template <>
@@ -41,7 +41,8 @@ struct LoraPro<FactoredMoments> {
         : tangent(out_features, in_features, rank),
           exp_avg_sq_row(out_features),
           exp_avg_sq_col(in_features),
-          energy_(rank) {}
+          energy_(rank),
+          weighted_(3 * rank * rank) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
       tangent.visit(visitor);
@@ -75,7 +76,7 @@ struct LoraPro<FactoredMoments> {
       for (Index i = 0; i < exp_avg_sq_row.size(); ++i)
         energy_before_ += static_cast<double>(exp_avg_sq_row[i]);
 
-      const detail::SecondStepBound bound(solver, pair.model.scaling);
+      const detail::SecondStepBound bound(pair, context, solver);
       const double gradient = bound.equivalent(solver);
       if (!detail::is_below(gradient, std::sqrt(max) / 2) ||
           !detail::is_below(step_bound(pair, context, bound, gradient), max))
@@ -96,7 +97,8 @@ struct LoraPro<FactoredMoments> {
                             (1 - config.beta2) * solver.equivalent_squared_norm(s, scratch);
       const Normalisation normalisation(pair, config, context.step, energy);
       team.parallel(2, [&](Index which, const Scratch<Scalar>& own) {
-        accumulate(tangent.side(pair, which, shared), config, normalisation, own);
+        accumulate(tangent.side(pair, which, shared), config, normalisation,
+                   which == fixed_side(context), own);
       });
 
       tangent.momentum.raise(solver.spectra(), scratch);
@@ -105,7 +107,7 @@ struct LoraPro<FactoredMoments> {
       tangent.image.cross(tangent.products_A(), solver.cross_A(), solver.cross_B());
       tangent.set_image(pair, tangent.image, tangent.momentum.coefficients().conditioning());
       tangent.descend(
-          pair, context, team, shared,
+          pair, context, team, shared, direction_norm(pair, context, scratch),
           [&](const Side& side, const PanelLayout& layout, Index panel,
               const Panel<const Scalar>& f, const Scratch<Scalar>& own, const Panel<Scalar>& h) {
             Scalar* const rest = own.scalars + 4 * panel_size(layout.rank());
@@ -177,9 +179,39 @@ struct LoraPro<FactoredMoments> {
                                                     : (std::numeric_limits<double>::max)();
     }
 
+    /// Of the factor whose move is bounded: 0 for A, 1 for B.
+    static Index fixed_side(const StepContext& context) {
+      return context.free_factor == FreeFactor::lora_B ? 0 : 1;
+    }
+
+    /// ||P_B H||_F, or ||H P_A||_F where A is free, at least least_direction_norm: from the Gram
+    /// matrix of s B^T H = (on_grad a + on_factor f) D of the fixed side, with a and f its moment
+    /// and factor, D the weights of its positions.
+    double direction_norm(const Pair& pair, const StepContext& context, Wide* scratch) {
+      const Index r = pair.rank, size = r * r;
+      const bool fixed_A = context.free_factor == FreeFactor::lora_B;
+      const TangentImage& image = tangent.image;
+      const Wide* const on_grad = fixed_A ? image.on_grad_A() : image.on_grad_B();
+      const Wide* const on_factor = fixed_A ? image.on_A() : image.on_B();
+      const Wide *const aa = weighted_.data(), *const af = aa + size, *const ff = af + size;
+      Wide *const seen_a = scratch, *const seen_f = seen_a + size, *const gram = seen_f + size;
+      for (Index i = 0; i < r; ++i)
+        for (Index k = 0; k < r; ++k) gram[i * r + k] = af[k * r + i];
+      panel_product_sum({on_grad, r, aa, r}, {on_factor, r, gram, r}, r, r, r, seen_a, r);
+      panel_product_sum({on_grad, r, af, r}, {on_factor, r, ff, r}, r, r, r, seen_f, r);
+      std::fill(gram, gram + size, 0.0);
+      panel_dots(seen_a, r, r, on_grad, r, r, r, gram, r, 1);
+      panel_dots(seen_f, r, r, on_factor, r, r, r, gram, r, 1);
+      const SpectralPair& spectra = tangent.adjusted.solver.spectra();
+      return (std::max)(projected_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r,
+                                       pair.model.scaling, seen_a),
+                        detail::least_direction_norm(pair));
+    }
+
     /// Steps 2 and 3 of one side, and the products that 4 needs.
     void accumulate(const Side& side, const OptimizerConfig& config,
-                    const Normalisation& normalisation, const Scratch<Scalar>& scratch) {
+                    const Normalisation& normalisation, bool fixed,
+                    const Scratch<Scalar>& scratch) {
       const WidePanels products(side.model);
       const PanelLayout& layout = products.source();
       const Index r = layout.rank(), size = panel_size(r), stride = layout.stride();
@@ -192,6 +224,8 @@ struct LoraPro<FactoredMoments> {
       const auto rest2 = static_cast<Scalar>(1 - config.beta2);
       for (Wide* const out : {side.moment_cross, side.moment_products, side.factor_products})
         std::fill(out, out + r * r, 0.0);
+      Wide *const aa = weighted_.data(), *const af = aa + r * r, *const ff = af + r * r;
+      if (fixed) std::fill(aa, aa + 3 * r * r, 0.0);
       for (Index panel = 0; panel < layout.count(); ++panel) {
         const auto f = read_panel(side.model, layout, panel, panels);
         const auto g = read_panel(side.grad, layout, panel, panels + size);
@@ -219,7 +253,15 @@ struct LoraPro<FactoredMoments> {
         products.add_products(panel, left, right, side.moment_cross);
         products.add_products(panel, left, frame, side.moment_products);
         products.add_products(panel, right, frame, side.factor_products);
+        if (!fixed) continue;
+        products.scale_positions(panel, weights, wide + wide_size);
+        products.add_gram(panel, left, aa);
+        products.add_products(panel, left, frame, af);
+        products.add_gram(panel, frame, ff);
       }
+      if (!fixed) return;
+      detail::mirror(r, aa);
+      detail::mirror(r, ff);
     }
 
     void weigh(const Side& side, const Normalisation& normalisation, const PanelLayout& layout,
@@ -230,6 +272,7 @@ struct LoraPro<FactoredMoments> {
     }
 
     EquivalentEnergy<Scalar> energy_;
+    Buffer<Wide> weighted_;  // of the fixed side: a D^2 a^T, a D^2 f^T, f D^2 f^T
     double energy_before_ = 0;  // sum of exp_avg_sq_row before the step
   };
 

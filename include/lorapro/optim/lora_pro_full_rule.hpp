@@ -24,7 +24,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// \tparam Storage  Scalar, or bfloat16: exp_avg_sq is then rounded stochastically, so that it
 /// decays
 ///         (round_stochastic says why), exp_avg to nearest.
-/// \cost per pair 8 r m n + 14 m n + 13 r^2 (m + n) flops; one pass over the moments.
+/// \cost per pair 8 r m n + 14 m n + 13 r^2 (m + n) + r^2 n flops; one pass over the moments.
 /// \ref arXiv:2407.18242v3, algorithm 2.
 template <typename Storage>
 struct LoraPro<FullMoments<Storage>> {
@@ -66,7 +66,7 @@ struct LoraPro<FullMoments<Storage>> {
       Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);
       if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
-      const detail::SecondStepBound bound(adjusted.solver, pair.model.scaling);
+      const detail::SecondStepBound bound(pair, context, adjusted.solver);
       if (!detail::is_below(bound.equivalent(adjusted.solver), std::sqrt(max) / 2) ||
           !detail::is_below(second_step_bound(pair, context, bound), max))
         result.report.status = AdjustStatus::overflow;
@@ -93,17 +93,28 @@ struct LoraPro<FullMoments<Storage>> {
         }
       });
       pass(constants, context.rounding_key, buffers, team);
+      const bool fixed_A = context.free_factor == FreeFactor::lora_B;
+      PairSolver& solver = adjusted.solver;
+      Wide* const gram = solver.grad_gram_A();
       team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
         if (side == 0) {
-          cross(buffers.back_A, Tile::kCols, pair.model.lora_A, adjusted.solver.cross_A(), scratch);
+          cross(buffers.back_A, Tile::kCols, pair.model.lora_A, solver.cross_A(),
+                fixed_A ? gram : nullptr, scratch);
         } else {
-          cross(buffers.back_B, Tile::kRows, pair.model.lora_B, adjusted.solver.cross_B(), scratch);
+          cross(buffers.back_B, Tile::kRows, pair.model.lora_B, solver.cross_B(),
+                fixed_A ? nullptr : gram, scratch);
         }
       });
+      const SpectralPair& spectra = solver.spectra();
+      // What came back lacks s.
+      const double direction_norm =
+          (std::max)(constants.direction_scale *
+                         projected_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r, 1.0,
+                                        team.own().wide),
+                     detail::least_direction_norm(pair));
       // second_step_bound has excluded an overflow.
-      (void)adjusted.solver.project(pair.model.scaling, config.adjust_options(),
-                                    pair.model.scaling * constants.direction_scale,
-                                    team.own().wide);
+      (void)solver.project(pair.model.scaling, context.adjust_options(), direction_norm,
+                           pair.model.scaling * constants.direction_scale, team.own().wide);
       (void)adjusted.combine(pair);
       apply_step(pair.model.lora_A, pair.master_A, adjusted.combination_A, buffers.back_A,
                  Tile::kCols, context, team);
@@ -217,17 +228,21 @@ struct LoraPro<FullMoments<Storage>> {
       }
     }
 
-    /// cross = h f^T in the wide scalar.
+    /// cross = h f^T and, where there is a place for it, gram = h h^T in the wide scalar.
     static void cross(const Scalar* tiles, Index tile_length, const FactorView& factor, Wide* out,
-                      const Scratch<Scalar>& scratch) {
+                      Wide* gram, const Scratch<Scalar>& scratch) {
       const WidePanels panels(factor);
       const Index r = factor.rank;
       std::fill(out, out + r * r, 0.0);
+      if (gram != nullptr) std::fill(gram, gram + r * r, 0.0);
       for (Index panel = 0; panel < panels.count(); ++panel) {
         const auto h = unpack(tiles, tile_length, panels.source(), panel, scratch.scalars);
-        panels.add_products(panel, panels.convert(panel, h, scratch.wide),
+        const auto wide = panels.convert(panel, h, scratch.wide);
+        panels.add_products(panel, wide,
                             panels.read(factor, panel, scratch.wide + WidePanels::size(r)), out);
+        if (gram != nullptr) panels.add_gram(panel, wide, gram);
       }
+      if (gram != nullptr) detail::mirror(r, gram);
     }
 
     static void apply_step(const FactorView& model, const FactorView& master,

@@ -9,7 +9,7 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// LoRA-Pro with stochastic gradient descent: A <- decay A - lr dA, B <- decay B - lr dB with the
 /// adjusted gradients of AdjustCoefficients. No state between steps. Dense parameters: SGD.
-/// \cost per pair 7 r^2 (m + n) + 38 r^3 flops.
+/// \cost per pair 8 r^2 (m + n) + 40 r^3 flops.
 /// \ref arXiv:2407.18242v3, algorithm 1.
 template <>
 struct LoraPro<NoMoments> {
@@ -28,12 +28,15 @@ struct LoraPro<NoMoments> {
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
     PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, adjusted, team);
+      return detail::measure_adjusted(pair, context, adjusted, team, true);
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       return detail::prepare_adjusted<Scalar>(
-          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team);
+          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team, [&] {
+            return adjusted.solver.gradient_norm(pair.model.scaling, context.adjust_options(),
+                                                 context.grad_scale, team.own().wide);
+          });
     }
 
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {

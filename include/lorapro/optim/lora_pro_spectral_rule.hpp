@@ -30,6 +30,7 @@ template <>
 struct LoraPro<SpectralMoments> {
   static constexpr const char* kName = "LoraPro<SpectralMoments>";
   static constexpr double kBeta1 = 0.95;
+  static constexpr double kMaxRelativeMove = 0.1;
 
   template <typename Scalar>
   struct PairState {
@@ -61,8 +62,8 @@ struct LoraPro<SpectralMoments> {
       if (!result.report.usable()) return result;
       // Half of the root for every ||E||, and so for ||M||; the other half for the new factors.
       const double root = std::sqrt(max) / 2;
-      const detail::SecondStepBound bound(solver, pair.model.scaling);
-      const double direction = scale(pair) * std::sqrt(largest_rank(pair));
+      const detail::SecondStepBound bound(pair, context, solver);
+      const double direction = scale(pair) * std::sqrt(detail::largest_rank(pair));
       const double step = (std::max)(1.0, context.largest_lr()) * bound.step(direction);
       const double factors = (std::max)(bound.norm_A(), bound.norm_B());
       const double s = (std::max)(1.0, std::abs(pair.model.scaling));
@@ -95,7 +96,7 @@ struct LoraPro<SpectralMoments> {
       direction_.cross(solver.cross_A(), solver.cross_B());
       tangent.set_image(pair, direction_, direction_.conditioning());
       tangent.descend(
-          pair, context, team, shared,
+          pair, context, team, shared, detail::usual_direction_norm(pair),
           [&](const Side& side, const PanelLayout& layout, Index panel,
               const Panel<const Scalar>& f, const Scratch<Scalar>& own, const Panel<Scalar>& h) {
             Scalar* const rest = own.scalars + 4 * panel_size(layout.rank());
@@ -111,14 +112,10 @@ struct LoraPro<SpectralMoments> {
     using Tangent = detail::TangentStep<Scalar>;
     using Side = detail::TangentSide<Scalar>;
 
-    /// That N can have.
-    static double largest_rank(const Pair& pair) {
-      return static_cast<double>((std::min)({2 * pair.rank, pair.out_features, pair.in_features}));
-    }
-
     static double scale(const Pair& pair) {
       const double m = static_cast<double>(pair.out_features);
-      return 0.2 * std::sqrt(m * static_cast<double>(pair.in_features) / largest_rank(pair));
+      return 0.2 * std::sqrt(m * static_cast<double>(pair.in_features) /
+                             detail::largest_rank(pair));
     }
 
     /// What a side's factor sees of N: scratch behind that of the factors before the step.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/adjust/pair_solver.hpp>
 #include <lorapro/optim/lora_pro_rule.hpp>
 #include <lorapro/optim/rule.hpp>
 
@@ -55,20 +56,43 @@ void decompose_pending(SpectralPair& spectra, const Team<Scalar>& team) {
   });
 }
 
+/// The largest rank of a step of W.
+inline double largest_rank(const Pair& pair) {
+  return static_cast<double>((std::min)({2 * pair.rank, pair.out_features, pair.in_features}));
+}
+
+/// ||P_B H||_F and ||H P_A||_F of a direction of W whose singular values are equal and whose
+/// elements have the root mean square 0.2, as an AdamW step has it: that of spectral moments, and
+/// about that of others.
+inline double usual_direction_norm(const Pair& pair) {
+  const double m = static_cast<double>(pair.out_features), n = static_cast<double>(pair.in_features);
+  const double seen = static_cast<double>((std::min)({pair.rank, pair.out_features,
+                                                      pair.in_features}));
+  return 0.2 * std::sqrt(m * n * seen / largest_rank(pair));
+}
+
+/// Of directions that are measured: what is smaller counts as this part of the usual norm, so that
+/// the inverses of a second projection are known to fit before there is a direction.
+inline double least_direction_norm(const Pair& pair) {
+  return 0x1.0p-10 * usual_direction_norm(pair);
+}
+
 /// Solves the pair and tells whether dA and dB fit the scalar. Does what has not been done before:
 /// in a rule without measure everything, the same bits.
-/// \param step_limit  norms of dA and dB have to stay below it.
-template <typename Scalar>
+/// \param step_limit      norms of dA and dB have to stay below it.
+/// \param direction_norm  for PairSolver::conclude.
+template <typename Scalar, typename DirectionNorm>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
-                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
+                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
+                             const DirectionNorm& direction_norm) {
   PairSolver& solver = adjusted.solver;
   if (solver.spectra().problem_A().state == EigenProblem::State::none)
     measure_adjusted(pair, context, adjusted, team);
   decompose_pending(solver.spectra(), team);
   Wide* const scratch = team.own().wide;
   Preparation result;
-  result.report =
-      solver.conclude(pair.model, context.config->adjust_options(), context.grad_scale, scratch);
+  result.report = solver.conclude(pair.model, context.adjust_options(), context.grad_scale, scratch,
+                                  direction_norm);
   if (!result.report.usable()) return result;
   const double value_limit = detail::step_limit<Scalar>(0);
   if (!is_below(solver.bound_A(), step_limit) || !is_below(solver.bound_B(), step_limit) ||
@@ -83,21 +107,30 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
   if (context.clip_norm == ClipNorm::adapter) result.squared_norm = solver.adapter_squared_norm();
   return result;
 }
+template <typename Scalar>
+Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
+                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
+  return prepare_adjusted(pair, context, step_limit, adjusted, team,
+                          [&] { return usual_direction_norm(pair); });
+}
 
 /// Bounds of a second step of rules that normalise E to a direction H and project it again, from
 /// what prepare knows.
 class SecondStepBound {
  public:
-  SecondStepBound(const PairSolver& solver, double scaling)
-      : s_(std::abs(scaling)),
+  SecondStepBound(const Pair& pair, const StepContext& context, const PairSolver& solver)
+      : s_(std::abs(pair.model.scaling)),
         norm_A_(solver.factor_norm(solver.spectra().gram_A())),
-        norm_B_(solver.factor_norm(solver.spectra().gram_B())),
-        inverse_P_(largest_inverse(solver.spectra().gram_B(), solver, s_ * s_)),
-        inverse_Q_(largest_inverse(solver.spectra().gram_A(), solver, s_ * s_)) {}
+        norm_B_(solver.factor_norm(solver.spectra().gram_B())) {
+    const Dampings lambda =
+        solver.dampings(s_, context.adjust_options(), least_direction_norm(pair));
+    inverse_P_ = largest_inverse(solver.spectra().gram_B(), pair.rank, s_ * s_, lambda.A);
+    inverse_Q_ = largest_inverse(solver.spectra().gram_A(), pair.rank, s_ * s_, lambda.B);
+  }
 
   double norm_A() const { return norm_A_; }
   double norm_B() const { return norm_B_; }
-  /// Largest of (s^2 l + lambda)^-1 on either side.
+  /// Largest of (s^2 l + lambda_A)^-1 and (s^2 u + lambda_B)^-1.
   double inverse() const { return (std::max)(inverse_P_, inverse_Q_); }
 
   /// Upper bound of ||E||_F, so of every element.
@@ -109,26 +142,26 @@ class SecondStepBound {
   /// \param direction  of ||H||_F.
   double step(double direction) const {
     const double t = inverse_P_, u = inverse_Q_;
-    // ||on_A|| <= s^2 ||hA A^T|| t min(t, u), and so on; twice it covers every gauge.
-    const double core = s_ * s_ * s_ * norm_A_ * norm_B_ * direction;
-    const double on_A = 2 * core * t * (std::min)(t, u) + core * t * u;
-    const double on_B = 2 * core * u * (std::min)(t, u) + core * t * u;
-    return (std::max)(t * s_ * norm_B_ * direction + on_A * (std::max)(1.0, norm_A_),
-                      u * s_ * norm_A_ * direction + on_B * (std::max)(1.0, norm_B_));
+    // ||on_A|| <= s^2 ||hA A^T|| t u, and so on; three times it covers every gauge.
+    const double on_factor = 3 * s_ * s_ * s_ * norm_A_ * norm_B_ * direction * t * u;
+    return (std::max)(t * s_ * norm_B_ * direction + on_factor * (std::max)(1.0, norm_A_),
+                      u * s_ * norm_A_ * direction + on_factor * (std::max)(1.0, norm_B_));
   }
 
  private:
-  static double largest_inverse(const Spectrum& spectrum, const PairSolver& solver, double s2) {
+  static double largest_inverse(const Spectrum& spectrum, Index rank, double s2, double lambda) {
     double smallest = 0;
-    for (Index i = 0; i < solver.rank(); ++i) {
-      const double denominator = s2 * spectrum.values[i] + solver.coefficients().lambda();
+    if (!(spectrum.largest > 0)) return 0;
+    for (Index i = 0; i < rank; ++i) {
+      const double denominator = s2 * spectrum.values[i] + lambda;
       if (denominator > s2 * spectrum.cutoff && (smallest == 0 || denominator < smallest))
         smallest = denominator;
     }
     return smallest == 0 ? 0 : 1 / smallest;
   }
 
-  double s_, norm_A_, norm_B_, inverse_P_, inverse_Q_;
+  double s_, norm_A_, norm_B_;
+  double inverse_P_ = 0, inverse_Q_ = 0;
 };
 
 /// Upper bound of Adam's direction, (1 - beta1) / sqrt(1 - beta2) / (1 - beta1 / sqrt(beta2)) while

@@ -160,13 +160,14 @@ class TangentStep {
   }
 
   /// Projects the direction, whose cross products are in the solver, and steps along it.
+  /// \param direction_norm  as in PairSolver::conclude.
   /// \param direction  direction(side, layout, panel, factor, scratch, out) writes the panel of
   ///                   B^T H or (H A^T)^T; scratch.scalars from 3 panels on are its own.
   template <typename Direction>
   void descend(const Pair& pair, const StepContext& context, const Team<Scalar>& team,
-               Scalar* shared, const Direction& direction) {
+               Scalar* shared, double direction_norm, const Direction& direction) {
     // prepare has bounded the second step.
-    (void)adjusted.solver.project(pair.model.scaling, context.config->adjust_options(), 1.0,
+    (void)adjusted.solver.project(pair.model.scaling, context.adjust_options(), direction_norm, 1.0,
                                   team.own().wide);
     (void)adjusted.combine(pair);
     for (Index which = 0; which < 2; ++which) {

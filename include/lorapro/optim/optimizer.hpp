@@ -296,7 +296,7 @@ class Optimizer {
   std::int64_t step_count(Id id) const {
     return attached_.at(id).step;
   }
-  /// What the last step that it had part in found: status, and of a pair ranks, cutoffs, damping.
+  /// What the last step that it had part in found: status, and of a pair ranks, cutoffs, dampings.
   const AdjustReport& report(PairId id) const { return attached_.at(id).preparation.report; }
   template <typename Id, detail::IfDenseId<Id> = 0>
   const AdjustReport& report(Id id) const {
@@ -304,7 +304,8 @@ class Optimizer {
   }
 
   /// Calls visitor(name, tensor) for every matrix of state, a StateTensor, and
-  /// visitor(name, counter) for every step count, a std::int64_t&: all that a checkpoint needs.
+  /// visitor(name, counter) for every step count and the number of a pair's FreeFactor, a
+  /// std::int64_t&: all that a checkpoint needs.
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     visitor(std::string("step"), step_);
@@ -313,6 +314,11 @@ class Optimizer {
         visitor(slot.name + "." + part, tensor);
       };
       visitor(slot.name + ".step", slot.step);
+      if constexpr (std::is_same_v<std::decay_t<decltype(slot)>, PairSlot>) {
+        auto number = static_cast<std::int64_t>(slot.free_factor);
+        visitor(slot.name + ".free_factor", number);
+        slot.free_factor = number == 0 ? FreeFactor::lora_B : FreeFactor::lora_A;
+      }
       slot.state.visit(named);
       slot.visit_masters(named);
     });

@@ -63,16 +63,29 @@ struct OptimizerConfig {
   std::optional<double> beta1;
   double beta2 = 0.999;  ///< decay of exp_avg_sq; in [0, 1)
   double eps = 1e-8;     ///< added to the root of the second moment; >= 1e-30
-  /// rho of AdjustOptions. The default bounds the move of A in the first steps after B = 0, which
-  /// the exact projection (0) makes O(1) whatever the learning rate. LoRA-Pro rules only.
+  /// rho of AdjustOptions: relative damping, the same for every alpha, rank and rate; 0 is the
+  /// exact projection, with which the first steps after B = 0 move A by O(1) whatever the rate.
+  /// LoRA-Pro rules only.
   double damping = 0.1;
+  /// kappa: in one step the fixed factor, A unless it started from zero (FreeFactor), moves by at
+  /// most this part of itself; > 0. Unset: the rule's own, 0.05, or 0.1 for spectral moments. Plays
+  /// no part where damping is 0. LoRA-Pro rules only; proven for all but adapter moments, which
+  /// normalise what it bounds.
+  std::optional<double> max_relative_move;
   Gauge gauge = Gauge::sylvester;  ///< LoRA-Pro rules only
   LrSchedule schedule = LrSchedule::constant();
   std::uint64_t seed = 0;  ///< of stochastic rounding (bfloat16 second moments)
   /// OpenMP threads over pairs; 0: all of them. Does not change the results. 1 without OpenMP.
   int threads = 1;
 
-  AdjustOptions adjust_options() const { return {damping, gauge}; }
+  /// Those of a projection that bounds no move.
+  AdjustOptions adjust_options() const {
+    AdjustOptions options;
+    options.damping = damping;
+    options.gauge = gauge;
+    options.max_relative_move = max_relative_move.value_or(options.max_relative_move);
+    return options;
+  }
 
   /// The algorithm as published, without what this library adds to it: the exact projection, the
   /// gauge of theorem 2.3. With LoraPro<FullMoments<T>> it is the paper's AdamW, with

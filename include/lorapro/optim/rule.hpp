@@ -22,6 +22,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///   static constexpr const char* kName = "MyRule";
 ///   // Optional: OptimizerConfig::beta1 where the user has set none; else it is 0.9.
 ///   static constexpr double kBeta1 = 0.9;
+///   // Optional: likewise OptimizerConfig::max_relative_move; else it is 0.05.
+///   static constexpr double kMaxRelativeMove = 0.05;
 ///   template <typename Scalar>
 ///   struct PairState {
 ///     PairState(Index out_features, Index in_features, Index rank);
@@ -74,10 +76,20 @@ struct RuleBeta1<Rule, std::void_t<decltype(Rule::kBeta1)>> {
   static constexpr double value = Rule::kBeta1;
 };
 
+template <typename Rule, typename = void>
+struct RuleMaxRelativeMove {
+  static constexpr double value = 0.05;
+};
+template <typename Rule>
+struct RuleMaxRelativeMove<Rule, std::void_t<decltype(Rule::kMaxRelativeMove)>> {
+  static constexpr double value = Rule::kMaxRelativeMove;
+};
+
 /// The options with what the rule decides where the user has not.
 template <typename Rule>
 OptimizerConfig resolved(OptimizerConfig config) {
   if (!config.beta1) config.beta1 = RuleBeta1<Rule>::value;
+  if (!config.max_relative_move) config.max_relative_move = RuleMaxRelativeMove<Rule>::value;
   return config;
 }
 
@@ -113,7 +125,7 @@ struct Dense {
 
 /// What is the same for every element of one parameter in one step.
 struct StepContext {
-  const OptimizerConfig* config = nullptr;  ///< with beta1
+  const OptimizerConfig* config = nullptr;  ///< with what the rule has decided
   double lr = 0;          ///< with the schedule's factor; of A, or of the dense parameter
   double lr_B = 0;        ///< the same of B
   double decay = 1;       ///< factor of A (or of the dense parameter) before the update
@@ -123,7 +135,15 @@ struct StepContext {
   std::int64_t step = 1;  ///< of this parameter, from 1
   std::uint64_t rounding_key = 0;
   ClipNorm clip_norm = ClipNorm::none;
+  FreeFactor free_factor = FreeFactor::lora_B;  ///< of a pair
 
+  /// How LoRA-Pro rules project in this step.
+  AdjustOptions adjust_options() const {
+    AdjustOptions options = config->adjust_options();
+    options.lr = free_factor == FreeFactor::lora_B ? lr : lr_B;
+    options.free_factor = free_factor;
+    return options;
+  }
   /// With B's rate and decay where a single factor's are read.
   StepContext of_B() const {
     StepContext context = *this;

@@ -129,6 +129,18 @@ void follow_model(const FactorView& model, const FactorView& master) {
   });
 }
 
+inline bool is_zero(const FactorView& factor) {
+  bool zero = true;
+  visit_storage_type(factor.type, [&](auto none) {
+    using T = decltype(none);
+    for (Index i = 0; zero && i < factor.rank; ++i)
+      for (Index j = 0; zero && j < factor.length; ++j)
+        zero = static_cast<const T*>(factor.data)[i * factor.rank_stride +
+                                                  j * factor.length_stride] == none;
+  });
+  return zero;
+}
+
 inline void set_zero(const FactorView& factor) {
   visit_storage_type(factor.type, [&](auto zero) {
     using T = decltype(zero);
@@ -161,6 +173,9 @@ struct Slot {
   bool active = true;        ///< false: steps pass it by, as if it were not attached
   bool frozen = false;       ///< steps leave it out, and count it as such
   bool left_out = false;     ///< the next step leaves it out
+  /// Of a pair, from its first step on. It cannot be told later from the factors alone, whatever
+  /// their scale.
+  FreeFactor free_factor = FreeFactor::lora_B;
   StepContext context;
   Preparation preparation;
   AddressRange parameters[2];  ///< A and B, or a dense parameter and nothing
@@ -225,6 +240,12 @@ struct PairSlot : Slot {
     if (master_A.size() == 0) return;
     follow_model<Scalar>(pair.model.lora_A, pair.master_A);
     follow_model<Scalar>(pair.model.lora_B, pair.master_B);
+  }
+
+  /// Decides before the first step which factor is free: A if it is zero and B is not.
+  void choose_free_factor() {
+    const bool A_is_zero = is_zero(pair.model.lora_A) && !is_zero(pair.model.lora_B);
+    free_factor = A_is_zero ? FreeFactor::lora_A : FreeFactor::lora_B;
   }
 
   void reset() {

@@ -37,6 +37,7 @@ inline StepContext step_context(const OptimizerConfig& config, const GroupConfig
   context.rounding_key =
       derive_key(derive_key(config.seed, static_cast<std::uint64_t>(context.step)), slot.stream);
   context.clip_norm = group.clip_norm;
+  context.free_factor = slot.free_factor;
   return context;
 }
 

@@ -52,6 +52,7 @@ class Stepper {
     for_each(
         attached,
         [&](PairSlot& slot, const Team<Scalar>& team) {
+          if (slot.step == 0) slot.choose_free_factor();
           slot.context = context(slot, true);
           batches_.measure(slot, team);
         },

@@ -211,7 +211,7 @@ std::uint64_t hash_of_options(const Optimizer<Scalar, Rule>& optimizer) {
   Hash hash;
   const OptimizerConfig& config = optimizer.config();
   for (const double number : {*config.beta1, config.beta2, config.eps, config.damping,
-                              config.schedule.factor(1), config.schedule.factor(1000)})
+                              *config.max_relative_move, config.schedule.factor(1), config.schedule.factor(1000)})
     hash.add(number);
   hash.add(static_cast<int>(config.gauge));
   hash.add(config.seed);

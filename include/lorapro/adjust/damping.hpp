@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/linalg/product.hpp>
+#include <lorapro/linalg/spectral_pair.hpp>
+
+#include <cmath>  // std::sqrt
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// Which factor of a pair grows freely from where it starts. The other one is the *fixed* factor,
+/// which a step may change by a part of itself only.
+enum class FreeFactor {
+  lora_B,  ///< the usual start, B = 0
+  lora_A   ///< A = 0 and B other than 0: adapters of embeddings, a start with the roles swapped
+};
+
+/// The absolute dampings lambda_A and lambda_B of a pair's two factors.
+struct Dampings {
+  double A = 0;
+  double B = 0;
+};
+
+/// A damping without a scale. With l_max and u_max the largest eigenvalues of B^T B and A A^T,
+///
+///     lambda_A = rho s^2 l_max + tau^2 / ||A||_F^2        lambda_B = rho s^2 u_max
+///     tau = step_norm / (2 kappa)
+///
+/// while B is the free factor; the term in tau stands with lambda_B, and ||B||_F in it, while A is.
+/// Without damping (rho = 0) both are 0.
+///
+/// What it guarantees. Let H be the direction that is projected and step_norm >= lr ||P_B H||_F.
+/// In the eigenbases of B^T B and A A^T, with p_i = s^2 l_i / (s^2 l_i + lambda_A) and w_j likewise
+/// of A A^T, each part h_ij of H inside both spaces gives dA the part x_ij h_ij / (s sqrt(l_i)),
+///
+///     x = p (1 - w) / (1 - p w)                                        in the Sylvester gauge
+///     x = p                                                            in the zero gauge
+///     x = p (1 - w) / (1 - p w) - p w (p - w) / (2 (1 - p w))          in the balanced gauge
+///
+/// all in [0, p] (the last since p + w <= 2), and x = p outside the row space of A. Now
+/// p_i / (s sqrt(l_i)) = s sqrt(l_i) / (s^2 l_i + lambda_A) <= 1 / (2 sqrt(lambda_A)), hence
+///
+///     lr ||dA||_F <= lr ||P_B H||_F / (2 sqrt(lambda_A)) <= kappa ||A||_F
+///
+/// whatever B is. Near B = 0 the exact projection moves A by O(1) at every rate. B grows freely
+/// from 0, and A frees itself after about 1 / (2 kappa) steps of full size, whatever the rate.
+///
+/// Every term follows a change of scale: under (s, A, B) -> (k s, a A, b B) with k a b = 1 lambda_A
+/// becomes lambda_A / a^2 and lambda_B becomes lambda_B / b^2, dA and dB move as A and B do, and
+/// with directions in W coordinates the trajectory of W depends neither on alpha nor on the scale
+/// of the factors.
+///
+/// \param spectra    of the pair, concluded.
+/// \param relative   rho >= 0.
+/// \param step_norm  0 for no bound on the fixed factor's move.
+/// \param kappa      > 0: the largest move of the fixed factor relative to itself.
+/// \ref the library's own.
+inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling, double relative,
+                                    double step_norm, double kappa, FreeFactor free_factor) {
+  Dampings out;
+  if (relative == 0) return out;
+  const double s2 = scaling * scaling;
+  out.A = relative * s2 * spectra.gram_B().largest;
+  out.B = relative * s2 * spectra.gram_A().largest;
+  const bool fixed_A = free_factor == FreeFactor::lora_B;
+  const Spectrum& fixed = fixed_A ? spectra.gram_A() : spectra.gram_B();
+  double squared_norm = 0;
+  for (Index i = 0; i < spectra.rank(); ++i) squared_norm += fixed.values[i];
+  // A factor of zeros has no size to be kept to.
+  if (squared_norm > 0) {
+    const double tau = step_norm / (2 * kappa);
+    (fixed_A ? out.A : out.B) += tau * tau / squared_norm;
+  }
+  return out;
+}
+
+/// ||P_B H||_F from what B sees of H: sum_i (V^T h h^T V)_ii / (s^2 l_i) over the eigenvalues l_i
+/// of B^T B above the cutoff is its square. Likewise ||H P_A||_F on the other side.
+/// \param gram      h h^T, (r, r), h = s B^T H; or h^T h, h = s H A^T.
+/// \param spectrum  of B^T B; or of A A^T.
+/// \param scratch   r^2 wide scalars.
+/// \cost 2 r^3 + 2 r^2 flops; no heap.
+inline double projected_norm(const Wide* gram, const Spectrum& spectrum, Index rank,
+                             double scaling, Wide* scratch) {
+  panel_product(spectrum.vectors, rank, 1, rank, rank, gram, rank, rank, scratch, rank, false);
+  Wide sum = 0;
+  for (Index i = 0; i < rank; ++i)
+    if (spectrum.values[i] > spectrum.cutoff)
+      sum += detail::row_dot(scratch + i * rank, spectrum.vectors + i * rank, rank) /
+             spectrum.values[i];
+  return std::sqrt((std::max)(0.0, sum)) / std::abs(scaling);
+}
+
+LORAPRO_NAMESPACE_END
