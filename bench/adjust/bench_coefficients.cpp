@@ -16,8 +16,10 @@ using bench::WideMatrix;
 constexpr double kScaling = 2, kDamping = 0.1;
 
 bool compute(bench::SpectraData& data, lorapro::AdjustCoefficients& coefficients) {
+  const lorapro::Dampings lambda = lorapro::scale_free_dampings(data.spectra, kScaling, kDamping, 0,
+                                                                1, lorapro::FreeFactor::lora_B);
   return coefficients.compute(data.spectra, data.cross_A.data(), data.cross_B.data(), kScaling,
-                              kDamping, lorapro::Gauge::sylvester, 1.0, data.scratch.data());
+                              lambda, lorapro::Gauge::sylvester, 1.0, data.scratch.data());
 }
 
 struct Fixture {
@@ -76,19 +78,20 @@ std::function<void()> eigen(Index rank) {
     const auto& U = t.q.eigenvectors();
     const Eigen::ArrayXd l = kScaling * kScaling * t.p.eigenvalues();
     const Eigen::ArrayXd u = kScaling * kScaling * t.q.eigenvalues();
-    const double lambda = kDamping * (l.maxCoeff() + u.maxCoeff());
+    const double lambda_A = kDamping * l.maxCoeff(), lambda_B = kDamping * u.maxCoeff();
     t.core_A = V.transpose() * t.data.cross_A * U;
     t.core_B = V.transpose() * t.data.cross_B.transpose() * U;
     for (Index i = 0; i < l.size(); ++i)
       for (Index j = 0; j < l.size(); ++j) {
-        const double d = -kScaling * kScaling / (l(i) + u(j) + lambda);
-        t.core_A(i, j) *= d / (l(i) + lambda);
-        t.core_B(i, j) *= d / (u(j) + lambda);
+        const double d =
+            -kScaling * kScaling / (lambda_B * l(i) + lambda_A * u(j) + lambda_A * lambda_B);
+        t.core_A(i, j) *= lambda_A * d / (l(i) + lambda_A);
+        t.core_B(i, j) *= lambda_B * d / (u(j) + lambda_B);
       }
     t.on_A = V * t.core_A * U.transpose();
     t.on_B = V * t.core_B * U.transpose();
-    t.on_grad_A = V * (l + lambda).inverse().matrix().asDiagonal() * V.transpose();
-    t.on_grad_B = U * (u + lambda).inverse().matrix().asDiagonal() * U.transpose();
+    t.on_grad_A = V * (l + lambda_A).inverse().matrix().asDiagonal() * V.transpose();
+    t.on_grad_B = U * (u + lambda_B).inverse().matrix().asDiagonal() * U.transpose();
   };
 }
 

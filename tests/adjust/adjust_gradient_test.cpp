@@ -340,10 +340,11 @@ TEST_CASE("the report tells ranks, cutoffs and damping", "[adjust_gradient]") {
   CHECK((report.rank_A == 3 && report.rank_B == 3));
   CHECK(report.cutoff_A == Approx(3 * eps));  // the largest singular values are 1
   CHECK(report.cutoff_B == Approx(3 * eps));
-  CHECK(report.lambda == Approx(static_cast<double>(problem.lambda(0.1))));
+  CHECK(report.lambda.A == Approx(static_cast<double>(problem.lambda(0.1).A)));
+  CHECK(report.lambda.B == Approx(static_cast<double>(problem.lambda(0.1).B)));
   report = adjusted<double>(problem.inputs<float>()).report;
   CHECK(report.cutoff_A == Approx(3 * 0x1.0p-46));
-  CHECK(report.lambda == 0);
+  CHECK((report.lambda.A == 0 && report.lambda.B == 0));
 
   problem.B.setZero();
   report = adjusted<double>(problem.inputs<double>()).report;

@@ -3,6 +3,8 @@
 #include <lorapro/adjust/coefficients.hpp>
 
 #include <Eigen/QR>  // CompleteOrthogonalDecomposition
+#include <tuple>     // std::tuple
+#include <vector>    // std::vector
 
 #include "support/lora_problem.hpp"
 
@@ -82,17 +84,17 @@ TEST_CASE("damped Sylvester gauge solves the damped dense least squares", "[coef
       const double s = kScalings[static_cast<std::size_t>(shape.rank) % 5];
       CAPTURE(shape.out, shape.in, shape.rank, s, rho);
       const Problem problem(random, shape.out, shape.in, shape.rank, s, kConditionA, kConditionB);
-      const Real lambda = problem.lambda(rho);
+      const reference::Lambdas lambda = problem.lambda(rho);
       const Pair expected = reference::least_squares(problem.A, problem.B, problem.G, s, lambda);
       const Pair got = adjusted(problem, rho, Gauge::sylvester);
       CHECK(distance(got, expected) <= double_tolerance(shape, norm(expected), rho));
 
-      // (J^T J + lambda) d = J^T g, where J^T g is what backpropagation returns.
+      // (J^T J + diag(lambda_A, lambda_B)) d = J^T g, where J^T g is what backpropagation returns.
       const RealMatrix E = problem.equivalent_gradient(got);
       const RealMatrix residual_A =
-          Real(s) * product(transposed(problem.B), E) + lambda * got.A - problem.grad_A();
+          Real(s) * product(transposed(problem.B), E) + lambda.A * got.A - problem.grad_A();
       const RealMatrix residual_B =
-          Real(s) * product(E, transposed(problem.A)) + lambda * got.B - problem.grad_B();
+          Real(s) * product(E, transposed(problem.A)) + lambda.B * got.B - problem.grad_B();
       CHECK(norm(Pair{residual_A, residual_B}) <=
             double_tolerance(shape, norm(Pair{problem.grad_A(), problem.grad_B()}), rho));
     }
@@ -147,7 +149,8 @@ TEST_CASE("first-order decrease of the loss", "[coefficients]") {
     for (const double rho : {1e-3, 0.1, 10.0}) {
       const Pair d = adjusted(problem, rho, Gauge::sylvester);
       const double expected = std::pow(norm(problem.equivalent_gradient(d)), 2) +
-                              static_cast<double>(problem.lambda(rho)) * std::pow(norm(d), 2);
+                              static_cast<double>(problem.lambda(rho).A) * std::pow(norm(d.A), 2) +
+                              static_cast<double>(problem.lambda(rho).B) * std::pow(norm(d.B), 2);
       CHECK(std::abs(decrease(problem, d) - expected) <= double_tolerance(shape, size, rho));
     }
   }
@@ -185,7 +188,7 @@ TEST_CASE("the undamped equivalent gradient does not depend on the factorisation
     const RealMatrix other_E = other.equivalent_gradient(adjusted(other, 0, gauge));
     // cond(B R) <= 20.
     CHECK(distance(E, other_E) <= tolerance<double>(2, 13, 400, norm(problem.G)));
-    // Damping breaks it, as documented.
+    // Damping breaks it, but for scales, as documented.
     CHECK(distance(problem.equivalent_gradient(adjusted(problem, 0.1, gauge)),
                    other.equivalent_gradient(adjusted(other, 0.1, gauge))) >
           1e-3 * norm(problem.G));
@@ -228,25 +231,33 @@ TEST_CASE("[trap] damping is relative: a common scale of the factors changes not
     }
 }
 
-TEST_CASE("[trap] undamped, B and A may have any scales of their own", "[coefficients][trap]") {
+std::vector<std::tuple<Gauge, double, double>> scaled_gauges() {
+  std::vector<std::tuple<Gauge, double, double>> out;
+  for (const Gauge gauge : kGauges)
+    for (const double c : {1e-7, 1e-3, 1e5})
+      for (const double d : {1e-6, 1e4}) out.emplace_back(gauge, c, d);
+  return out;
+}
+
+TEST_CASE("[trap] B and A may have any scales of their own", "[coefficients][trap]") {
   LORAPRO_TEST_RANDOM(random, 115);
   const Shape shape{6, 7, 3};
   const Problem problem(random, shape.out, shape.in, shape.rank, 2, kConditionA, kConditionB);
-  const RealMatrix E = problem.tangent_projection();
-  for (const Gauge gauge : kGauges)
-    for (const double c : {1e-7, 1e-3, 1e5})
-      for (const double d : {1e-6, 1e4}) {
-        CAPTURE(static_cast<int>(gauge), c, d);
-        const Problem scaled(Real(d) * problem.A, Real(c) * problem.B, problem.G, problem.scaling);
-        const Pair got = adjusted(scaled, 0, gauge);
-        CHECK(distance(scaled.equivalent_gradient(got), E) <=
-              double_tolerance(shape, norm(problem.G)));
-        if (gauge == Gauge::sylvester) continue;
-        // Zero and balanced gauge: dA goes as 1 / c and dB as 1 / d.
-        const Pair unscaled = adjusted(problem, 0, gauge);
-        CHECK(distance({Real(c) * got.A, Real(d) * got.B}, unscaled) <=
-              double_tolerance(shape, norm(unscaled)));
-      }
+  for (const double rho : {0.0, 0.1, 2.0})
+    for (const auto& [gauge, c, d] : scaled_gauges()) {
+      CAPTURE(rho, static_cast<int>(gauge), c, d);
+      const RealMatrix E = problem.equivalent_gradient(adjusted(problem, rho, gauge));
+      const Problem scaled(Real(d) * problem.A, Real(c) * problem.B, problem.G, problem.scaling);
+      const Pair got = adjusted(scaled, rho, gauge);
+      CHECK(distance(scaled.equivalent_gradient(got), E) <=
+            double_tolerance(shape, norm(problem.G)));
+      // The undamped Sylvester gauge is that of least norm, which the scales change.
+      if (gauge == Gauge::sylvester && rho == 0) continue;
+      // dA goes as 1 / c and dB as 1 / d.
+      const Pair unscaled = adjusted(problem, rho, gauge);
+      CHECK(distance({Real(c) * got.A, Real(d) * got.B}, unscaled) <=
+            double_tolerance(shape, norm(unscaled)));
+    }
 }
 
 TEST_CASE("the adjustment is linear in the gradient", "[coefficients]") {
@@ -273,7 +284,7 @@ TEST_CASE("B = 0, A = 0, both 0", "[coefficients]") {
       problem.B.setZero();
       const Pair at_start = adjusted(problem, rho, gauge);
       CHECK(norm(at_start.A) == 0);
-      // dB = gB (s^2 Q + lambda)^-1, which is the damped dense solution in any gauge.
+      // dB = gB (s^2 Q + lambda_B)^-1, which is the damped dense solution in any gauge.
       const Pair expected =
           reference::least_squares(problem.A, problem.B, problem.G, 2, problem.lambda(rho));
       CHECK(distance(at_start.B, expected.B) <= double_tolerance(shape, norm(expected)));
@@ -378,7 +389,9 @@ struct Direct {
         lorapro::SpectralPair::scratch_size(r), lorapro::AdjustCoefficients::scratch_size(r))));
     REQUIRE(spectra.compute(Q.data(), P.data(), 0, scratch.data()));
     const auto a = reference::rounded<double>(cross_A), b = reference::rounded<double>(cross_B);
-    ok = coefficients.compute(spectra, a.data(), b.data(), s, rho, gauge, grad_scale,
+    const lorapro::Dampings lambda =
+        lorapro::scale_free_dampings(spectra, s, rho, 0, 1, lorapro::FreeFactor::lora_B);
+    ok = coefficients.compute(spectra, a.data(), b.data(), s, lambda, gauge, grad_scale,
                               scratch.data());
   }
 
@@ -405,8 +418,9 @@ TEST_CASE("coefficients: lambda, conditioning, scale, grad_scale", "[coefficient
     CAPTURE(rho);
     Direct direct(p.A, p.B, cross_A, cross_B, 2, rho, Gauge::balanced);
     REQUIRE(direct.ok);
-    CHECK(direct.coefficients.lambda() == Approx(static_cast<double>(p.lambda(rho))));
-    const double lambda = 8 * rho;  // s^2 (1 + 1)
+    CHECK(direct.coefficients.lambda().A == Approx(static_cast<double>(p.lambda(rho).A)));
+    CHECK(direct.coefficients.lambda().B == Approx(static_cast<double>(p.lambda(rho).B)));
+    const double lambda = 4 * rho;  // s^2
     const double expected = (4 + lambda) / (4 / 400.0 + lambda);
     CHECK(direct.coefficients.conditioning() == Approx(expected));
     if (rho > 0) CHECK(direct.coefficients.conditioning() <= (1 + rho) / rho);

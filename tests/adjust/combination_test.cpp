@@ -33,7 +33,9 @@ AdjustCoefficients coefficients_of(support::Random& random, Index rank, double c
   lorapro::SpectralPair spectra(rank);
   REQUIRE(spectra.compute(Q.data(), P.data(), 0, scratch.data()));
   AdjustCoefficients out(rank);
-  REQUIRE(out.compute(spectra, cross.data(), cross.data(), 2, rho, Gauge::sylvester, 1,
+  const lorapro::Dampings lambda =
+      lorapro::scale_free_dampings(spectra, 2, rho, 0, 1, lorapro::FreeFactor::lora_B);
+  REQUIRE(out.compute(spectra, cross.data(), cross.data(), 2, lambda, Gauge::sylvester, 1,
                       scratch.data()));
   return out;
 }

@@ -128,12 +128,12 @@ TEST_CASE("damped balanced gauge is the ridge form of its objective", "[gauge]")
     const double s = 1.7;
     const Problem p = full_rank_problem(random, s);
     const Core core(p);
-    const Real mu = p.lambda(rho) / (Real(s) * s);
+    const Real mu_A = p.lambda(rho).A / (Real(s) * s), mu_B = p.lambda(rho).B / (Real(s) * s);
     const Pair base = reference::least_squares(p.A, p.B, p.G, s, p.lambda(rho));
     const Pair d = adjusted(p, rho, Gauge::balanced);
     const RealMatrix D = product(p.B, base.A) - product(base.B, p.A);
-    const RealMatrix left = core.P + mu * reference::identity(3);
-    const RealMatrix right = core.Q + mu * reference::identity(3);
+    const RealMatrix left = core.P + mu_A * reference::identity(3);
+    const RealMatrix right = core.Q + mu_B * reference::identity(3);
     const RealMatrix X = product(product(reference::pinv(left),
                                          product(transposed(p.B), product(D, transposed(p.A)))),
                                  reference::pinv(right)) /
@@ -141,12 +141,13 @@ TEST_CASE("damped balanced gauge is the ridge form of its objective", "[gauge]")
     const Pair expected = reference::shifted(p.A, p.B, base, X);
     CHECK(support::distance(d.A, expected.A) <= double_tolerance(norm(expected)));
     CHECK(support::distance(d.B, expected.B) <= double_tolerance(norm(expected)));
-    // It minimises ||D + 2 B X A||^2 + 4 mu (||X A||^2 + ||B X||^2) + 4 mu^2 ||X||^2.
+    // It minimises ||D + 2 B X A||^2 + 4 (mu_A ||X A||^2 + mu_B ||B X||^2 + mu_A mu_B ||X||^2).
     const auto objective = [&](const RealMatrix& Y) {
       const RealMatrix YA = product(Y, p.A), BY = product(p.B, Y);
       const RealMatrix left_over = D + 2 * product(p.B, YA);
       return reference::dot(left_over, left_over) +
-             4 * mu * (reference::dot(YA, YA) + reference::dot(BY, BY) + mu * reference::dot(Y, Y));
+             4 * (mu_A * reference::dot(YA, YA) + mu_B * reference::dot(BY, BY) +
+                  mu_A * mu_B * reference::dot(Y, Y));
     };
     const RealMatrix got = product(RealMatrix(d.A - base.A), reference::pinv(p.A));
     for (int repeat = 0; repeat < 10; ++repeat)
@@ -161,8 +162,8 @@ TEST_CASE("zero gauge: dA has no A term", "[gauge]") {
       CAPTURE(rho, s);
       const Problem p = full_rank_problem(random, s);
       const Pair d = adjusted(p, rho, Gauge::zero);
-      // (s^2 P + lambda) dA = grad_A.
-      const RealMatrix system = Real(s) * s * Core(p).P + p.lambda(rho) * reference::identity(3);
+      // (s^2 P + lambda_A) dA = grad_A.
+      const RealMatrix system = Real(s) * s * Core(p).P + p.lambda(rho).A * reference::identity(3);
       CHECK(support::distance(product(system, d.A), p.grad_A()) <=
             double_tolerance(norm(p.grad_A())));
     }

@@ -143,7 +143,7 @@ TEST_CASE("project: other gradients of the same factors", "[pair_solver]") {
         product(transposed(reference::real(other.grad_B)), reference::real(other.B)));
     std::copy(cross_A.data(), cross_A.data() + 9, solved.solver.cross_A());
     std::copy(cross_B.data(), cross_B.data() + 9, solved.solver.cross_B());
-    REQUIRE(solved.solver.project(2, options(0.1, gauge), 1, solved.scratch.data()));
+    REQUIRE(solved.solver.project(2, options(0.1, gauge), 0, 1, solved.scratch.data()));
     const Pair expected = support::adjusted(q, 0.1, gauge), got = solved.steps(other);
     CHECK(support::distance(got.A, expected.A) <= tolerance<double>(2, 17, 25, norm(expected.A)));
     CHECK(support::distance(got.B, expected.B) <= tolerance<double>(2, 17, 25, norm(expected.B)));

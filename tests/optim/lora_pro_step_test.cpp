@@ -58,8 +58,11 @@ TEST_CASE("prepare_adjusted measures the norm that clipping asks for", "[lora_pr
   for (const double damping : {0.0, 0.1}) {
     bench.config.damping = damping;
     const Factors f = buffers.factors();
-    const RealMatrix E = equivalent_gradient(
-        f, adjust(f, g, 2.0, damping, bench.config.gauge, lorapro::storage_epsilon<float>()), 2.0);
+    const RealMatrix E =
+        equivalent_gradient(f,
+                            adjust(f, g, 2.0, lambdas(f, 2.0, damping), bench.config.gauge,
+                                   lorapro::storage_epsilon<float>()),
+                            2.0);
     CHECK(bench.prepare().squared_norm ==
           Approx(static_cast<double>(squared_norm(E))).epsilon(1e-10));
   }
@@ -90,8 +93,9 @@ TEST_CASE("update_adjusted hands out the adjusted gradient of every panel", "[lo
   Bench bench(buffers);
   bench.context.grad_scale = 0.5;
   const Factors f = buffers.factors(), g = buffers.gradients();
-  const AdjustedReference d = adjust(f, {g.A / 2, g.B / 2}, 0.5, bench.config.damping,
-                                     bench.config.gauge, lorapro::storage_epsilon<float>());
+  const AdjustedReference d =
+      adjust(f, {g.A / 2, g.B / 2}, 0.5, lambdas(f, 0.5, bench.config.damping), bench.config.gauge,
+             lorapro::storage_epsilon<float>());
   REQUIRE(bench.prepare().report.status == AdjustStatus::ok);
   Index positions = 0;
   lorapro::detail::update_adjusted(

@@ -72,41 +72,64 @@ Eigenpairs jacobi(RealMatrix S) {
   return out;
 }
 
-AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, double rho,
+Lambdas lambdas(const Factors& f, double scaling, double rho, Real step_norm, double kappa,
+                bool A_is_free) {
+  if (rho == 0) return {};
+  const Real s2 = Real(scaling) * scaling;
+  Lambdas out{rho * s2 * jacobi(product(transposed(f.B), f.B)).largest,
+              rho * s2 * jacobi(product(f.A, transposed(f.A))).largest};
+  const Real size = squared_norm(A_is_free ? f.B : f.A), tau = step_norm / (2 * Real(kappa));
+  if (size > 0) (A_is_free ? out.B : out.A) += tau * tau / size;
+  return out;
+}
+
+Real fixed_norm(const Factors& f, const Factors& g, double scaling, bool A_is_free) {
+  const RealMatrix seen = A_is_free ? product(g.B, transposed(reference::pinv(f.A)))
+                                    : product(transposed(reference::pinv(f.B)), g.A);
+  return std::sqrt(squared_norm(seen)) / std::abs(Real(scaling));
+}
+
+AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, const Lambdas& lambda,
                          lorapro::Gauge gauge, double storage_eps) {
   const Index r = f.A.rows();
   const Real s2 = Real(scaling) * scaling;
   const RealMatrix P = product(transposed(f.B), f.B), Q = product(f.A, transposed(f.A));
   const Eigenpairs p = jacobi(P), q = jacobi(Q);
-  const Real lambda = rho * s2 * (p.largest + q.largest);
   const Real eps = std::max(storage_eps * storage_eps, 0x1.0p-52);
   const Real cut_p = r * eps * p.largest, cut_q = r * eps * q.largest;
   AdjustedReference out;
-  const auto inverse = [&](Real value, Real cutoff, Real largest) -> Real {
-    const Real denominator = s2 * value + lambda;
+  const auto inverse = [&](Real value, Real cutoff, Real largest, Real damping) -> Real {
+    const Real denominator = s2 * value + damping;
     if (!(denominator > s2 * cutoff)) return 0;
-    out.condition = std::max(out.condition, (s2 * largest + lambda) / denominator);
+    out.condition = std::max(out.condition, (s2 * largest + damping) / denominator);
     return 1 / denominator;
   };
-  const auto damped_inverse = [&](const Eigenpairs& e, Real cutoff) {
+  const auto damped_inverse = [&](const Eigenpairs& e, Real cutoff, Real damping) {
     RealMatrix diagonal = RealMatrix::Zero(r, r);
-    for (Index i = 0; i < r; ++i)
-      diagonal(i, i) = inverse(e.values[static_cast<std::size_t>(i)], cutoff, e.largest);
+    for (Index i = 0; e.largest > 0 && i < r; ++i)
+      diagonal(i, i) = inverse(e.values[static_cast<std::size_t>(i)], cutoff, e.largest, damping);
     return product(product(e.vectors, diagonal), transposed(e.vectors));
   };
-  const RealMatrix left = damped_inverse(p, cut_p), right = damped_inverse(q, cut_q);
-  // Solution of s^2 (P Y + Y Q) + lambda Y = C in the eigenbases.
-  const auto sylvester = [&](const RealMatrix& C) {
+  const RealMatrix left = damped_inverse(p, cut_p, lambda.A),
+                   right = damped_inverse(q, cut_q, lambda.B);
+  // Solution of s^2 (lambda_B P Y + lambda_A Y Q) + lambda_A lambda_B Y = own C in the eigenbases,
+  // undamped of s^2 (P Y + Y Q) = C.
+  const auto sylvester = [&](const RealMatrix& C, Real own) {
     RealMatrix Y = product(product(transposed(p.vectors), C), q.vectors);
     for (Index i = 0; i < r; ++i)
-      for (Index j = 0; j < r; ++j)
-        Y(i, j) *=
-            inverse(p.values[static_cast<std::size_t>(i)] + q.values[static_cast<std::size_t>(j)],
-                    cut_p + cut_q, p.largest + q.largest);
+      for (Index j = 0; j < r; ++j) {
+        const Real l = p.values[static_cast<std::size_t>(i)];
+        const Real u = q.values[static_cast<std::size_t>(j)];
+        const Real sum = s2 * (lambda.B * l + lambda.A * u) + lambda.A * lambda.B;
+        if (lambda.A == 0 && lambda.B == 0)
+          Y(i, j) *= inverse(l + u, cut_p + cut_q, p.largest + q.largest, 0);
+        else
+          Y(i, j) *= sum > 0 ? own / sum : 0;
+      }
     return product(product(p.vectors, Y), transposed(q.vectors));
   };
-  const RealMatrix X_A = -s2 * sylvester(product(left, product(g.A, transposed(f.A))));
-  const RealMatrix X_B = -s2 * sylvester(product(product(transposed(f.B), g.B), right));
+  const RealMatrix X_A = -s2 * sylvester(product(left, product(g.A, transposed(f.A))), lambda.A);
+  const RealMatrix X_B = -s2 * sylvester(product(product(transposed(f.B), g.B), right), lambda.B);
   out.A = product(left, g.A) + product(X_A, f.A);
   out.B = product(g.B, right) + product(f.B, X_B);
   RealMatrix X = RealMatrix::Zero(r, r);
@@ -215,17 +238,30 @@ Factors Reference::update(const Factors& f, Factors g) {
   const lorapro::GroupConfig& group = config.group;
   const bool pro = kind != Kind::sgd && kind != Kind::adamw && kind != Kind::muon;
   const double lr = group.lr * config.schedule.factor(step);
-  const auto project = [&](const Factors& gradient) {
-    AdjustedReference d = adjust(f, gradient, scaling, config.damping, config.gauge, storage_eps);
+  if (step == 1) A_is_free = max_abs(f.A) == 0 && max_abs(f.B) > 0;
+  const Index r = f.A.rows(), m = f.B.rows(), n = f.A.cols();
+  const Real usual_norm = 0.2L * std::sqrt(Real(m) * Real(n) * Real(std::min({r, m, n})) /
+                                           Real(std::min({2 * r, m, n})));
+  const double kappa =
+      config.max_relative_move.value_or(kind == Kind::lora_pro_spectral ? 0.1 : 0.05);
+  const auto project = [&](const Factors& gradient, Real direction_norm) {
+    const Real fixed_lr = A_is_free ? lr * group.loraplus_lr_ratio : lr;
+    AdjustedReference d =
+        adjust(f, gradient, scaling,
+               lambdas(f, scaling, config.damping, fixed_lr * direction_norm, kappa, A_is_free),
+               config.gauge, storage_eps);
     condition = d.condition;
     return d;
   };
+  // Before clipping, which does not know yet by how much.
+  const Real first_norm =
+      kind == Kind::lora_pro_sgd ? fixed_norm(f, g, scaling, A_is_free) : usual_norm;
   clip = 1;
   grad_norm = 0;
   if (group.clip_norm != lorapro::ClipNorm::none) {
     Real squared = squared_norm(g.A) + squared_norm(g.B);
     if (pro && group.clip_norm == lorapro::ClipNorm::equivalent_gradient)
-      squared = squared_norm(equivalent_gradient(f, project(g), scaling));
+      squared = squared_norm(equivalent_gradient(f, project(g, first_norm), scaling));
     grad_norm = static_cast<double>(std::sqrt(squared));
     if (grad_norm > group.max_grad_norm) clip = group.max_grad_norm / grad_norm;
     g.A *= clip;
@@ -237,13 +273,18 @@ Factors Reference::update(const Factors& f, Factors g) {
   } else if (!pro) {
     last_step = g;
   } else {
-    const AdjustedReference d = project(g);
+    const AdjustedReference d = project(g, first_norm);
     last_step = {d.A, d.B};
     if (kind != Kind::lora_pro_sgd && kind != Kind::lora_pro_efficient) {
       gradient_W = equivalent_gradient(f, d, scaling);
       const RealMatrix H = direction(f);
-      const AdjustedReference back = project({Real(scaling) * product(transposed(f.B), H),
-                                              Real(scaling) * product(H, transposed(f.A))});
+      const Factors seen{Real(scaling) * product(transposed(f.B), H),
+                         Real(scaling) * product(H, transposed(f.A))};
+      const Real second_norm =
+          kind == Kind::lora_pro_spectral
+              ? usual_norm
+              : std::max(usual_norm / 1024, fixed_norm(f, seen, scaling, A_is_free));
+      const AdjustedReference back = project(seen, second_norm);
       last_step = {back.A, back.B};
     }
   }

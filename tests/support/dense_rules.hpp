@@ -79,9 +79,22 @@ struct AdjustedReference {
   Real condition = 1;  ///< of the inverses that went into them
 };
 
+/// What multiplies ||dA||^2 and ||dB||^2.
+struct Lambdas {
+  Real A = 0, B = 0;
+};
+
 /// The damped closed form and its gauges, with dense matrices and long double.
-AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, double rho,
+AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, const Lambdas& lambda,
                          lorapro::Gauge gauge, double storage_eps);
+
+/// lambda_A = rho s^2 l_max, lambda_B = rho s^2 u_max, of the fixed factor F besides
+/// (step_norm / (2 kappa ||F||))^2.
+Lambdas lambdas(const Factors& f, double scaling, double rho, Real step_norm = 0, double kappa = 1,
+                bool A_is_free = false);
+
+/// ||P_B G||_F from s B^T G, or ||G P_A||_F from s G A^T.
+Real fixed_norm(const Factors& f, const Factors& g, double scaling, bool A_is_free);
 
 RealMatrix equivalent_gradient(const Factors& f, const AdjustedReference& d, double s);
 
@@ -146,6 +159,7 @@ struct Reference {
   RealMatrix momentum{};    ///< in the tangent space of the last step
   Energies energies{};
   Real momentum_condition = 1;  ///< of its projection, and of its orthogonal factor
+  bool A_is_free = false;       ///< A was zero, and B was not, at the first step
 
   /// The factors after one more step, by the gradients g.
   Factors update(const Factors& f, Factors g);

@@ -67,7 +67,7 @@ struct Problem {
   RealMatrix tangent_projection(Real cutoff = 1e-15L) const {
     return reference::tangent_projection(A, B, G, cutoff);
   }
-  Real lambda(double rho) const { return reference::damping(A, B, scaling, rho); }
+  reference::Lambdas lambda(double rho) const { return reference::dampings(A, B, scaling, rho); }
 
   template <typename T>
   Inputs<T> inputs() const {

@@ -100,14 +100,15 @@ RealMatrix jacobian(const RealMatrix& A, const RealMatrix& B, Real s) {
 }
 
 Pair least_squares(const RealMatrix& A, const RealMatrix& B, const RealMatrix& G, Real s,
-                   Real lambda, Real cutoff) {
+                   const Lambdas& lambda, Real cutoff) {
   const RealMatrix J = jacobian(A, B, s);
   const Index unknowns = J.cols();
   RealMatrix stacked = J;
-  if (lambda > 0) {
+  if (lambda.A > 0 || lambda.B > 0) {
     stacked = RealMatrix::Zero(J.rows() + unknowns, unknowns);
     stacked.topRows(J.rows()) = J;
-    for (Index k = 0; k < unknowns; ++k) stacked(J.rows() + k, k) = std::sqrt(lambda);
+    for (Index k = 0; k < unknowns; ++k)
+      stacked(J.rows() + k, k) = std::sqrt(k < A.size() ? lambda.A : lambda.B);
   }
   RealMatrix g = RealMatrix::Zero(stacked.rows(), 1);
   for (Index k = 0; k < G.size(); ++k) g(k, 0) = G.data()[k];
@@ -118,9 +119,9 @@ Pair least_squares(const RealMatrix& A, const RealMatrix& B, const RealMatrix& G
   return out;
 }
 
-Real damping(const RealMatrix& A, const RealMatrix& B, Real s, Real rho) {
+Lambdas dampings(const RealMatrix& A, const RealMatrix& B, Real s, Real rho) {
   const Real a = svd(A).largest(), b = svd(B).largest();
-  return rho * s * s * (a * a + b * b);
+  return {rho * s * s * b * b, rho * s * s * a * a};
 }
 
 Pair shifted(const RealMatrix& A, const RealMatrix& B, const Pair& d, const RealMatrix& X) {

@@ -92,13 +92,18 @@ RealMatrix equivalent_gradient(const RealMatrix& A, const RealMatrix& B, const P
 /// then of dB.
 RealMatrix jacobian(const RealMatrix& A, const RealMatrix& B, Real s);
 
-/// argmin ||E - G||^2 + lambda (||dA||^2 + ||dB||^2) by dense least squares on vec(G): the
-/// minimum-norm one at lambda = 0.
-Pair least_squares(const RealMatrix& A, const RealMatrix& B, const RealMatrix& G, Real s,
-                   Real lambda = 0, Real cutoff = 1e-15L);
+/// What multiplies ||dA||^2 and ||dB||^2.
+struct Lambdas {
+  Real A = 0, B = 0;
+};
 
-/// lambda = rho s^2 (l_max + u_max).
-Real damping(const RealMatrix& A, const RealMatrix& B, Real s, Real rho);
+/// argmin ||E - G||^2 + lambda_A ||dA||^2 + lambda_B ||dB||^2 by dense least squares on vec(G): the
+/// minimum-norm one without damping.
+Pair least_squares(const RealMatrix& A, const RealMatrix& B, const RealMatrix& G, Real s,
+                   const Lambdas& lambda = {}, Real cutoff = 1e-15L);
+
+/// lambda_A = rho s^2 l_max, lambda_B = rho s^2 u_max.
+Lambdas dampings(const RealMatrix& A, const RealMatrix& B, Real s, Real rho);
 
 /// (dA + X A, dB - B X).
 Pair shifted(const RealMatrix& A, const RealMatrix& B, const Pair& d, const RealMatrix& X);

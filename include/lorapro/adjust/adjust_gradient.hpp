@@ -70,8 +70,9 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
 
 /// The gradients (dA, dB) whose step is closest to a step along the full gradient G:
 /// min ||s (B dA + dB A) - G||_F^2 + lambda_A ||dA||_F^2 + lambda_B ||dB||_F^2, from
-/// grad_A = s B^T G and grad_B = s G A^T alone (AdjustCoefficients has the formulas). A step A -= lr dA, B -= lr dB then
-/// moves W = W0 + s B A by -lr times the projection of G on the tangent space, to first order.
+/// grad_A = s B^T G and grad_B = s G A^T alone (AdjustCoefficients has the formulas). A step A -=
+/// lr dA, B -= lr dB then moves W = W0 + s B A by -lr times the projection of G on the tangent
+/// space, to first order.
 ///
 /// Any rank >= 1, larger than the sides included; B = 0, A = 0, equal columns, any conditioning
 /// give the answer documented at AdjustOptions::damping, without a special case in the caller.

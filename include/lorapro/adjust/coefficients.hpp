@@ -41,10 +41,10 @@ struct AdjustReport {
 ///
 /// With P = V diag(l) V^T and Q = U diag(u) U^T,
 ///
-///     on_grad_A = (s^2 P + lambda_A)^-1    on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i lambda_A d_ij] U^T
-///     on_grad_B = (s^2 Q + lambda_B)^-1    on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j lambda_B d_ij] U^T
-///     t_i = 1 / (s^2 l_i + lambda_A)   q_j = 1 / (s^2 u_j + lambda_B)
-///     d_ij = 1 / (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
+///     on_grad_A = (s^2 P + lambda_A)^-1    on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i lambda_A d_ij]
+///     U^T on_grad_B = (s^2 Q + lambda_B)^-1    on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j lambda_B
+///     d_ij] U^T t_i = 1 / (s^2 l_i + lambda_A)   q_j = 1 / (s^2 u_j + lambda_B) d_ij = 1 /
+///     (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
 ///
 /// For lambda_A = lambda_B = lambda, lambda d_ij is 1 / (s^2 (l_i + u_j) + lambda): the limit for
 /// lambda -> 0, theorem 2.3, is what is computed without damping.
@@ -72,8 +72,8 @@ class AdjustCoefficients {
   /// \return false if a coefficient is not finite.
   /// \cost 20 r^3 flops in the wide scalar; no heap.
   [[nodiscard]] bool compute(const SpectralPair& spectra, const Wide* cross_A, const Wide* cross_B,
-                             double scaling, const Dampings& lambda, Gauge gauge,
-                             double grad_scale, Wide* scratch) {
+                             double scaling, const Dampings& lambda, Gauge gauge, double grad_scale,
+                             Wide* scratch) {
     const Spectrum& p = spectra.gram_B();
     const Spectrum& q = spectra.gram_A();
     const Index r = rank_;

@@ -81,8 +81,8 @@ inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling,
 /// \param spectrum  of B^T B; or of A A^T.
 /// \param scratch   r^2 wide scalars.
 /// \cost 2 r^3 + 2 r^2 flops; no heap.
-inline double projected_norm(const Wide* gram, const Spectrum& spectrum, Index rank,
-                             double scaling, Wide* scratch) {
+inline double projected_norm(const Wide* gram, const Spectrum& spectrum, Index rank, double scaling,
+                             Wide* scratch) {
   panel_product(spectrum.vectors, rank, 1, rank, rank, gram, rank, rank, scratch, rank, false);
   Wide sum = 0;
   for (Index i = 0; i < rank; ++i)

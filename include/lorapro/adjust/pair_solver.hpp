@@ -98,8 +98,10 @@ class PairSolver {
     finite_B_ = found.finite && is_finite(grad_norm_B_) && all_finite(cross_B(), size);
     spectra_.set_gram_B(gram_B());
   }
-  /// \param direction_norm  direction_norm() is called when the spectra are known and gives an upper
-  ///                        bound of what the fixed factor sees of the direction of the coming step:
+  /// \param direction_norm  direction_norm() is called when the spectra are known and gives an
+  /// upper
+  ///                        bound of what the fixed factor sees of the direction of the coming
+  ///                        step:
   ///                        ||P_B H||_F, or ||H P_A||_F where A is free.
   template <typename DirectionNorm>
   AdjustReport conclude(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
@@ -143,9 +145,9 @@ class PairSolver {
   double gradient_norm(double scaling, const AdjustOptions& options, double grad_scale,
                        Wide* scratch) const {
     const bool fixed_A = options.free_factor == FreeFactor::lora_B;
-    return std::abs(grad_scale) *
-           projected_norm(fixed_A ? grad_gram_A() : grad_gram_B(),
-                          fixed_A ? spectra_.gram_B() : spectra_.gram_A(), rank(), scaling, scratch);
+    return std::abs(grad_scale) * projected_norm(fixed_A ? grad_gram_A() : grad_gram_B(),
+                                                 fixed_A ? spectra_.gram_B() : spectra_.gram_A(),
+                                                 rank(), scaling, scratch);
   }
 
   /// ||s (B dA + dB A)||_F^2 of the coefficients' dA and dB, from r x r matrices alone:

@@ -235,9 +235,8 @@ inline void load_slot(const SafetensorsReader& file, const std::string& name,
   slot.step = json["step"].get<std::int64_t>();
   slot.stream = json["stream"].get<std::uint64_t>();
   slot.frozen = json.value("frozen", false);
-  slot.free_factor = json.value("free_factor", "lora_B") == "lora_A"
-                         ? lorapro::FreeFactor::lora_A
-                         : lorapro::FreeFactor::lora_B;
+  slot.free_factor = json.value("free_factor", "lora_B") == "lora_A" ? lorapro::FreeFactor::lora_A
+                                                                     : lorapro::FreeFactor::lora_B;
   for (const SlotTensor& tensor : tensors)
     tensor.load(file, file.at(name + "." + slot.name + "." + tensor.part));
 }

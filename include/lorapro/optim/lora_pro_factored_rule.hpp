@@ -272,7 +272,7 @@ struct LoraPro<FactoredMoments> {
     }
 
     EquivalentEnergy<Scalar> energy_;
-    Buffer<Wide> weighted_;  // of the fixed side: a D^2 a^T, a D^2 f^T, f D^2 f^T
+    Buffer<Wide> weighted_;     // of the fixed side: a D^2 a^T, a D^2 f^T, f D^2 f^T
     double energy_before_ = 0;  // sum of exp_avg_sq_row before the step
   };
 

@@ -114,8 +114,8 @@ struct LoraPro<SpectralMoments> {
 
     static double scale(const Pair& pair) {
       const double m = static_cast<double>(pair.out_features);
-      return 0.2 * std::sqrt(m * static_cast<double>(pair.in_features) /
-                             detail::largest_rank(pair));
+      return 0.2 *
+             std::sqrt(m * static_cast<double>(pair.in_features) / detail::largest_rank(pair));
     }
 
     /// What a side's factor sees of N: scratch behind that of the factors before the step.

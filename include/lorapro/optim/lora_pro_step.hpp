@@ -65,9 +65,10 @@ inline double largest_rank(const Pair& pair) {
 /// elements have the root mean square 0.2, as an AdamW step has it: that of spectral moments, and
 /// about that of others.
 inline double usual_direction_norm(const Pair& pair) {
-  const double m = static_cast<double>(pair.out_features), n = static_cast<double>(pair.in_features);
-  const double seen = static_cast<double>((std::min)({pair.rank, pair.out_features,
-                                                      pair.in_features}));
+  const double m = static_cast<double>(pair.out_features),
+               n = static_cast<double>(pair.in_features);
+  const double seen =
+      static_cast<double>((std::min)({pair.rank, pair.out_features, pair.in_features}));
   return 0.2 * std::sqrt(m * n * seen / largest_rank(pair));
 }
 

@@ -135,8 +135,8 @@ inline bool is_zero(const FactorView& factor) {
     using T = decltype(none);
     for (Index i = 0; zero && i < factor.rank; ++i)
       for (Index j = 0; zero && j < factor.length; ++j)
-        zero = static_cast<const T*>(factor.data)[i * factor.rank_stride +
-                                                  j * factor.length_stride] == none;
+        zero = static_cast<const T*>(
+                   factor.data)[i * factor.rank_stride + j * factor.length_stride] == none;
   });
   return zero;
 }

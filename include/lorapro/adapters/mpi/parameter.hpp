@@ -210,8 +210,9 @@ template <typename Scalar, typename Rule>
 std::uint64_t hash_of_options(const Optimizer<Scalar, Rule>& optimizer) {
   Hash hash;
   const OptimizerConfig& config = optimizer.config();
-  for (const double number : {*config.beta1, config.beta2, config.eps, config.damping,
-                              *config.max_relative_move, config.schedule.factor(1), config.schedule.factor(1000)})
+  for (const double number :
+       {*config.beta1, config.beta2, config.eps, config.damping, *config.max_relative_move,
+        config.schedule.factor(1), config.schedule.factor(1000)})
     hash.add(number);
   hash.add(static_cast<int>(config.gauge));
   hash.add(config.seed);
