@@ -18,6 +18,7 @@ TEST_CASE("options go through an archive whole", "[torch_options]") {
                               .loraplus_lr_ratio(3)
                               .gauge(Gauge::zero)
                               .damping(0.625)
+                              .max_relative_move(0.75)
                               .moments(Moments::spectral)
                               .max_grad_norm(5)
                               .clip_norm(ClipNorm::adapter)
@@ -37,6 +38,7 @@ TEST_CASE("options go through an archive whole", "[torch_options]") {
   CHECK(read.loraplus_lr_ratio() == 3);
   CHECK(read.gauge() == Gauge::zero);
   CHECK(read.damping() == 0.625);
+  CHECK(read.max_relative_move() == 0.75);
   CHECK(read.moments() == Moments::spectral);
   CHECK(read.max_grad_norm() == 5);
   CHECK(read.clip_norm() == ClipNorm::adapter);
@@ -51,6 +53,8 @@ TEST_CASE("options are those of the library, clipping where a norm is given", "[
   CHECK(config.beta2 == 0.75);
   CHECK(config.eps == 0.125);
   CHECK(config.damping == 0.5);
+  CHECK_FALSE(config.max_relative_move);
+  CHECK(Options(options).max_relative_move(0.25).config().max_relative_move == 0.25);
   CHECK(config.group.clip_norm == lorapro::OptimizerConfig().group.clip_norm);
   config = Options(options).max_grad_norm(2).clip_norm(ClipNorm::none).config();
   CHECK(config.group.max_grad_norm == 2);

@@ -22,16 +22,22 @@ Eigen::Map<lorapro::RowMatrix<double>> mapped_matrix(const Tensor& tensor) {
 TEST_CASE("the closed form by tensors is that of adjust_gradient", "[torch_tensor_adjust]") {
   const Gauge gauge = GENERATE(Gauge::sylvester, Gauge::balanced, Gauge::zero);
   const double damping = GENERATE(0.0, 0.1);
+  const double lr = GENERATE(0.0, 0.3);
+  const auto free = GENERATE(lorapro::FreeFactor::lora_B, lorapro::FreeFactor::lora_A);
   constexpr double kScaling = 1.5;
   torch::manual_seed(71);
   const Tensor A = normal_matrix(3, 9), B = normal_matrix(7, 3);
   const Tensor G = normal_matrix(7, 9);
   const TensorStep grad{B.t().mm(G) * kScaling, G.mm(A.t()) * kScaling};
-  const TensorStep step = TensorPair(A, B, 1e-16).adjust(grad, kScaling, damping, gauge);
-  const Tensor dA = torch::empty_like(A), dB = torch::empty_like(B);
   lorapro::AdjustOptions options;
   options.gauge = gauge;
   options.damping = damping;
+  options.lr = lr;
+  options.free_factor = free;
+  const TensorPair pair(A, B, 1e-16);
+  const TensorStep step =
+      pair.adjust(grad, kScaling, options, pair.projected_norm(grad, kScaling, free));
+  const Tensor dA = torch::empty_like(A), dB = torch::empty_like(B);
   auto to_A = mapped_matrix(dA);
   auto to_B = mapped_matrix(dB);
   const auto report =
@@ -69,7 +75,7 @@ TEST_CASE("a factor that has lost rank is noticed, and steps stay finite",
   const TensorPair lost(A, torch::zeros({7, 3}, torch::kDouble), 1e-16);
   CHECK(lost.deficient().item<bool>());
   const TensorStep step =
-      lost.adjust({normal_matrix(3, 9), normal_matrix(7, 3)}, 1.0, 0.0, Gauge::sylvester);
+      lost.adjust({normal_matrix(3, 9), normal_matrix(7, 3)}, 1.0, lorapro::AdjustOptions());
   CHECK(step.A.isfinite().all().item<bool>());
   CHECK(step.B.isfinite().all().item<bool>());
 }

@@ -48,8 +48,8 @@ Moves moves_of_A(double lr, double damping, Gauge gauge) {
   return moves;
 }
 
-TEMPLATE_TEST_CASE("after B = 0 the move of A is bounded if damped",
-                   "[optimizer][trap]", lorapro::LoraPro<lorapro::NoMoments>,
+TEMPLATE_TEST_CASE("after B = 0 the move of A is bounded if damped", "[optimizer][trap]",
+                   lorapro::LoraPro<lorapro::NoMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<double>>,
                    lorapro::LoraPro<lorapro::FactoredMoments>,
                    lorapro::LoraPro<lorapro::SpectralMoments>) {

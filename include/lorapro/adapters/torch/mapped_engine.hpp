@@ -142,6 +142,7 @@ class MappedEngine final : public Engine {
           bound.item.is_pair() ? state_of(states, bound.item.B) : state_A;
       state_A.step(slot.step);
       state_B.step(slot.step);
+      state_A.free_factor(static_cast<std::int64_t>(slot.free_factor));
       visit_state(slot, [&](const char* part, auto tensor) {
         const torch::Tensor copy = tensor_for(bound.item, tensor);
         tensor.read(static_cast<ElementOf<decltype(tensor)>*>(copy.data_ptr()));
@@ -306,6 +307,7 @@ class MappedEngine final : public Engine {
     LoraProAdamWParamState& state_B =
         bound.item.is_pair() ? state_of(states, bound.item.B) : *state_A;
     slot.step = state_A->step();
+    slot.free_factor = state_A->free_factor() == 0 ? FreeFactor::lora_B : FreeFactor::lora_A;
     visit_state(slot, [&](const char* part, auto tensor) {
       const torch::Tensor& stored = part_of(part, *state_A, state_B);
       torch::Tensor copy = tensor_for(bound.item, tensor);

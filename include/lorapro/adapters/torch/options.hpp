@@ -7,10 +7,11 @@
 #include <torch/optim/optimizer.h>  // torch::optim::OptimizerCloneableOptions
 #include <torch/optim/serialize.h>  // torch::serialize archives
 
-#include <algorithm>  // std::max
-#include <string>     // std::string
-#include <tuple>      // std::tie, std::tuple
-#include <utility>    // std::move
+#include <algorithm>    // std::max
+#include <string>       // std::string
+#include <string_view>  // std::string_view
+#include <tuple>        // std::tie, std::tuple
+#include <utility>      // std::move
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
@@ -51,6 +52,8 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
   TORCH_ARG(lorapro::Gauge, gauge) = lorapro::Gauge::sylvester;
   /// rho of OptimizerConfig::damping; 0 is the paper's projection.
   TORCH_ARG(double, damping) = 0.1;
+  /// kappa of OptimizerConfig::max_relative_move; 0: the moments' own.
+  TORCH_ARG(double, max_relative_move) = 0.0;
   TORCH_ARG(Moments, moments) = Moments::full;
   /// Gradients are scaled down to this norm over the group, before the moments; 0: they are not.
   TORCH_ARG(double, max_grad_norm) = 0.0;
@@ -83,6 +86,7 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
     std::tie(config.beta1, config.beta2) = betas();
     config.eps = eps();
     config.damping = damping();
+    if (max_relative_move() != 0) config.max_relative_move = max_relative_move();
     config.gauge = gauge();
     return config;
   }
@@ -105,7 +109,10 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
   void serialize(torch::serialize::InputArchive& archive) override {
     visit(*this, [&](const char* name, auto& value) {
       torch::IValue stored;
-      archive.read(name, stored);
+      // Archives of before it was an option lack it.
+      const bool may_lack = std::string_view(name) == "max_relative_move";
+      if (may_lack && !archive.try_read(name, stored)) return;
+      if (!may_lack) archive.read(name, stored);
       value = stored.to<std::decay_t<decltype(value)>>();
     });
   }
@@ -119,6 +126,7 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
     f("weight_decay", options.weight_decay_);
     f("loraplus_lr_ratio", options.loraplus_lr_ratio_);
     f("damping", options.damping_);
+    f("max_relative_move", options.max_relative_move_);
     f("max_grad_norm", options.max_grad_norm_);
     f("scaling", options.scaling_);
     f("beta1", std::get<0>(options.betas_));

@@ -32,10 +32,13 @@ struct LoraProAdamWParamState : torch::optim::OptimizerCloneableParamState<LoraP
   TORCH_ARG(torch::Tensor, exp_avg);
   TORCH_ARG(torch::Tensor, exp_avg_sq);
   TORCH_ARG(torch::Tensor, master);
+  /// Of a pair, at its lora_A: 1 if A is the FreeFactor.
+  TORCH_ARG(int64_t, free_factor) = 0;
 
  public:
   void serialize(torch::serialize::OutputArchive& archive) const override {
     archive.write("step", torch::IValue(step()));
+    archive.write("free_factor", torch::IValue(free_factor()));
     for_each_tensor(*this, [&](const char* name, const torch::Tensor& tensor) {
       if (tensor.defined()) archive.write(name, tensor, /*is_buffer=*/true);
     });
@@ -44,6 +47,8 @@ struct LoraProAdamWParamState : torch::optim::OptimizerCloneableParamState<LoraP
     torch::IValue stored;
     archive.read("step", stored);
     step(stored.toInt());
+    // Archives of before there was a choice lack it.
+    free_factor(archive.try_read("free_factor", stored) ? stored.toInt() : 0);
     for_each_tensor(*this, [&](const char* name, torch::Tensor& tensor) {
       tensor.reset();
       (void)archive.try_read(name, tensor, /*is_buffer=*/true);

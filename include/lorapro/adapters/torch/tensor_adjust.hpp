@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adjust/gauge.hpp>
-#include <lorapro/core/numeric.hpp>
+#include <lorapro/adjust/pair_solver.hpp>
 
 #include <torch/types.h>  // torch::Tensor, torch::linalg_eigh
 
+#include <cmath>  // std::abs
 #include <tuple>  // std::tie
 
 LORAPRO_NAMESPACE_BEGIN
@@ -47,28 +47,53 @@ class TensorPair {
       : A_(A), B_(B), of_P_(B.t().mm(B), storage_eps), of_Q_(A.mm(A.t()), storage_eps) {}
 
   /// As AdjustCoefficients: the damped closed form of the gradients, in double.
-  TensorStep adjust(const TensorStep& grad, double scaling, double damping, Gauge gauge) const {
+  /// \param direction_norm  a number in double, as in PairSolver::conclude; undefined for none.
+  TensorStep adjust(const TensorStep& grad, double scaling, const AdjustOptions& options,
+                    const torch::Tensor& direction_norm = {}) const {
     const double s2 = scaling * scaling;
     const torch::Tensor &l = of_P_.values, &u = of_Q_.values;
-    const torch::Tensor lambda = (of_P_.largest + of_Q_.largest) * (damping * s2);
-    const auto inverse = [&](const torch::Tensor& value, const torch::Tensor& cutoff) {
+    const bool damped = options.damping > 0;
+    torch::Tensor lambda_A = of_P_.largest * (options.damping * s2);
+    torch::Tensor lambda_B = of_Q_.largest * (options.damping * s2);
+    if (damped && direction_norm.defined()) {
+      const bool fixed_A = options.free_factor == FreeFactor::lora_B;
+      const torch::Tensor tau = direction_norm * (options.lr / (2 * options.max_relative_move));
+      const torch::Tensor size = (fixed_A ? u : l).sum();
+      torch::Tensor& fixed = fixed_A ? lambda_A : lambda_B;
+      fixed = fixed + torch::where(size > 0, tau.square() / size, torch::zeros_like(size));
+    }
+    const auto inverse = [&](const torch::Tensor& value, const TensorSpectrum& of,
+                             const torch::Tensor& lambda) {
       const torch::Tensor denominator = value * s2 + lambda;
-      return torch::where(denominator > cutoff * s2, denominator.reciprocal(),
-                          torch::zeros_like(denominator));
+      return torch::where((of.largest > 0).logical_and(denominator > of.cutoff * s2),
+                          denominator.reciprocal(), torch::zeros_like(denominator));
     };
-    const torch::Tensor t = inverse(l, of_P_.cutoff), q = inverse(u, of_Q_.cutoff);
-    const torch::Tensor sums = l.unsqueeze(1) + u.unsqueeze(0);
-    const torch::Tensor d = inverse(sums, of_P_.cutoff + of_Q_.cutoff);
+    const torch::Tensor t = inverse(l, of_P_, lambda_A), q = inverse(u, of_Q_, lambda_B);
 
     const torch::Tensor &V = of_P_.vectors, &U = of_Q_.vectors;
     const torch::Tensor core_A = V.t().mm(grad.A.mm(A_.t())).mm(U);
     const torch::Tensor core_B = V.t().mm(B_.t().mm(grad.B)).mm(U);
-    torch::Tensor on_A = core_A * t.unsqueeze(1) * d * -s2;
-    torch::Tensor on_B = core_B * q.unsqueeze(0) * d * -s2;
-    if (gauge == Gauge::zero) {
+    torch::Tensor on_A = core_A * t.unsqueeze(1) * -s2, on_B = core_B * q.unsqueeze(0) * -s2;
+    if (damped) {
+      // What multiplies 1 - w and 1 - p of scale_free_dampings in the parts of dA and dB.
+      const auto share = [](const torch::Tensor& own, const torch::Tensor& others) {
+        return torch::where(own > 0, own / (own + others), torch::zeros_like(others));
+      };
+      on_A = on_A * q.unsqueeze(0) *
+             share(lambda_A, (l.unsqueeze(1) * q.unsqueeze(0)) * (lambda_B * s2));
+      on_B = on_B * t.unsqueeze(1) *
+             share(lambda_B, (t.unsqueeze(1) * u.unsqueeze(0)) * (lambda_A * s2));
+    } else {
+      const torch::Tensor sums = l.unsqueeze(1) + u.unsqueeze(0);
+      const torch::Tensor d = torch::where(sums > of_P_.cutoff + of_Q_.cutoff,
+                                           (sums * s2).reciprocal(), torch::zeros_like(sums));
+      on_A = on_A * d;
+      on_B = on_B * d;
+    }
+    if (options.gauge == Gauge::zero) {
       on_B = on_B + on_A;
       on_A = torch::zeros_like(on_A);
-    } else if (gauge == Gauge::balanced) {
+    } else if (options.gauge == Gauge::balanced) {
       const torch::Tensor dA_At = core_A * t.unsqueeze(1) + on_A * u.unsqueeze(0);
       const torch::Tensor Bt_dB = core_B * q.unsqueeze(0) + on_B * l.unsqueeze(1);
       const torch::Tensor shift = (dA_At * l.unsqueeze(1) - Bt_dB * u.unsqueeze(0)) *
@@ -78,6 +103,17 @@ class TensorPair {
     }
     return {(V * t).mm(V.t()).mm(grad.A) + V.mm(on_A).mm(U.t()).mm(A_),
             grad.B.mm((U * q).mm(U.t())) + B_.mm(V.mm(on_B).mm(U.t()))};
+  }
+
+  /// As projected_norm, of what the factors see of a direction: (s B^T H, s H A^T).
+  torch::Tensor projected_norm(const TensorStep& seen, double scaling, FreeFactor free) const {
+    const bool fixed_A = free == FreeFactor::lora_B;
+    const TensorSpectrum& of = fixed_A ? of_P_ : of_Q_;
+    const torch::Tensor along = of.vectors.t().mm(fixed_A ? seen.A : seen.B.t()).square().sum(1);
+    return torch::where(of.values > of.cutoff, along / of.values, torch::zeros_like(along))
+               .sum()
+               .sqrt() /
+           std::abs(scaling);
   }
 
   /// What the factors see of a tangent vector T: (B^T T, T A^T).

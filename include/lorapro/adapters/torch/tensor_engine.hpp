@@ -5,6 +5,8 @@
 #include <lorapro/adapters/torch/engine.hpp>
 #include <lorapro/adapters/torch/tensor_adjust.hpp>
 #include <lorapro/adjust/adam.hpp>
+#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_spectral_rule.hpp>
 
 #include <algorithm>  // std::max, std::min
 #include <cmath>      // std::pow, std::sqrt
@@ -55,7 +57,8 @@ class TensorEngine final : public Engine {
       if (member.item.has_gradient()) works.push_back({&member.item});
     if (works.empty()) return report;
     drop(works, report.skipped_non_finite, [](Work& work) { return work.read(); });
-    drop(works, report.skipped_overflow, [&](Work& work) { return work.solve(options); });
+    for (Work& work : works) work.project_as(options, states);
+    drop(works, report.skipped_overflow, [](Work& work) { return work.solve(); });
     if (works.empty()) return report;
 
     const OptimizerConfig config = options.config();
@@ -92,6 +95,7 @@ class TensorEngine final : public Engine {
     std::unique_ptr<TensorPair> pair{};
     TensorStep step{};                 // the adjusted gradients
     torch::Tensor raw_norm{}, norm{};  // squared, of the gradients and of E
+    AdjustOptions projection{};
 
     Work(const Item* what) : item(what) {}  // NOLINT(google-explicit-constructor)
 
@@ -117,12 +121,36 @@ class TensorEngine final : public Engine {
       return sum.isfinite();
     }
 
+    /// Decides how the pair is projected in this step; at its first one waits for the device.
+    void project_as(const LoraProAdamWOptions& options, StateMap& states) {
+      if (!item->is_pair()) return;
+      LoraProAdamWParamState& state = state_of(states, item->A);
+      if (state.step() == 0) {
+        const bool A_is_zero = !value.A.any().item<bool>() && value.B.any().item<bool>();
+        state.free_factor(A_is_zero ? 1 : 0);
+      }
+      const bool fixed_A = state.free_factor() == 0;
+      const OptimizerConfig config = resolved_config(options);
+      projection = config.adjust_options();
+      projection.free_factor = fixed_A ? FreeFactor::lora_B : FreeFactor::lora_A;
+      projection.lr = config.group.lr * (fixed_A ? 1 : config.group.loraplus_lr_ratio);
+    }
+
+    /// usual_direction_norm, on the device.
+    torch::Tensor usual_norm() const {
+      lorapro::Pair shape;
+      shape.rank = item->A.size(0);
+      shape.out_features = item->B.size(0);
+      shape.in_features = item->A.size(1);
+      return torch::full({}, lorapro::detail::usual_direction_norm(shape), value.A.options());
+    }
+
     /// \return whether E, and its square, fit the moments.
-    torch::Tensor solve(const LoraProAdamWOptions& options) {
+    torch::Tensor solve() {
       norm = raw_norm;
       if (item->is_pair()) {
         pair = std::make_unique<TensorPair>(value.A, value.B, storage_epsilon_of(item->A));
-        step = pair->adjust(grad, item->scaling, options.damping(), options.gauge());
+        step = pair->adjust(grad, item->scaling, projection, usual_norm());
         norm = pair->squared_norm(step) * (item->scaling * item->scaling);
       }
       const bool wide = compute_type(item->A) == torch::kDouble;
@@ -131,6 +159,14 @@ class TensorEngine final : public Engine {
       return norm < largest / 4;
     }
   };
+
+  /// The options with what the rule of the library decides where the user has not.
+  static OptimizerConfig resolved_config(const LoraProAdamWOptions& options) {
+    using lorapro::detail::resolved;
+    return options.moments() == Moments::spectral
+               ? resolved<LoraPro<SpectralMoments>>(options.config())
+               : resolved<LoraPro<AdapterMoments>>(options.config());
+  }
 
   /// Drops and counts the works for which keep(work) gives false on the device.
   template <typename Keep>
@@ -171,9 +207,14 @@ class TensorEngine final : public Engine {
       const auto type = compute_type(item.A);
       const TensorStep clipped{work.step.A * clip, work.step.B * clip};
       const TensorPair& pair = *work.pair;
-      const auto project = [&](const TensorStep& seen) {
-        return pair.adjust({seen.A * item.scaling, seen.B * item.scaling}, item.scaling,
-                           config.damping, config.gauge);
+      // A direction whose norm is not given is measured, as by LoraPro<FullMoments>.
+      const auto project = [&](const TensorStep& seen, torch::Tensor norm = {}) {
+        const TensorStep scaled_by_s = scaled(seen, item.scaling);
+        if (!norm.defined())
+          norm = torch::maximum(
+              pair.projected_norm(scaled_by_s, item.scaling, work.projection.free_factor),
+              work.usual_norm() * 0x1.0p-10);
+        return pair.adjust(scaled_by_s, item.scaling, work.projection, norm);
       };
       TensorStep step;
       TensorStep momentum;
@@ -199,7 +240,8 @@ class TensorEngine final : public Engine {
           const std::int64_t rank = (std::min)({2 * item.A.size(0), m, n});
           const double scale = 0.2 * std::sqrt(static_cast<double>(m) * static_cast<double>(n) /
                                                static_cast<double>(rank));
-          step = project(scaled(pair.orthogonal_image(raise(pair, nesterov)), scale));
+          step = project(scaled(pair.orthogonal_image(raise(pair, nesterov)), scale),
+                         work.usual_norm());
           break;
         }
       }
@@ -246,7 +288,9 @@ class TensorEngine final : public Engine {
 
   /// The tangent vector of which the factors see `seen`, undamped.
   static TensorStep raise(const TensorPair& pair, const TensorStep& seen) {
-    return pair.adjust(seen, 1.0, 0.0, Gauge::zero);
+    AdjustOptions undamped;
+    undamped.gauge = Gauge::zero;
+    return pair.adjust(seen, 1.0, undamped);
   }
 
   /// M = beta1 M + (1 - beta1) E. \return M as a tangent vector; the states have what is seen of
