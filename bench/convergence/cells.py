@@ -47,6 +47,8 @@ class Plan:
         self.tasks = self.content["tasks"]
         self.methods = self.content["methods"]
         self.studies = self.content["studies"]
+        self.views = self.content.get("views", {})
+        self.unused = self.content.get("unused", [])
         self.steps_per_decade = self.content["grid_steps_per_decade"]
 
     def rate_value(self, rate: int) -> float:
@@ -56,9 +58,19 @@ class Plan:
     def rate_place(self, value: float) -> int:
         return round(math.log10(value) * self.steps_per_decade)
 
-    def contenders(self, tasks: list[str] | None = None) -> list[Contender]:
+    def has_adapters(self, method: str) -> bool:
+        return not method.startswith("full_")
+
+    def is_unused(self, result: dict) -> bool:
+        """Lines that are kept but no longer count: made with options that have another meaning."""
+        return any(result["method"] in rule["methods"] and all(
+            result["options"].get(option) in values for option, values in rule["options"].items())
+            for rule in self.unused)
+
+    def contenders(self, tasks: list[str] | None = None,
+                   methods: list[str] | None = None) -> list[Contender]:
         """Task by task, every method and then the studies."""
-        out = []
+        out: list[Contender] = []
         for task in self.tasks:
             if tasks is not None and task not in tasks:
                 continue
@@ -68,7 +80,7 @@ class Plan:
                     out += [Contender(task, method, variant, tuple(arguments))
                             for method in study["methods"]
                             for variant, arguments in study["variants"].items()]
-        return out
+        return [c for c in out if methods is None or c.method in methods]
 
 
 class Results:
@@ -84,11 +96,15 @@ class Results:
                 except (ValueError, KeyError) as error:
                     raise SystemExit(f"{path}:{number}: not a result ({error!r})") from error
 
-    def add(self, result: dict) -> None:
+    def add(self, result: dict) -> bool:
+        """Whether it counts: not if the plan says that such lines are unused."""
         cell = Cell(result["task"], result["method"], result["variant"],
                     self.plan.rate_place(result["learning_rate"]), result["seed"],
                     result["split"])
+        if self.plan.is_unused(result):
+            return False
         self.by_cell[cell] = result
+        return True
 
     def __contains__(self, cell: Cell) -> bool:
         return cell in self.by_cell
@@ -150,10 +166,10 @@ def search(plan: Plan, results: Results, contender: Contender) -> tuple[list[Cel
 
 
 def wanted(plan: Plan, results: Results, tasks: list[str] | None = None,
-           tuning_only: bool = False) -> list[Cell]:
+           methods: list[str] | None = None, tuning_only: bool = False) -> list[Cell]:
     """The cells that can be run now, the most important first. Others follow from their results."""
     out = []
-    for contender in plan.contenders(tasks):
+    for contender in plan.contenders(tasks, methods):
         cells, best = search(plan, results, contender)
         out += cells
         if best is None or tuning_only or contender.variant != COMPARISON:
@@ -165,10 +181,10 @@ def wanted(plan: Plan, results: Results, tasks: list[str] | None = None,
 
 
 def remaining(plan: Plan, results: Results, tasks: list[str] | None = None,
-              tuning_only: bool = False) -> int:
+              methods: list[str] | None = None, tuning_only: bool = False) -> int:
     """About how many cells are still to be run, if no search has to go beyond its first rates."""
     count = 0
-    for contender in plan.contenders(tasks):
+    for contender in plan.contenders(tasks, methods):
         cells, best = search(plan, results, contender)
         count += len(cells)
         if tuning_only or contender.variant != COMPARISON:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
-"""Runs the cells of the comparison that results.jsonl lacks, several at a time.
+"""Runs the cells of the comparison that results.jsonl lacks, or of a view of it, several at a time.
 
 A finished cell is never run again: stop it whenever you like and start it again."""
 
@@ -18,10 +18,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Union
 
 from cells import COMPARISON, Cell, Plan, Results, remaining, wanted
+from robustness import View, ViewCell, ViewResults, cell_arguments, line_of
 
 HERE = Path(__file__).resolve().parent
+AnyCell = Union[Cell, ViewCell]
 
 
 def variant_arguments(plan: Plan, cell: Cell) -> list[str]:
@@ -31,16 +34,14 @@ def variant_arguments(plan: Plan, cell: Cell) -> list[str]:
     raise KeyError(f"{cell}: not in the plan")
 
 
-def command_of(plan: Plan, cell: Cell, options: argparse.Namespace, output: Path) -> list[str]:
-    task = plan.tasks[cell.task]
-    command = [str(options.programs / task["program"]), *task["arguments"],
-               *variant_arguments(plan, cell),
-               "--methods", cell.method, "--lr", repr(plan.rate_value(cell.rate)),
+def command_of(work: Work, cell: AnyCell, options: argparse.Namespace, output: Path) -> list[str]:
+    command = [str(options.programs / work.plan.tasks[cell.task]["program"]),
+               *work.arguments(cell),
+               "--methods", cell.method, "--lr", repr(work.rate(cell)),
                "--seeds", "1", "--first-seed", str(cell.seed), "--threads", "1",
                "--output", str(output), "--fresh"]
     if options.cache:
         command += ["--cache", str(options.cache)]
-    command.append("--validation" if cell.split == "tuning" else "--measure-steps")
     return command + options.extra
 
 
@@ -48,9 +49,8 @@ def rounded(curve: list) -> list:
     return [[step, None if value is None else float(f"{value:.5g}")] for step, value in curve]
 
 
-def result_of(plan: Plan, cell: Cell, output: Path) -> dict:
+def result_of(plan: Plan, cell: Cell, written: dict) -> dict:
     """The line of results.jsonl, from what the program has written."""
-    written = json.loads((output / "results.json").read_text())
     run = written["runs"][-1]
     line = {"task": cell.task, "method": cell.method, "variant": cell.variant,
             "learning_rate": plan.rate_value(cell.rate), "seed": cell.seed, "split": cell.split,
@@ -68,35 +68,95 @@ def result_of(plan: Plan, cell: Cell, output: Path) -> dict:
     return line
 
 
-class Runner:
+class Comparison:
+    """The work of results.jsonl: searches, the report and studies."""
+
     def __init__(self, plan: Plan, options: argparse.Namespace):
-        self.plan = plan
+        self.plan, self.path = plan, options.results
+        self.results = Results(plan, self.path)
+        self.only = (options.tasks, options.methods, options.tuning_only)
+
+    def wanted(self) -> list[Cell]:
+        return wanted(self.plan, self.results, *self.only)
+
+    def remaining(self) -> int:
+        return remaining(self.plan, self.results, *self.only)
+
+    def rate(self, cell: Cell) -> float:
+        return self.plan.rate_value(cell.rate)
+
+    def arguments(self, cell: Cell) -> list[str]:
+        return [*self.plan.tasks[cell.task]["arguments"], *variant_arguments(self.plan, cell),
+                "--validation" if cell.split == "tuning" else "--measure-steps"]
+
+    def line(self, cell: Cell, written: dict) -> dict:
+        return result_of(self.plan, cell, written)
+
+    def text(self, cell: Cell) -> str:
+        name = f"{cell.method} {cell.variant}".strip()
+        return (f"{cell.task:9} {name:34} lr {self.rate(cell):<8g} seed {cell.seed:<3} "
+                f"{cell.split:7}")
+
+
+class Sweeps:
+    """The work of a view's file: its sweeps around the rates that results.jsonl has found."""
+
+    def __init__(self, plan: Plan, options: argparse.Namespace):
+        self.plan, self.view = plan, View(plan, options.view)
+        self.path = self.view.path(options.results)
+        self.results = ViewResults(plan, self.path)
+        tuned = self.view.tuned_rates(Results(plan, options.results))
+        self.cells = self.view.all_cells(tuned, options.tasks, options.methods)
+        self.untuned = [f"{task} {method}" for task in self.view.tasks
+                        for method in self.view.methods if (task, method) not in tuned
+                        and task in (options.tasks or plan.tasks)
+                        and method in (options.methods or plan.methods)]
+
+    def wanted(self) -> list[ViewCell]:
+        return [cell for cell in self.cells if cell not in self.results]
+
+    def remaining(self) -> int:
+        return len(self.wanted())
+
+    def rate(self, cell: ViewCell) -> float:
+        return cell.rate
+
+    def arguments(self, cell: ViewCell) -> list[str]:
+        return cell_arguments(self.plan, cell)
+
+    def line(self, cell: ViewCell, written: dict) -> dict:
+        return line_of(cell, written["runs"][-1])
+
+    def text(self, cell: ViewCell) -> str:
+        knobs = "" if cell.rank is None else f"alpha {cell.alpha:<3g} rank {cell.rank:<2}"
+        return f"{cell.task:9} {cell.method:18} {knobs:17} lr {cell.rate:<8g} seed {cell.seed:<3}"
+
+
+Work = Union[Comparison, Sweeps]
+
+
+class Runner:
+    def __init__(self, work: Work, options: argparse.Namespace):
+        self.work = work
         self.options = options
-        self.results = Results(plan, options.results)
-        self.file = options.results.open("a")
+        self.file = work.path.open("a")
         try:
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise SystemExit(f"{options.results}: another run is writing to it") from error
+            raise SystemExit(f"{work.path}: another run is writing to it") from error
         self.children: set[subprocess.Popen] = set()
-        self.failed: set[Cell] = set()
+        self.failed: set[AnyCell] = set()
         self.finished = 0
         self.start = time.monotonic()
         self.stopped = False
 
-    def wanted(self) -> list[Cell]:
-        return wanted(self.plan, self.results, self.options.tasks, self.options.tuning_only)
-
-    def remaining(self) -> int:
-        return remaining(self.plan, self.results, self.options.tasks, self.options.tuning_only)
-
-    def run_cell(self, cell: Cell) -> dict | None:
+    def run_cell(self, cell: AnyCell) -> dict | None:
         output = self.options.work / cell.slug
         shutil.rmtree(output, ignore_errors=True)
         output.mkdir(parents=True)
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with (output / "log").open("wb") as log:
-            child = subprocess.Popen(command_of(self.plan, cell, self.options, output),
+            child = subprocess.Popen(command_of(self.work, cell, self.options, output),
                                      stdout=log, stderr=subprocess.STDOUT,
                                      stdin=subprocess.DEVNULL, env=environment)
             self.children.add(child)
@@ -108,7 +168,7 @@ class Runner:
             tail = (output / "log").read_text(errors="replace").splitlines()[-3:]
             self.say(f"{cell.slug}: exit code {code}: {' | '.join(tail)}")
             return None
-        result = result_of(self.plan, cell, output)
+        result = self.work.line(cell, json.loads((output / "results.json").read_text()))
         shutil.rmtree(output)
         return result
 
@@ -116,38 +176,40 @@ class Runner:
         end = "\033[K\n" if sys.stderr.isatty() else "\n"
         print(("\r" if sys.stderr.isatty() else "") + text, end=end, file=sys.stderr, flush=True)
 
-    def show_progress(self, running: list[Cell]) -> None:
+    def show_progress(self, running: list[AnyCell]) -> None:
         if not sys.stderr.isatty():
             return
-        left = self.remaining()
+        left = self.work.remaining()
         passed = time.monotonic() - self.start
         eta = f", about {passed / self.finished * left / 60:.0f} min left" if self.finished else ""
-        names = ", ".join(f"{c.task} {c.method} {self.plan.rate_value(c.rate):g}" for c in running)
+        names = ", ".join(f"{c.task} {c.method} {self.work.rate(c):g}" for c in running)
         columns = shutil.get_terminal_size().columns
         text = f"{self.finished} done, {left} to do{eta}: {names}"
         print("\r" + text[: columns - 1] + "\033[K", end="", file=sys.stderr, flush=True)
 
-    def record(self, cell: Cell, result: dict) -> None:
+    def record(self, cell: AnyCell, result: dict) -> None:
+        if not self.work.results.add(result):
+            self.failed.add(cell)
+            self.say(f"{cell.slug}: the plan says that runs with its options are unused; "
+                     "are the programs of the version that it is for?")
+            return
         self.file.write(json.dumps(result) + "\n")
         self.file.flush()
         os.fsync(self.file.fileno())
-        self.results.add(result)
         self.finished += 1
         value = "diverged" if result["value"] is None else f"{result['value']:.4f}"
-        name = f"{cell.method} {cell.variant}".strip()
-        self.say(f"{cell.task:9} {name:34} lr {self.plan.rate_value(cell.rate):<8g} "
-                 f"seed {cell.seed:<3} {cell.split:7} {value:>9} {result['seconds']:6.1f} s")
+        self.say(f"{self.work.text(cell)} {value:>9} {result['seconds']:6.1f} s")
 
     def run(self) -> int:
         deadline = time.monotonic() + 60 * self.options.minutes if self.options.minutes else None
-        running: dict[concurrent.futures.Future, Cell] = {}
+        running: dict[concurrent.futures.Future, AnyCell] = {}
         with concurrent.futures.ThreadPoolExecutor(self.options.jobs) as pool:
             try:
                 while True:
                     late = deadline is not None and time.monotonic() > deadline
                     busy = set(running.values())
                     ready = [] if late else [
-                        cell for cell in self.wanted()
+                        cell for cell in self.work.wanted()
                         if cell not in busy and cell not in self.failed]
                     for cell in ready[: self.options.jobs - len(running)]:
                         running[pool.submit(self.run_cell, cell)] = cell
@@ -169,7 +231,7 @@ class Runner:
                     child.terminate()
                 self.say("stopped; finished cells are kept")
                 return 130
-        left = self.remaining()
+        left = self.work.remaining()
         self.say(f"{self.finished} cells run, {len(self.failed)} failed, "
                  + (f"{left} to do" if left else "all done"))
         return 1 if self.failed else 0
@@ -187,6 +249,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="processes at a time, of one thread each")
     parser.add_argument("--tasks", type=lambda text: text.split(","), help="only these, A,B,...")
+    parser.add_argument("--methods", type=lambda text: text.split(","), help="only these, A,B,...")
+    parser.add_argument("--view", help="run this view of the plan, around the rates found so far; "
+                        "into VIEW.jsonl beside --results")
     parser.add_argument("--tuning-only", action="store_true",
                         help="search learning rates and options; leave the test data alone")
     parser.add_argument("--minutes", type=float, help="begin no cell after this time")
@@ -194,9 +259,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("extra", nargs="*", help="after --: further options of the programs")
     options = parser.parse_args(arguments)
     plan = Plan(options.plan)
-    for task in options.tasks or []:
-        if task not in plan.tasks:
-            parser.error(f"--tasks: there is no task {task}; known are {', '.join(plan.tasks)}")
+    for kind, names, known in (("task", options.tasks, plan.tasks),
+                               ("method", options.methods, plan.methods)):
+        for name in names or []:
+            if name not in known:
+                parser.error(f"--{kind}s: there is no {kind} {name}; known are {', '.join(known)}")
+    if options.view is not None and options.view not in plan.views:
+        parser.error(f"--view: there is no view {options.view}; known are {', '.join(plan.views)}")
+    if options.view is not None and options.tuning_only:
+        parser.error("--tuning-only: a view has no learning rates to search")
     if options.jobs < 1:
         parser.error(f"--jobs: expected a number >= 1, got {options.jobs}")
     for task in options.tasks or plan.tasks:
@@ -209,15 +280,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     options = parse(arguments)
     plan = Plan(options.plan)
+    work = Sweeps(plan, options) if options.view else Comparison(plan, options)
+    if isinstance(work, Sweeps) and work.untuned:
+        print("left out, as their learning rates have yet to be searched (without --view): "
+              + ", ".join(work.untuned), file=sys.stderr)
     if options.list:
-        for cell in wanted(plan, Results(plan, options.results), options.tasks,
-                           options.tuning_only):
-            variant = f" ({cell.variant})" if cell.variant != COMPARISON else ""
-            print(cell.task, f"{cell.method}{variant}", plan.rate_value(cell.rate), cell.seed,
-                  cell.split)
+        for cell in work.wanted():
+            print(work.text(cell).rstrip())
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    return Runner(plan, options).run()
+    return Runner(work, options).run()
 
 
 if __name__ == "__main__":
