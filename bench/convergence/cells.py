@@ -58,6 +58,13 @@ class Plan:
     def rate_place(self, value: float) -> int:
         return round(math.log10(value) * self.steps_per_decade)
 
+    def scale(self, task: str) -> float:
+        """From the program's metric to that of the report."""
+        return 100.0 if self.tasks[task]["percent"] else 1.0
+
+    def digits(self, task: str) -> int:
+        return 2 if self.tasks[task]["percent"] else 4
+
     def has_adapters(self, method: str) -> bool:
         return not method.startswith("full_")
 
