@@ -1,85 +1,34 @@
 #!/usr/bin/env python3
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
-"""Makes the report of the comparison from results.jsonl: one HTML file with tables and curves,
-which needs nothing else to be read, and the tables alone as Markdown."""
+"""Makes the report of the comparison from results.jsonl, and of its views from their files: one
+HTML file with tables and curves, which needs nothing else to be read, and the tables alone as
+Markdown."""
 
 from __future__ import annotations
 
 import argparse
-import base64
 import html
 import math
 import os
 import statistics
-import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from cells import COMPARISON, Contender, Plan, Results, report_cells, search, tuned_rates
+from pictures import Series, picture
+from robustness import View, ViewResults
+from robustness_report import ViewReport
+from tables import Sample, Table, number
 
 HERE = Path(__file__).resolve().parent
 BASELINE, CEILING = "lora_adamw", "full_adamw"
 
 
-class Sample:
-    """Values of the same contender with different seeds; a run that diverged is None."""
-
-    def __init__(self, values: dict[int, float | None]):
-        self.values = values
-
-    @property
-    def finite(self) -> list[float]:
-        return [value for value in self.values.values() if value is not None]
-
-    @property
-    def diverged(self) -> int:
-        return len(self.values) - len(self.finite)
-
-    def mean(self) -> float:
-        return statistics.fmean(self.finite) if self.finite else math.nan
-
-    def standard_error(self) -> float:
-        if len(self.finite) < 2:
-            return math.nan
-        return statistics.stdev(self.finite) / math.sqrt(len(self.finite))
-
-    def minus(self, other: Sample) -> Sample:
-        """Seed by seed, which takes out what the seeds share: data, order, initial values."""
-        return Sample({seed: value - other.values[seed] for seed, value in self.values.items()
-                       if value is not None and other.values.get(seed) is not None})
-
-
-class Table:
-    def __init__(self, title: str, columns: list[str], note: str = ""):
-        self.title, self.columns, self.note = title, columns, note
-        self.rows: list[list[str]] = []
-
-    def markdown(self) -> str:
-        lines = [f"**{self.title}**", "", "| " + " | ".join(self.columns) + " |",
-                 "|" + "---|" * len(self.columns)]
-        lines += ["| " + " | ".join(row) + " |" for row in self.rows]
-        return "\n".join(lines) + ("\n\n" + self.note if self.note else "") + "\n"
-
-    def html(self) -> str:
-        def row(cells: list[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
-
-        body = "".join(row(cells, "td") for cells in self.rows)
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        return (f"<h3>{html.escape(self.title)}</h3><table><thead>{row(self.columns, 'th')}"
-                f"</thead><tbody>{body}</tbody></table>{note}")
-
-
 class Report:
-    def __init__(self, plan: Plan, results: Results):
-        self.plan, self.results = plan, results
-
-    def scale(self, task: str) -> float:
-        return 100.0 if self.plan.tasks[task]["percent"] else 1.0
-
-    def digits(self, task: str) -> int:
-        return 2 if self.plan.tasks[task]["percent"] else 4
+    def __init__(self, plan: Plan, results: Results, views: Sequence[ViewReport] = ()):
+        self.plan, self.results, self.views = plan, results, views
 
     def label(self, contender: Contender) -> str:
         label = self.plan.methods[contender.method]["label"]
@@ -91,7 +40,7 @@ class Report:
         values = {}
         for cell in cells:
             value = self.results.by_cell[cell]["value"]
-            values[cell.seed] = None if value is None else value * self.scale(cell.task)
+            values[cell.seed] = None if value is None else value * self.plan.scale(cell.task)
         return Sample(values)
 
     def median_of(self, contender: Contender, rate: int, field: str) -> float:
@@ -114,20 +63,6 @@ class Report:
     def contenders_of(self, task: str) -> list[Contender]:
         return [c for c in self.plan.contenders([task]) if c.variant == COMPARISON]
 
-    def number(self, value: float, digits: int, sign: bool = False) -> str:
-        if math.isnan(value):
-            return "-"
-        return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
-
-    def pair(self, sample: Sample, digits: int, sign: bool = False) -> str:
-        """mean +- standard error"""
-        if not sample.finite:
-            return "diverged" if sample.values else "-"
-        text = self.number(sample.mean(), digits, sign)
-        if len(sample.finite) > 1:
-            text += f" ± {self.number(sample.standard_error(), digits)}"
-        return text + (f" ({sample.diverged} diverged)" if sample.diverged else "")
-
     def gap_closed(self, sample: Sample, low: Sample, high: Sample) -> str:
         gap = high.mean() - low.mean()
         if math.isnan(gap) or gap == 0 or not sample.finite:
@@ -135,7 +70,7 @@ class Report:
         return f"{100 * (sample.mean() - low.mean()) / gap:.0f} %"
 
     def comparison(self, task: str, rates: dict[Contender, int | None], title: str) -> Table:
-        digits = self.digits(task)
+        digits = self.plan.digits(task)
         unit = " %" if self.plan.tasks[task]["percent"] else ""
         metric = self.plan.tasks[task]["metric"] + unit
         table = Table(title, ["method", "learning rate", metric, "against LoRA", "gap closed",
@@ -151,13 +86,13 @@ class Report:
             difference = sample.minus(by_method[BASELINE])
             state = self.median_of(c, rate, "state_bytes")
             table.rows.append([
-                self.label(c), f"{self.plan.rate_value(rate):g}", self.pair(sample, digits),
-                "" if c.method == BASELINE else self.pair(difference, digits, True),
+                self.label(c), f"{self.plan.rate_value(rate):g}", sample.text(digits),
+                "" if c.method == BASELINE else difference.text(digits, True),
                 "" if c.method in (BASELINE, CEILING) else self.gap_closed(
                     sample, by_method[BASELINE], by_method[CEILING]),
-                self.number(self.mean_curve_value(c, rate, "gradient_distance"), 2),
-                self.number(self.mean_curve_value(c, rate, "second_order_share"), 3),
-                self.number(self.mean_curve_value(c, rate, "alignment"), 2),
+                number(self.mean_curve_value(c, rate, "gradient_distance"), 2),
+                number(self.mean_curve_value(c, rate, "second_order_share"), 3),
+                number(self.mean_curve_value(c, rate, "alignment"), 2),
                 f"{state / 1e6:.2f} MB" if state < 1e8 else f"{state / 1e6:.0f} MB",
                 f"{self.median_of(c, rate, 'optimizer_ms_per_step'):.2f} ms",
                 f"{self.median_of(c, rate, 'seconds'):.1f} s"])
@@ -189,7 +124,7 @@ class Report:
         if score == -math.inf:
             return "diverged"
         value = score if self.plan.tasks[task]["higher_is_better"] else -score
-        return f"{value * self.scale(task):.{self.digits(task)}f}"
+        return f"{value * self.plan.scale(task):.{self.plan.digits(task)}f}"
 
     def study_table(self, study: dict) -> Table:
         def best_of(task: str, method: str, variant: str) -> str:
@@ -233,19 +168,19 @@ class Report:
         for c in self.contenders_of(task):
             rate = self.tuned_rate(c)
             curve = self.mean_curve(c, rate, name) if rate is not None else []
-            if curve and not (name == "gradient_distance" and c.method.startswith("full")):
-                series.append((self.label(c), self.plan.methods[c.method]["color"], curve))
-        return picture(series, "step", y_label, False)
+            if curve and not (name == "gradient_distance" and not self.plan.has_adapters(c.method)):
+                series.append(Series(self.label(c), self.plan.methods[c.method]["color"], curve))
+        return picture(series, "step", y_label)
 
     def rate_curves(self, task: str) -> str:
         series = []
         for c in self.contenders_of(task):
             scores = tuned_rates(self.plan, self.results, c)
             sign = 1 if self.plan.tasks[task]["higher_is_better"] else -1
-            curve = [(self.plan.rate_value(rate), sign * score * self.scale(task))
+            curve = [(self.plan.rate_value(rate), sign * score * self.plan.scale(task))
                      for rate, score in sorted(scores.items()) if score > -math.inf]
             if curve:
-                series.append((self.label(c), self.plan.methods[c.method]["color"], curve))
+                series.append(Series(self.label(c), self.plan.methods[c.method]["color"], curve))
         return picture(series, "learning rate", self.plan.tasks[task]["metric"], True)
 
     def core_hours(self) -> float:
@@ -276,10 +211,12 @@ class Report:
             parts += [table.markdown() for table in (self.tuned_table(task),
                                                      self.shared_table(task)) if table.rows]
         parts += [self.study_table(study).markdown() for study in self.studies()]
+        parts += [view.markdown() for view in self.views]
         return "\n".join(parts)
 
     def html(self) -> str:
-        body = ["<h1>LoRA, LoRA-Pro and full fine-tuning</h1>", f"<p>{html.escape(self.LEGEND)}</p>",
+        body = ["<h1>LoRA, LoRA-Pro and full fine-tuning</h1>",
+                f"<p>{html.escape(self.LEGEND)}</p>",
                 f"<p>{len(self.results.by_cell)} runs, {self.core_hours():.1f} core-hours.</p>"]
         for task in self.tasks():
             body.append(f"<h2>{html.escape(self.plan.tasks[task]['title'])}</h2>")
@@ -296,6 +233,7 @@ class Report:
         if self.studies():
             body.append("<h2>Options</h2>")
             body += [self.study_table(study).html() for study in self.studies()]
+        body += [view.html() for view in self.views]
         return PAGE.format(body="\n".join(body))
 
 
@@ -312,33 +250,18 @@ img {{ max-width: 100%; }}
 """
 
 
-def picture(series: list[tuple[str, str, list]], x_label: str, y_label: str, log_x: bool) -> str:
-    """An <img> with an SVG that gnuplot draws, inside the page; nothing where there is no data."""
-    if not series:
-        return ""
-    script = ["set terminal svg size 900,420 font 'sans-serif,13' background 'white'",
-              "set key outside right top", "set grid lc rgb '#dddddd'",
-              f"set xlabel '{x_label}'", f"set ylabel '{y_label}'"]
-    if log_x:
-        script.append("set logscale x")
-    for i, (_, _, curve) in enumerate(series):
-        script += [f"$d{i} << EOD", *(f"{x} {y}" for x, y in curve), "EOD"]
-    script.append("plot " + ", ".join(
-        f"$d{i} using 1:2 with linespoints lw 2 pt 7 ps 0.4 lc rgb '{color}' title \"{label}\""
-        for i, (label, color, _) in enumerate(series)))
-    drawn = subprocess.run(["gnuplot"], input="\n".join(script) + "\n", capture_output=True,
-                           text=True, check=False)
-    if drawn.returncode != 0 or not drawn.stdout:
-        raise SystemExit(f"gnuplot: {drawn.stderr.strip() or 'no picture'}")
-    data = base64.b64encode(drawn.stdout.encode()).decode()
-    return f'<img alt="{html.escape(y_label)} against {html.escape(x_label)}" ' \
-           f'src="data:image/svg+xml;base64,{data}">'
-
-
 def write(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text)
     os.replace(temporary, path)
+
+
+def view_reports(plan: Plan, results: Results, path: Path) -> list[ViewReport]:
+    """Of the views that have results, in files beside that of the comparison."""
+    views = [View(plan, name) for name in plan.views]
+    reports = [ViewReport(view, ViewResults(plan, view.path(path)), view.tuned_rates(results))
+               for view in views]
+    return [report for report in reports if report.results.by_cell]
 
 
 def main(arguments: list[str]) -> int:
@@ -352,7 +275,7 @@ def main(arguments: list[str]) -> int:
     results = Results(plan, options.results)
     if not results.by_cell:
         parser.error(f"--results: {options.results} has no results")
-    report = Report(plan, results)
+    report = Report(plan, results, view_reports(plan, results, options.results))
     write(options.html, report.html())
     write(options.markdown, report.markdown())
     print(f"written: {options.html}, {options.markdown}")
