@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cells import COMPARISON, Contender, Plan, Results, search
 
-KEPT_OPTIONS = ("damping", "final_damping", "base_fingerprint", "library_version")
+KEPT_OPTIONS = ("damping", "base_fingerprint", "library_version")  # and names that contain them
 
 
 @dataclass(frozen=True)
@@ -153,5 +153,5 @@ def line_of(cell: ViewCell, run: dict) -> dict:
     return {"task": cell.task, "method": cell.method, "alpha": cell.alpha, "rank": cell.rank,
             "learning_rate": cell.rate, "seed": cell.seed, "value": run["value"],
             "final_loss": run["final_loss"], "seconds": run["seconds"],
-            "options": {name: run["options"][name] for name in KEPT_OPTIONS
-                        if name in run["options"]}}
+            "options": {name: value for name, value in run["options"].items()
+                        if any(kept in name for kept in KEPT_OPTIONS)}}
