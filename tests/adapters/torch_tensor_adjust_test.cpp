@@ -36,7 +36,7 @@ TEST_CASE("the closed form by tensors is that of adjust_gradient", "[torch_tenso
   options.free_factor = free;
   const TensorPair pair(A, B, 1e-16);
   const TensorStep step =
-      pair.adjust(grad, kScaling, options, pair.projected_norm(grad, kScaling, free));
+      pair.adjust(grad, kScaling, options, pair.damped_norm(grad, kScaling, options));
   const Tensor dA = torch::empty_like(A), dB = torch::empty_like(B);
   auto to_A = mapped_matrix(dA);
   auto to_B = mapped_matrix(dB);

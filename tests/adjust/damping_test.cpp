@@ -184,20 +184,38 @@ TEST_CASE("[trap] the damped step follows every change of scale", "[damping][tra
         }
 }
 
-TEST_CASE("what a factor sees of a direction tells its projected norm", "[damping]") {
+TEST_CASE("what a factor sees of a direction tells its damped norm", "[damping]") {
   LORAPRO_TEST_RANDOM(random, 906);
-  for (const Index rank : {1, 3, 8}) {
-    CAPTURE(rank);
-    const Problem p(random, 9, 11, rank, -0.5, 3, 5);
-    SpectraOf of(p);
-    const auto gram_A = reference::rounded<double>(product(p.grad_A(), transposed(p.grad_A())));
-    const auto gram_B = reference::rounded<double>(product(transposed(p.grad_B()), p.grad_B()));
-    const RealMatrix P_B = reference::projector(p.B), P_A = reference::projector(transposed(p.A));
-    CHECK(lorapro::projected_norm(gram_A.data(), of.spectra.gram_B(), rank, p.scaling,
-                                  of.scratch.data()) == Approx(norm(product(P_B, p.G))));
-    CHECK(lorapro::projected_norm(gram_B.data(), of.spectra.gram_A(), rank, p.scaling,
-                                  of.scratch.data()) == Approx(norm(product(p.G, P_A))));
-  }
+  for (const Index rank : {1, 3, 8})
+    for (const double rho : {1e-9, 0.1, 3.0}) {
+      CAPTURE(rank, rho);
+      const Problem p(random, 9, 11, rank, -0.5, 3, 5);
+      SpectraOf of(p);
+      const auto gram_A = reference::rounded<double>(product(p.grad_A(), transposed(p.grad_A())));
+      const auto gram_B = reference::rounded<double>(product(transposed(p.grad_B()), p.grad_B()));
+      // sum_i |u_i^T G|^2 sigma_i^2 / (sigma_i^2 + rho sigma_max^2) over the singular vectors u_i.
+      const auto expected = [&](const RealMatrix& factor, const RealMatrix& G) {
+        const reference::Svd svd = reference::svd(factor);
+        Real sum = 0;
+        for (std::size_t i = 0; i < svd.values.size(); ++i) {
+          const RealMatrix along =
+              product(transposed(RealMatrix(svd.U.col(static_cast<Index>(i)))), G);
+          const Real value = svd.values[i] * svd.values[i];
+          sum +=
+              reference::dot(along, along) * value / (value + rho * svd.largest() * svd.largest());
+        }
+        return static_cast<double>(std::sqrt(sum));
+      };
+      const double norm_A = lorapro::damped_norm(gram_A.data(), of.spectra.gram_B(), rank,
+                                                 p.scaling, rho, of.scratch.data());
+      const double norm_B = lorapro::damped_norm(gram_B.data(), of.spectra.gram_A(), rank,
+                                                 p.scaling, rho, of.scratch.data());
+      CHECK(norm_A == Approx(expected(p.B, p.G)));
+      CHECK(norm_B == Approx(expected(transposed(p.A), transposed(p.G))));
+      CHECK(norm_A <= norm(product(reference::projector(p.B), p.G)) * (1 + 1e-12));
+      if (rho < 1e-8)
+        CHECK(norm_B == Approx(norm(product(p.G, reference::projector(transposed(p.A))))));
+    }
 }
 
 }  // namespace

@@ -83,10 +83,14 @@ Lambdas lambdas(const Factors& f, double scaling, double rho, Real step_norm, do
   return out;
 }
 
-Real fixed_norm(const Factors& f, const Factors& g, double scaling, bool A_is_free) {
-  const RealMatrix seen = A_is_free ? product(g.B, transposed(reference::pinv(f.A)))
-                                    : product(transposed(reference::pinv(f.B)), g.A);
-  return std::sqrt(squared_norm(seen)) / std::abs(Real(scaling));
+Real fixed_norm(const Factors& f, const Factors& g, double scaling, double rho, bool A_is_free) {
+  const RealMatrix rows = A_is_free ? f.A : transposed(f.B);
+  const RealMatrix seen = A_is_free ? transposed(g.B) : g.A;
+  RealMatrix P = product(rows, transposed(rows));
+  P += rho * jacobi(P).largest * RealMatrix::Identity(P.rows(), P.cols());
+  if (max_abs(P) == 0) return 0;
+  const RealMatrix weighed = product(product(transposed(seen), reference::pinv(P)), seen);
+  return std::sqrt(weighed.trace()) / std::abs(Real(scaling));
 }
 
 AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, const Lambdas& lambda,
@@ -254,8 +258,9 @@ Factors Reference::update(const Factors& f, Factors g) {
     return d;
   };
   // Before clipping, which does not know yet by how much.
-  const Real first_norm =
-      kind == Kind::lora_pro_sgd ? fixed_norm(f, g, scaling, A_is_free) : usual_norm;
+  const Real first_norm = kind == Kind::lora_pro_sgd
+                              ? fixed_norm(f, g, scaling, config.damping, A_is_free)
+                              : usual_norm;
   clip = 1;
   grad_norm = 0;
   if (group.clip_norm != lorapro::ClipNorm::none) {
@@ -283,7 +288,8 @@ Factors Reference::update(const Factors& f, Factors g) {
       const Real second_norm =
           kind == Kind::lora_pro_spectral
               ? usual_norm
-              : std::max(usual_norm / 1024, fixed_norm(f, seen, scaling, A_is_free));
+              : std::max(usual_norm / 1024,
+                         fixed_norm(f, seen, scaling, config.damping, A_is_free));
       const AdjustedReference back = project(seen, second_norm);
       last_step = {back.A, back.B};
     }

@@ -93,8 +93,8 @@ AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, con
 Lambdas lambdas(const Factors& f, double scaling, double rho, Real step_norm = 0, double kappa = 1,
                 bool A_is_free = false);
 
-/// ||P_B G||_F from s B^T G, or ||G P_A||_F from s G A^T.
-Real fixed_norm(const Factors& f, const Factors& g, double scaling, bool A_is_free);
+/// ||(B B^T)^(1/2) (B B^T + rho l_max)^(-1/2) G||_F from s B^T G, or the like from s G A^T.
+Real fixed_norm(const Factors& f, const Factors& g, double scaling, double rho, bool A_is_free);
 
 RealMatrix equivalent_gradient(const Factors& f, const AdjustedReference& d, double s);
 

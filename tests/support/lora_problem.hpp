@@ -78,17 +78,22 @@ struct Problem {
 };
 
 template <typename Scalar, typename T>
-Adjusted<Scalar> adjusted(const Inputs<T>& in, double damping = 0,
-                          lorapro::Gauge gauge = lorapro::Gauge::sylvester) {
-  lorapro::AdjustOptions options;
-  options.damping = damping;
-  options.gauge = gauge;
+Adjusted<Scalar> adjusted(const Inputs<T>& in, const lorapro::AdjustOptions& options) {
   Adjusted<Scalar> out;
   out.A = RowMatrix<Scalar>::Constant(in.A.rows(), in.A.cols(), Scalar(-77));
   out.B = RowMatrix<Scalar>::Constant(in.B.rows(), in.B.cols(), Scalar(-77));
   out.report =
       lorapro::adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, in.scaling, out.A, out.B, options);
   return out;
+}
+
+template <typename Scalar, typename T>
+Adjusted<Scalar> adjusted(const Inputs<T>& in, double damping = 0,
+                          lorapro::Gauge gauge = lorapro::Gauge::sylvester) {
+  lorapro::AdjustOptions options;
+  options.damping = damping;
+  options.gauge = gauge;
+  return adjusted<Scalar>(in, options);
 }
 
 /// In double: what most tests of the mathematics use.

@@ -30,18 +30,22 @@ struct Dampings {
 /// while B is the free factor; the term in tau stands with lambda_B, and ||B||_F in it, while A is.
 /// Without damping (rho = 0) both are 0.
 ///
-/// What it guarantees. Let H be the direction that is projected and step_norm >= lr ||P_B H||_F.
-/// In the eigenbases of B^T B and A A^T, with p_i = s^2 l_i / (s^2 l_i + lambda_A) and w_j likewise
-/// of A A^T, each part h_ij of H inside both spaces gives dA the part x_ij h_ij / (s sqrt(l_i)),
+/// What it guarantees. Let H be the direction that is projected, h_i its part along the i-th
+/// singular direction of B, a row, and N^2 = sum_i |h_i|^2 l_i / (l_i + rho l_max), which is at
+/// most
+/// ||P_B H||_F^2, with step_norm >= lr N. In the eigenbases of B^T B and A A^T, with
+/// p_i = s^2 l_i / (s^2 l_i + lambda_A) and w_j likewise of A A^T, each part h_ij inside both
+/// spaces gives dA the part x_ij h_ij / (s sqrt(l_i)),
 ///
 ///     x = p (1 - w) / (1 - p w)                                        in the Sylvester gauge
 ///     x = p                                                            in the zero gauge
 ///     x = p (1 - w) / (1 - p w) - p w (p - w) / (2 (1 - p w))          in the balanced gauge
 ///
-/// all in [0, p] (the last since p + w <= 2), and x = p outside the row space of A. Now
-/// p_i / (s sqrt(l_i)) = s sqrt(l_i) / (s^2 l_i + lambda_A) <= 1 / (2 sqrt(lambda_A)), hence
+/// all in [0, p] (the last since p + w <= 2), and x = p outside the row space of A. As
+/// (s^2 l_i + lambda_A)^2 >= 4 s^2 (l_i + rho l_max) tau^2 / ||A||_F^2,
 ///
-///     lr ||dA||_F <= lr ||P_B H||_F / (2 sqrt(lambda_A)) <= kappa ||A||_F
+///     lr ||dA||_F <= lr (sum_i |h_i|^2 s^2 l_i / (s^2 l_i + lambda_A)^2)^(1/2)
+///                 <= lr N ||A||_F / (2 tau) <= kappa ||A||_F
 ///
 /// whatever B is. Near B = 0 the exact projection moves A by O(1) at every rate. B grows freely
 /// from 0, and A frees itself after about 1 / (2 kappa) steps of full size, whatever the rate.
@@ -75,20 +79,22 @@ inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling,
   return out;
 }
 
-/// ||P_B H||_F from what B sees of H: sum_i (V^T h h^T V)_ii / (s^2 l_i) over the eigenvalues l_i
-/// of B^T B above the cutoff is its square. Likewise ||H P_A||_F on the other side.
-/// \param gram      h h^T, (r, r), h = s B^T H; or h^T h, h = s H A^T.
+/// N of scale_free_dampings from what B sees of H, h = s B^T H:
+/// N^2 = sum_i (V^T h h^T V)_ii / (s^2 (l_i + rho l_max)). Likewise of h = (s H A^T)^T on the other
+/// side. No small eigenvalue is divided by, whose share of h h^T would be rounding noise.
+/// \param gram      h h^T, (r, r).
 /// \param spectrum  of B^T B; or of A A^T.
+/// \param relative  rho; where it is 0 nothing is bounded, and the result is 0.
 /// \param scratch   r^2 wide scalars.
 /// \cost 2 r^3 + 2 r^2 flops; no heap.
-inline double projected_norm(const Wide* gram, const Spectrum& spectrum, Index rank, double scaling,
-                             Wide* scratch) {
+inline double damped_norm(const Wide* gram, const Spectrum& spectrum, Index rank, double scaling,
+                          double relative, Wide* scratch) {
+  if (!(relative > 0 && spectrum.largest > 0)) return 0;
   panel_product(spectrum.vectors, rank, 1, rank, rank, gram, rank, rank, scratch, rank, false);
   Wide sum = 0;
   for (Index i = 0; i < rank; ++i)
-    if (spectrum.values[i] > spectrum.cutoff)
-      sum += detail::row_dot(scratch + i * rank, spectrum.vectors + i * rank, rank) /
-             spectrum.values[i];
+    sum += detail::row_dot(scratch + i * rank, spectrum.vectors + i * rank, rank) /
+           (spectrum.values[i] + relative * spectrum.largest);
   return std::sqrt((std::max)(0.0, sum)) / std::abs(scaling);
 }
 

@@ -30,8 +30,9 @@ struct AdjustOptions {
   /// projection, with the Moore-Penrose limit where a factor has lost rank. >= 0.
   double damping = 0.0;
   Gauge gauge = Gauge::sylvester;
-  /// Learning rate of the coming step, by which the move of the fixed factor is bounded; >= 0. 0:
-  /// it is not. Without damping it is not either.
+  /// Learning rate of the coming step A -= lr dA, B -= lr dB, by which the move of the fixed factor
+  /// is bounded where there is damping; >= 0. 0: it is not, and the step after B = 0 moves A by its
+  /// own size at every rate.
   double lr = 0.0;
   /// kappa: the largest such move, relative to the fixed factor itself; > 0.
   double max_relative_move = 0.05;
@@ -98,11 +99,8 @@ class PairSolver {
     finite_B_ = found.finite && is_finite(grad_norm_B_) && all_finite(cross_B(), size);
     spectra_.set_gram_B(gram_B());
   }
-  /// \param direction_norm  direction_norm() is called when the spectra are known and gives an
-  /// upper
-  ///                        bound of what the fixed factor sees of the direction of the coming
-  ///                        step:
-  ///                        ||P_B H||_F, or ||H P_A||_F where A is free.
+  /// \param direction_norm  direction_norm() is called when the spectra are known and gives N of
+  ///                        scale_free_dampings for the direction of the coming step, or more.
   template <typename DirectionNorm>
   AdjustReport conclude(const PairFactors& pair, const AdjustOptions& options, double grad_scale,
                         Wide* scratch, const DirectionNorm& direction_norm) {
@@ -140,14 +138,14 @@ class PairSolver {
                                options.max_relative_move, options.free_factor);
   }
 
-  /// ||P_B G||_F, or ||G P_A||_F where A is free, of the full gradient.
+  /// N of scale_free_dampings for the full gradient: damped_norm.
   /// \pre measured with_norm, spectra concluded.
   double gradient_norm(double scaling, const AdjustOptions& options, double grad_scale,
                        Wide* scratch) const {
     const bool fixed_A = options.free_factor == FreeFactor::lora_B;
-    return std::abs(grad_scale) * projected_norm(fixed_A ? grad_gram_A() : grad_gram_B(),
-                                                 fixed_A ? spectra_.gram_B() : spectra_.gram_A(),
-                                                 rank(), scaling, scratch);
+    return std::abs(grad_scale) * damped_norm(fixed_A ? grad_gram_A() : grad_gram_B(),
+                                              fixed_A ? spectra_.gram_B() : spectra_.gram_A(),
+                                              rank(), scaling, options.damping, scratch);
   }
 
   /// ||s (B dA + dB A)||_F^2 of the coefficients' dA and dB, from r x r matrices alone:

@@ -184,7 +184,7 @@ struct LoraPro<FactoredMoments> {
       return context.free_factor == FreeFactor::lora_B ? 0 : 1;
     }
 
-    /// ||P_B H||_F, or ||H P_A||_F where A is free, at least least_direction_norm: from the Gram
+    /// N of scale_free_dampings for H, at least least_direction_norm: from the Gram
     /// matrix of s B^T H = (on_grad a + on_factor f) D of the fixed side, with a and f its moment
     /// and factor, D the weights of its positions.
     double direction_norm(const Pair& pair, const StepContext& context, Wide* scratch) {
@@ -203,8 +203,8 @@ struct LoraPro<FactoredMoments> {
       panel_dots(seen_a, r, r, on_grad, r, r, r, gram, r, 1);
       panel_dots(seen_f, r, r, on_factor, r, r, r, gram, r, 1);
       const SpectralPair& spectra = tangent.adjusted.solver.spectra();
-      return (std::max)(projected_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r,
-                                       pair.model.scaling, seen_a),
+      return (std::max)(damped_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r,
+                                    pair.model.scaling, context.config->damping, seen_a),
                         detail::least_direction_norm(pair));
     }
 

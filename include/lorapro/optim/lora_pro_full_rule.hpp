@@ -109,8 +109,8 @@ struct LoraPro<FullMoments<Storage>> {
       // What came back lacks s.
       const double direction_norm =
           (std::max)(constants.direction_scale *
-                         projected_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r, 1.0,
-                                        team.own().wide),
+                         damped_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r, 1.0,
+                                     config.damping, team.own().wide),
                      detail::least_direction_norm(pair));
       // second_step_bound has excluded an overflow.
       (void)solver.project(pair.model.scaling, context.adjust_options(), direction_norm,

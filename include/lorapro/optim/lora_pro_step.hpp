@@ -61,9 +61,9 @@ inline double largest_rank(const Pair& pair) {
   return static_cast<double>((std::min)({2 * pair.rank, pair.out_features, pair.in_features}));
 }
 
-/// ||P_B H||_F and ||H P_A||_F of a direction of W whose singular values are equal and whose
-/// elements have the root mean square 0.2, as an AdamW step has it: that of spectral moments, and
-/// about that of others.
+/// Upper bound of ||P_B H||_F and ||H P_A||_F of a direction of W whose singular values are equal
+/// and whose elements have the root mean square 0.2, as an AdamW step has it: that of spectral
+/// moments, and about that of others.
 inline double usual_direction_norm(const Pair& pair) {
   const double m = static_cast<double>(pair.out_features),
                n = static_cast<double>(pair.in_features);

@@ -105,14 +105,14 @@ class TensorPair {
             grad.B.mm((U * q).mm(U.t())) + B_.mm(V.mm(on_B).mm(U.t()))};
   }
 
-  /// As projected_norm, of what the factors see of a direction: (s B^T H, s H A^T).
-  torch::Tensor projected_norm(const TensorStep& seen, double scaling, FreeFactor free) const {
-    const bool fixed_A = free == FreeFactor::lora_B;
+  /// damped_norm of what the factors see of a direction: (s B^T H, s H A^T).
+  torch::Tensor damped_norm(const TensorStep& seen, double scaling,
+                            const AdjustOptions& options) const {
+    const bool fixed_A = options.free_factor == FreeFactor::lora_B;
     const TensorSpectrum& of = fixed_A ? of_P_ : of_Q_;
     const torch::Tensor along = of.vectors.t().mm(fixed_A ? seen.A : seen.B.t()).square().sum(1);
-    return torch::where(of.values > of.cutoff, along / of.values, torch::zeros_like(along))
-               .sum()
-               .sqrt() /
+    const torch::Tensor damped = of.values + of.largest * options.damping;
+    return torch::where(damped > 0, along / damped, torch::zeros_like(along)).sum().sqrt() /
            std::abs(scaling);
   }
 

@@ -211,9 +211,8 @@ class TensorEngine final : public Engine {
       const auto project = [&](const TensorStep& seen, torch::Tensor norm = {}) {
         const TensorStep scaled_by_s = scaled(seen, item.scaling);
         if (!norm.defined())
-          norm = torch::maximum(
-              pair.projected_norm(scaled_by_s, item.scaling, work.projection.free_factor),
-              work.usual_norm() * 0x1.0p-10);
+          norm = torch::maximum(pair.damped_norm(scaled_by_s, item.scaling, work.projection),
+                                work.usual_norm() * 0x1.0p-10);
         return pair.adjust(scaled_by_s, item.scaling, work.projection, norm);
       };
       TensorStep step;
