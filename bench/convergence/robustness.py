@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cells import COMPARISON, Contender, Plan, Results, search
 
-KEPT_OPTIONS = ("damping", "base_fingerprint", "library_version")  # and names that contain them
+KEPT_OPTIONS = ("damping", "max_relative_move", "base_fingerprint", "library_version")  # and names that contain them
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ nlohmann::json recorded_options(const RunOptions& options, Method method) {
           {"rslora", options.lora_config(method, 0, 0).use_rslora},
           {"damping", options.damping(method)},
           {"final_damping", options.damping(method, 1)},
+          {"max_relative_move", options.relative_move(method)},
           {"gauge", gauge_name(options.gauge)},
           {"init", init_name(options.init)},
           {"align_init", options.align_init},

@@ -123,6 +123,10 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--final-damping", options.final_damping,
                  "Damping of the last step, reached in equal steps [default: --damping]")
       ->check(in_range(0, 1e6));
+  app.add_option("--max-relative-move", options.max_relative_move,
+                 "Largest move of A in a step of the lora_pro methods, as a part of A "
+                 "[default: 0.1 for spectral moments, 0.05]")
+      ->check(in_range(1e-6, 1e6));
   app.add_option_function<std::string>(
          "--gauge", [&](const std::string& name) { options.gauge = parse_gauge(name); },
          "Gauge of the lora_pro methods")

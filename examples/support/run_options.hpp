@@ -39,8 +39,9 @@ struct RunOptions {
   lorapro::Index rank = 8;
   double lora_alpha = 16.0;
   bool use_rslora = false;
-  std::map<Method, double> dampings;    // of the lora_pro methods
-  std::optional<double> final_damping;  // of the last step; unset: that of the first
+  std::map<Method, double> dampings;        // of the lora_pro methods
+  std::optional<double> final_damping;      // of the last step; unset: that of the first
+  std::optional<double> max_relative_move;  // of the lora_pro methods; unset: the rule's own
   lorapro::Gauge gauge = lorapro::Gauge::sylvester;
   lorapro::LoraInit init = lorapro::LoraInit::kaiming_uniform;
   bool align_init = false;                  // GradientAlignedInit
@@ -82,6 +83,14 @@ struct RunOptions {
     return first + part * (final_damping.value_or(first) - first);
   }
 
+  /// The largest move of the fixed factor in a step of `method`.
+  double relative_move(Method method) const {
+    return max_relative_move.value_or(
+        method == Method::lora_pro_spectral
+            ? lorapro::LoraPro<lorapro::SpectralMoments>::kMaxRelativeMove
+            : lorapro::AdjustOptions().max_relative_move);
+  }
+
   /// The rate of B over that of A: 16 for LoRA+, as in its paper, if nothing else was said.
   double lr_ratio(Method method) const {
     return loraplus_lr_ratio.value_or(method == Method::loraplus_adamw ? 16.0 : 1.0);
@@ -106,6 +115,7 @@ struct RunOptions {
     config.group.weight_decay = weight_decay;
     config.group.loraplus_lr_ratio = lr_ratio(method);
     config.damping = damping(method);
+    config.max_relative_move = max_relative_move;
     config.gauge = gauge;
     config.schedule = lorapro::LrSchedule::linear(steps / 10, steps);
     config.threads = threads;
