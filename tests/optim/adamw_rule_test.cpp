@@ -91,9 +91,10 @@ TEST_CASE("AdamWRule keeps two moments of each factor", "[adamw_rule][trap]") {
   for (const auto& entry : state_of(optimizer)) names.push_back(entry.first);
   CHECK(names == std::vector<std::string>{
                      "dense.exp_avg", "dense.exp_avg_sq", "dense.step", "first.exp_avg_A",
-                     "first.exp_avg_B", "first.exp_avg_sq_A", "first.exp_avg_sq_B", "first.step",
-                     "second.exp_avg_A", "second.exp_avg_B", "second.exp_avg_sq_A",
-                     "second.exp_avg_sq_B", "second.step", "step"});
+                     "first.exp_avg_B", "first.exp_avg_sq_A", "first.exp_avg_sq_B",
+                     "first.free_factor", "first.step", "second.exp_avg_A", "second.exp_avg_B",
+                     "second.exp_avg_sq_A", "second.exp_avg_sq_B", "second.free_factor",
+                     "second.step", "step"});
 }
 
 TEST_CASE("AdamW decay is multiplied by the learning rate and decoupled", "[adamw_rule][trap]") {

@@ -147,7 +147,7 @@ TEST_CASE("LoraPro factored keeps one momentum and the energies",
   for (const auto& entry : state_of(optimizer)) names.push_back(entry.first);
   CHECK(names == std::vector<std::string>{"layer.exp_avg_A", "layer.exp_avg_B",
                                           "layer.exp_avg_sq_col", "layer.exp_avg_sq_row",
-                                          "layer.step", "step"});
+                                          "layer.free_factor", "layer.step", "step"});
 }
 
 }  // namespace

@@ -172,8 +172,8 @@ TEST_CASE("LoraPro full keeps two matrices of the shape of W", "[lora_pro_full_r
   CHECK(coarse.state_bytes() == 2 * 2 * 24 * 17);
   std::vector<std::string> names;
   for (const auto& entry : state_of(optimizer)) names.push_back(entry.first);
-  CHECK(names ==
-        std::vector<std::string>{"layer.exp_avg", "layer.exp_avg_sq", "layer.step", "step"});
+  CHECK(names == std::vector<std::string>{"layer.exp_avg", "layer.exp_avg_sq", "layer.free_factor",
+                                          "layer.step", "step"});
 }
 
 }  // namespace

@@ -124,8 +124,8 @@ TEST_CASE("LoraPro spectral keeps one momentum", "[lora_pro_spectral_rule][trap]
   CHECK(optimizer.state_bytes() == 8 * (24 + 17) * 3);
   std::vector<std::string> names;
   for (const auto& entry : state_of(optimizer)) names.push_back(entry.first);
-  CHECK(names ==
-        std::vector<std::string>{"layer.exp_avg_A", "layer.exp_avg_B", "layer.step", "step"});
+  CHECK(names == std::vector<std::string>{"layer.exp_avg_A", "layer.exp_avg_B", "layer.free_factor",
+                                          "layer.step", "step"});
 }
 
 }  // namespace

@@ -33,8 +33,13 @@ void check_common_norm(ClipNorm norm) {
   const auto norm_of = [&](const PairBuffers<double>& pair) {
     const Factors f = pair.factors(), gradient = pair.gradients();
     if (norm == ClipNorm::adapter) return squared_norm(gradient.A) + squared_norm(gradient.B);
+    const double m = static_cast<double>(f.B.rows()), n = static_cast<double>(f.A.cols());
+    const Real direction_norm = std::is_same_v<Rule, lorapro::LoraPro<lorapro::NoMoments>>
+                                    ? fixed_norm(f, gradient, pair.scaling, 0.1, false)
+                                    : Real(0.2 * std::sqrt(m * n / 2));  // 2 rank below m and n
+    const Lambdas lambda = lambdas(f, pair.scaling, 0.1, 0.1L * direction_norm, 0.05);
     return squared_norm(equivalent_gradient(
-        f, adjust(f, gradient, pair.scaling, 0.1, lorapro::Gauge::sylvester, 0x1.0p-52),
+        f, adjust(f, gradient, pair.scaling, lambda, lorapro::Gauge::sylvester, 0x1.0p-52),
         pair.scaling));
   };
   const double expected = static_cast<double>(

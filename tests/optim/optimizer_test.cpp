@@ -277,7 +277,7 @@ TEST_CASE("names of state are unique", "[optimizer][trap]") {
   CHECK(state.count("pair.2.step") == 1);
   CHECK(state.count("dense.0.exp_avg_sq") == 1);
   CHECK(state.count("step") == 1);
-  CHECK(state.size() == 1 + 3 * 5 + 3);
+  CHECK(state.size() == 1 + 3 * 6 + 3);
 }
 
 TEST_CASE("each group has its own rate, decay and clipping", "[optimizer][trap]") {

@@ -257,10 +257,9 @@ Factors Reference::update(const Factors& f, Factors g) {
     condition = d.condition;
     return d;
   };
-  // Before clipping, which does not know yet by how much.
-  const Real first_norm = kind == Kind::lora_pro_sgd
-                              ? fixed_norm(f, g, scaling, config.damping, A_is_free)
-                              : usual_norm;
+  Real first_norm = kind == Kind::lora_pro_sgd
+                        ? fixed_norm(f, g, scaling, config.damping, A_is_free)
+                        : usual_norm;
   clip = 1;
   grad_norm = 0;
   if (group.clip_norm != lorapro::ClipNorm::none) {
@@ -271,6 +270,7 @@ Factors Reference::update(const Factors& f, Factors g) {
     if (grad_norm > group.max_grad_norm) clip = group.max_grad_norm / grad_norm;
     g.A *= clip;
     g.B *= clip;
+    if (kind == Kind::lora_pro_sgd) first_norm *= clip;
   }
   if (kind == Kind::muon) {
     momentum_condition = 1;

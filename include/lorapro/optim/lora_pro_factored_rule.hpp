@@ -70,7 +70,7 @@ struct LoraPro<FactoredMoments> {
       const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
       PairSolver& solver = tangent.adjusted.solver;
       Preparation result =
-          detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team);
+          detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team, true);
       if (!result.report.usable()) return result;
       energy_before_ = 0;
       for (Index i = 0; i < exp_avg_sq_row.size(); ++i)

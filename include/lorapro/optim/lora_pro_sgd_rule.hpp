@@ -33,15 +33,20 @@ struct LoraPro<NoMoments> {
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       return detail::prepare_adjusted<Scalar>(
-          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team, [&] {
-            return adjusted.solver.gradient_norm(pair.model.scaling, context.adjust_options(),
-                                                 context.grad_scale, team.own().wide);
+          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team, true,
+          [&] {
+            gradient_norm_ = adjusted.solver.gradient_norm(
+                pair.model.scaling, context.adjust_options(), context.grad_scale, team.own().wide);
+            return gradient_norm_;
           });
     }
 
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      adjusted.solver.coefficients().scale(context.clip);
-      (void)adjusted.combine(pair);
+      if (context.clip == 1 || !project_clipped(pair, context, context.clip, team)) {
+        if (context.clip != 1) (void)project(pair, context, 1, team);
+        adjusted.solver.coefficients().scale(context.clip);
+        (void)adjusted.combine(pair);
+      }
       const auto descend = [](const StepContext& side) {
         return [&side](Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
                        const Panel<Scalar>& value, const Scratch<Scalar>&) {
@@ -56,6 +61,28 @@ struct LoraPro<NoMoments> {
     }
 
     detail::AdjustedPair<Scalar> adjusted;
+
+   private:
+    /// Coefficients for the gradient times `clip`.
+    bool project(const Pair& pair, const StepContext& context, double clip,
+                 const Team<Scalar>& team) {
+      return adjusted.solver.project(pair.model.scaling, context.adjust_options(),
+                                     clip * gradient_norm_, clip * context.grad_scale,
+                                     team.own().wide);
+    }
+
+    /// A clipped gradient moves the fixed factor less and is bounded less, so that a step with it
+    /// is that of a gradient which came so. \return false if something overflows that did not
+    /// before.
+    bool project_clipped(const Pair& pair, const StepContext& context, double clip,
+                         const Team<Scalar>& team) {
+      const double limit = detail::step_limit<Scalar>(context.largest_lr());
+      const PairSolver& solver = adjusted.solver;
+      return project(pair, context, clip, team) && detail::is_below(solver.bound_A(), limit) &&
+             detail::is_below(solver.bound_B(), limit) && adjusted.combine(pair);
+    }
+
+    double gradient_norm_ = 0;  // N of scale_free_dampings, before clipping
   };
 
   template <typename Scalar>

@@ -81,14 +81,15 @@ inline double least_direction_norm(const Pair& pair) {
 /// Solves the pair and tells whether dA and dB fit the scalar. Does what has not been done before:
 /// in a rule without measure everything, the same bits.
 /// \param step_limit      norms of dA and dB have to stay below it.
+/// \param with_grams      as in measure_adjusted.
 /// \param direction_norm  for PairSolver::conclude.
 template <typename Scalar, typename DirectionNorm>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
-                             const DirectionNorm& direction_norm) {
+                             bool with_grams, const DirectionNorm& direction_norm) {
   PairSolver& solver = adjusted.solver;
   if (solver.spectra().problem_A().state == EigenProblem::State::none)
-    measure_adjusted(pair, context, adjusted, team);
+    measure_adjusted(pair, context, adjusted, team, with_grams);
   decompose_pending(solver.spectra(), team);
   Wide* const scratch = team.own().wide;
   Preparation result;
@@ -110,8 +111,9 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
 }
 template <typename Scalar>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
-                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team) {
-  return prepare_adjusted(pair, context, step_limit, adjusted, team,
+                             AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
+                             bool with_grams = false) {
+  return prepare_adjusted(pair, context, step_limit, adjusted, team, with_grams,
                           [&] { return usual_direction_norm(pair); });
 }
 
