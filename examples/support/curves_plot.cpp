@@ -14,12 +14,6 @@ std::string data_block(std::string_view name, std::size_t number, const Curve& c
   return block + "END\n";
 }
 
-std::string gnuplot_string(std::string_view text) {
-  std::string literal = "'";
-  for (const char c : text) literal += c == '\'' ? std::string("''") : std::string(1, c);
-  return literal + "'";
-}
-
 std::string plot_command(std::string_view name, const std::vector<PlotSeries>& series,
                          bool log_scale) {
   std::string lines;
@@ -52,22 +46,6 @@ std::string metric_range(const std::vector<PlotSeries>& series) {
   return fmt::format("[{}:{}]", low - room, high + room);
 }
 
-std::string run_gnuplot(const std::filesystem::path& script) {
-  std::string program = "gnuplot";
-  std::string argument = script.string();
-  char* const arguments[] = {program.data(), argument.data(), nullptr};
-  pid_t process = 0;
-  if (const int error = posix_spawnp(&process, arguments[0], nullptr, nullptr, arguments, environ);
-      error != 0) {
-    return error == ENOENT ? "gnuplot is not installed (Debian: apt-get install gnuplot-nox)"
-                           : std::strerror(error);
-  }
-  int status = 0;
-  while (waitpid(process, &status, 0) == -1 && errno == EINTR) {
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? "" : "gnuplot has failed";
-}
-
 }  // namespace detail
 
 std::string plot_curves(const std::filesystem::path& dir, const std::string& title,
@@ -81,16 +59,20 @@ std::string plot_curves(const std::filesystem::path& dir, const std::string& tit
   const std::string metric_plot = detail::plot_command("metric", series, /*log_scale=*/false);
   if (loss_plot == "\n" || metric_plot == "\n") return "there is nothing to draw";
 
-  const auto draw = [&](std::string_view terminal, const std::filesystem::path& file) {
-    return fmt::format(R"(
-set terminal {} noenhanced
-set output {}
-set multiplot layout 1,2 title {} offset 0,-0.4 margins 0.06,0.815,0.13,0.82 spacing 0.075
+  // Names longer than that of a method get more room on the right.
+  std::size_t longest = 18;
+  for (const auto& one : series) longest = std::max(longest, one.label.size());
+  const int width = 1200 + 8 * (static_cast<int>(longest) - 18);
+  const auto part_of_width = [&](double part) { return part * 1200 / width; };
+  return draw_picture(
+      dir, "curves", width, 470, data,
+      fmt::format(
+          R"(set multiplot layout 1,2 title {} offset 0,-0.4 margins {},{},0.13,0.82 spacing {}
 set border 3 lc rgb '#606060'
 set grid ytics lc rgb '#e4e4e4' lw 1 lt 1
 set tics nomirror textcolor rgb '#303030'
 set xlabel 'optimizer step'
-set key at screen 0.83,0.82 left top vertical Left reverse noenhanced samplen 1.8 spacing 1.25
+set key at screen {},0.82 left top vertical Left reverse noenhanced samplen 1.8 spacing 1.25
 set xrange [0:*]
 set autoscale xfixmax
 set autoscale yfix
@@ -106,31 +88,10 @@ set yrange {}
 set title {}
 {}
 unset multiplot
-unset output
 )",
-                       terminal, detail::gnuplot_string(file.string()),
-                       detail::gnuplot_string(title), loss_plot, detail::metric_range(series),
-                       detail::gnuplot_string(metric), metric_plot);
-  };
-  const auto svg = dir / "curves.svg";
-  const auto png = dir / "curves.png";
-  const auto part = [](const std::filesystem::path& path) { return path.string() + ".part"; };
-  const auto script = dir / "curves.gnuplot";
-  lorapro::io::write_file(
-      script, data +
-                  draw("svg size 1200,470 dynamic font 'Helvetica,14' "
-                       "background '#ffffff'",
-                       part(svg)) +
-                  draw("pngcairo size 1800,705 fontscale 1.5 font 'Sans,11'", part(png)));
-  const std::string problem = detail::run_gnuplot(script);
-  if (!problem.empty()) {
-    std::filesystem::remove(part(svg));
-    std::filesystem::remove(part(png));
-    return problem;
-  }
-  std::filesystem::rename(part(svg), svg);
-  std::filesystem::rename(part(png), png);
-  return "";
+          gnuplot_string(title), part_of_width(0.06), part_of_width(0.815), part_of_width(0.075),
+          part_of_width(0.83), loss_plot, detail::metric_range(series), gnuplot_string(metric),
+          metric_plot));
 }
 
 }  // namespace examples

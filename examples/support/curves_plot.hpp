@@ -1,14 +1,8 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <lorapro/io/atomic_file.hpp>
-#include <spawn.h>
-#include <sys/wait.h>
-
 #include <algorithm>  // std::max, std::min
-#include <cerrno>
-#include <cmath>    // std::isfinite
-#include <cstring>  // std::strerror
+#include <cmath>      // std::isfinite
 #include <filesystem>
 #include <fmt/format.h>
 #include <limits>
@@ -16,9 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gnuplot.hpp"
 #include "run.hpp"
-
-extern char** environ;
 
 namespace examples {
 
@@ -36,9 +29,6 @@ namespace detail {
 /// A gnuplot data block; numbers that are not finite are left out.
 std::string data_block(std::string_view name, std::size_t number, const Curve& curve);
 
-/// A gnuplot string.
-std::string gnuplot_string(std::string_view text);
-
 /// "plot $name0 ..., $name1 ..." over the series that have points.
 std::string plot_command(std::string_view name, const std::vector<PlotSeries>& series,
                          bool log_scale);
@@ -46,10 +36,6 @@ std::string plot_command(std::string_view name, const std::vector<PlotSeries>& s
 /// A gnuplot range over the metric of all series, but for the first quarter of each: there the
 /// curves are so steep that they would leave no room for how they differ later.
 std::string metric_range(const std::vector<PlotSeries>& series);
-
-/// Runs gnuplot on `script` without a shell, so that no file name needs quoting for one.
-/// \return what went wrong; empty if nothing did.
-std::string run_gnuplot(const std::filesystem::path& script);
 
 }  // namespace detail
 
