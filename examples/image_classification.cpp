@@ -323,12 +323,12 @@ void compare_methods(const Options& options) {
   const std::string title = fmt::format(
       "Fashion-MNIST classes 0-4 to {}: {} images",
       options.data == "digits" ? "handwritten digits" : "classes 5-9", options.train_size);
-  examples::run_experiment({"image_classification", "accuracy", /*higher_is_better=*/true}, title,
-                           options, own_options,
-                           options.train_size / options.batch_size * options.epochs,
-                           [&](const examples::RunRequest& request, examples::ProgressBar& bar) {
-                             return run_method(base, problem, options, request, bar);
-                           });
+  examples::run_experiment(
+      {"image_classification", "accuracy", /*higher_is_better=*/true, /*is_share=*/true}, title,
+      options, own_options, options.train_size / options.batch_size * options.epochs,
+      [&](const examples::RunRequest& request, examples::ProgressBar& bar) {
+        return run_method(base, problem, options, request, bar);
+      });
 }
 
 }  // namespace

@@ -224,12 +224,12 @@ void compare_methods(const Options& options) {
       {"base_fingerprint", problem.base_fingerprint}};
   const std::string title = fmt::format("Definitions of words to {} classes: {} sentences",
                                         problem.classes.size(), options.train_size);
-  examples::run_experiment({"language_understanding", "accuracy", /*higher_is_better=*/true}, title,
-                           options, own_options,
-                           options.train_size / options.batch_size * options.epochs,
-                           [&](const examples::RunRequest& request, examples::ProgressBar& bar) {
-                             return run_method(problem, evaluation, options, request, bar);
-                           });
+  examples::run_experiment(
+      {"language_understanding", "accuracy", /*higher_is_better=*/true, /*is_share=*/true}, title,
+      options, own_options, options.train_size / options.batch_size * options.epochs,
+      [&](const examples::RunRequest& request, examples::ProgressBar& bar) {
+        return run_method(problem, evaluation, options, request, bar);
+      });
 }
 
 void add_own_options(CLI::App& app, Options& options) {

@@ -188,9 +188,10 @@ void compare_methods(const examples::GptOptions& chosen) {
   task.samples = [&](Gpt& gpt) { return worked_samples(gpt, pairs, split); };
   fmt::print("{} word problems to learn from, {} with other numbers and sentences held out ({})\n",
              options.train_size, held_out.size(), options.validation ? "validation" : "test");
-  examples::compare_on_text({"math_reasoning", "exact match", /*higher_is_better=*/true},
-                            fmt::format("Word problems: {} of them", options.train_size), base,
-                            task, options, {{"evaluation_size", held_out.size()}});
+  examples::compare_on_text(
+      {"math_reasoning", "exact match", /*higher_is_better=*/true, /*is_share=*/true},
+      fmt::format("Word problems: {} of them", options.train_size), base, task, options,
+      {{"evaluation_size", held_out.size()}});
 }
 
 }  // namespace

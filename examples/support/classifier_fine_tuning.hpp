@@ -28,9 +28,7 @@ void choose_trained(Model& model, const RunOptions& options, const RunRequest& r
   if (info(request.method).trains_adapters) {
     nn::attach_adapters(
         model,
-        [&](std::size_t layer) {
-          return options.lora_config(request.method, request.key.seed, layer);
-        },
+        [&](std::size_t layer) { return options.lora_config(request.method, request.key, layer); },
         chooses);
   } else {
     nn::freeze(model);

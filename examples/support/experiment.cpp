@@ -4,25 +4,39 @@
 
 namespace examples {
 
-nlohmann::json recorded_options(const RunOptions& options, Method method) {
-  return {{"rank", options.rank},
-          {"alpha", options.lora_alpha},
-          {"rslora", options.lora_config(method, 0, 0).use_rslora},
-          {"damping", options.damping(method)},
-          {"final_damping", options.damping(method, 1)},
-          {"max_relative_move", options.relative_move(method)},
-          {"gauge", gauge_name(options.gauge)},
-          {"init", init_name(options.init)},
-          {"align_init", options.align_init},
-          {"refresh_every", options.refresh_every},
-          {"loraplus_lr_ratio", options.lr_ratio(method)},
-          {"weight_decay", options.weight_decay},
-          {"epochs", options.epochs},
-          {"train_size", options.train_size},
-          {"threads", options.threads},
-          {"library_version", fmt::format("{}.{}.{}", LORAPRO_VERSION_MAJOR, LORAPRO_VERSION_MINOR,
-                                          LORAPRO_VERSION_PATCH)}};
+nlohmann::json recorded_options(const RunOptions& options, Method method,
+                                std::optional<double> alpha) {
+  nlohmann::json recorded{
+      {"rank", options.rank},
+      {"rslora", options.scales_by_root_of_rank(method)},
+      {"damping", options.damping(method)},
+      {"final_damping", options.damping(method, 1)},
+      {"max_relative_move", options.relative_move(method)},
+      {"gauge", gauge_name(options.gauge)},
+      {"init", init_name(options.init)},
+      {"align_init", options.align_init},
+      {"refresh_every", options.refresh_every},
+      {"loraplus_lr_ratio", options.lr_ratio(method)},
+      {"weight_decay", options.weight_decay},
+      {"epochs", options.epochs},
+      {"train_size", options.train_size},
+      {"threads", options.threads},
+      {"library_version", fmt::format("{}.{}.{}", LORAPRO_VERSION_MAJOR, LORAPRO_VERSION_MINOR,
+                                      LORAPRO_VERSION_PATCH)}};
+  if (alpha) recorded["alpha"] = *alpha;
+  return recorded;
 }
+
+namespace detail {
+
+/// "lora_adamw lr 0.01 alpha 4", with alpha where the method has several.
+std::string name_of(const RunOptions& options, const RunKey& key) {
+  const bool several_alphas = options.alphas_of(*method_named(key.method)).size() > 1;
+  return fmt::format("{} lr {:g}{}", key.method, key.learning_rate,
+                     several_alphas ? fmt::format(" alpha {:g}", *key.alpha()) : "");
+}
+
+}  // namespace detail
 
 void run_experiment(const Task& task, const std::string& title, const RunOptions& options,
                     const nlohmann::json& own_options, std::int64_t steps_per_run,
@@ -31,14 +45,16 @@ void run_experiment(const Task& task, const std::string& title, const RunOptions
   const RunCheckpoint checkpoint = options.run_checkpoint();
   std::vector<RunRequest> requests;
   for (const Method method : options.methods) {
-    nlohmann::json recorded = recorded_options(options, method);
-    recorded.update(own_options);
     for (const double learning_rate : options.learning_rates.at(method)) {
-      for (int seed = 0; seed < options.seeds; ++seed) {
-        requests.push_back({method,
-                            {std::string(info(method).name), learning_rate,
-                             options.first_seed + static_cast<std::uint64_t>(seed), recorded},
-                            &checkpoint});
+      for (const auto alpha : options.alphas_of(method)) {
+        nlohmann::json recorded = recorded_options(options, method, alpha);
+        recorded.update(own_options);
+        for (int seed = 0; seed < options.seeds; ++seed) {
+          requests.push_back({method,
+                              {std::string(info(method).name), learning_rate,
+                               options.first_seed + static_cast<std::uint64_t>(seed), recorded},
+                              &checkpoint});
+        }
       }
     }
   }
@@ -59,11 +75,11 @@ void run_experiment(const Task& task, const std::string& title, const RunOptions
   }
   for (const auto& request : requests) {
     if (results.find(request.key) != nullptr) continue;
-    bar.set_label(fmt::format("{} lr {:g} seed {}", request.key.method, request.key.learning_rate,
-                              request.key.seed));
+    const std::string name =
+        fmt::format("{} seed {}", detail::name_of(options, request.key), request.key.seed);
+    bar.set_label(name);
     Run run = train(request, bar);
-    bar.print(fmt::format("{} lr {:g} seed {}: {} {:.4f}, loss {:.4f}, {:.1f} s", run.key.method,
-                          run.key.learning_rate, run.key.seed, task.metric, run.value,
+    bar.print(fmt::format("{}: {} {:.4f}, loss {:.4f}, {:.1f} s", name, task.metric, run.value,
                           run.final_loss, run.seconds));
     results.add(std::move(run));
     checkpoint.remove();
@@ -73,23 +89,36 @@ void run_experiment(const Task& task, const std::string& title, const RunOptions
   for (const auto& request : requests) runs.push_back(results.find(request.key));
   const auto groups = group_runs(runs);
   fmt::print("{}", results_table(task, groups));
+  const std::string sentence = alpha_sentence(task, groups);
+  if (!sentence.empty()) fmt::print("{}\n", sentence);
 
   std::vector<PlotSeries> series;
   for (const auto& group : groups) {
     const Method method = *method_named(group.method);
     const bool several_rates = options.learning_rates.at(method).size() > 1;
-    // A method keeps its color; its learning rates differ in the dashes.
+    const bool several_alphas = options.alphas_of(method).size() > 1;
+    // A method keeps its color; its learning rates and alphas differ in the dashes.
     const bool continues = !series.empty() && series.back().color == info(method).color;
-    series.push_back(
-        {several_rates ? fmt::format("{} {:g}", group.method, group.learning_rate) : group.method,
-         std::string(info(method).color), continues ? series.back().dash + 1 : 1,
-         group.mean_curve(&Run::loss_curve), group.mean_curve(&Run::metric_curve)});
+    series.push_back({group.method +
+                          (several_rates ? fmt::format(" {:g}", group.learning_rate) : "") +
+                          (several_alphas ? fmt::format(" alpha {:g}", *group.alpha) : ""),
+                      std::string(info(method).color), continues ? series.back().dash + 1 : 1,
+                      group.mean_curve(&Run::loss_curve), group.mean_curve(&Run::metric_curve)});
   }
-  const std::string problem =
-      plot_curves(options.output, title + ", " + options.seeds_text(), task.metric, series);
-  if (!problem.empty()) fmt::print(stderr, "no picture of the curves: {}\n", problem);
-  fmt::print("written to {}: results.json, results.csv{}\n", options.output.string(),
-             problem.empty() ? ", curves.svg, curves.png" : "");
+  const std::string whole_title = title + ", " + options.seeds_text();
+  std::string written = "results.json, results.csv";
+  const auto drawn = [&](const std::string& name, const std::string& problem) {
+    if (problem.empty()) {
+      written += fmt::format(", {0}.svg, {0}.png", name);
+    } else {
+      fmt::print(stderr, "no {}.svg: {}\n", name, problem);
+    }
+  };
+  drawn("curves", plot_curves(options.output, whole_title, task.metric, series));
+  if (compares_alphas(groups)) {
+    drawn("alpha", plot_alphas(options.output, whole_title, task.metric, groups));
+  }
+  fmt::print("written to {}: {}\n", options.output.string(), written);
 }
 
 }  // namespace examples

@@ -73,7 +73,7 @@ Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& o
   const bool trains_adapters = info(request.method).trains_adapters;
   if (trains_adapters) {
     nn::attach_adapters(gpt, [&](std::size_t layer) {
-      return options.lora_config(request.method, request.key.seed, layer);
+      return options.lora_config(request.method, request.key, layer);
     });
   }
   const Run run = detail::fine_tune(gpt, task, options, request, bar);

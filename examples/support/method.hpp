@@ -28,24 +28,30 @@ enum class Method {
 struct MethodInfo {
   Method method;
   std::string_view name;
+  std::string_view title;  // in sentences
   bool trains_adapters;    // or else the whole matrices
   bool uses_adamw;         // for dense vectors and heads, or else plain gradient descent
   std::string_view color;  // in every picture the same one; readable by the colour-blind
 };
 
 inline constexpr std::array kMethods{
-    MethodInfo{Method::lora_adamw, "lora_adamw", true, true, "#0072B2"},
-    MethodInfo{Method::lora_sgd, "lora_sgd", true, false, "#56B4E9"},
-    MethodInfo{Method::rslora_adamw, "rslora_adamw", true, true, "#009E73"},
-    MethodInfo{Method::loraplus_adamw, "loraplus_adamw", true, true, "#7FCDBB"},
-    MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", true, false, "#CC79A7"},
-    MethodInfo{Method::lora_pro_efficient, "lora_pro_efficient", true, true, "#E69F00"},
-    MethodInfo{Method::lora_pro_full, "lora_pro_full", true, true, "#D55E00"},
-    MethodInfo{Method::lora_pro_factored, "lora_pro_factored", true, true, "#7A4900"},
-    MethodInfo{Method::lora_pro_spectral, "lora_pro_spectral", true, true, "#882255"},
-    MethodInfo{Method::lora_muon, "lora_muon", true, true, "#B8A000"},
-    MethodInfo{Method::full_adamw, "full_adamw", false, true, "#000000"},
-    MethodInfo{Method::full_muon, "full_muon", false, true, "#777777"},
+    MethodInfo{Method::lora_adamw, "lora_adamw", "LoRA", true, true, "#0072B2"},
+    MethodInfo{Method::lora_sgd, "lora_sgd", "LoRA with SGD", true, false, "#56B4E9"},
+    MethodInfo{Method::rslora_adamw, "rslora_adamw", "rsLoRA", true, true, "#009E73"},
+    MethodInfo{Method::loraplus_adamw, "loraplus_adamw", "LoRA+", true, true, "#7FCDBB"},
+    MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", "LoRA-Pro without moments", true, false,
+               "#CC79A7"},
+    MethodInfo{Method::lora_pro_efficient, "lora_pro_efficient", "LoRA-Pro with adapter moments",
+               true, true, "#E69F00"},
+    MethodInfo{Method::lora_pro_full, "lora_pro_full", "LoRA-Pro with full moments", true, true,
+               "#D55E00"},
+    MethodInfo{Method::lora_pro_factored, "lora_pro_factored", "LoRA-Pro with factored moments",
+               true, true, "#7A4900"},
+    MethodInfo{Method::lora_pro_spectral, "lora_pro_spectral", "LoRA-Pro", true, true, "#882255"},
+    MethodInfo{Method::lora_muon, "lora_muon", "LoRA with Muon", true, true, "#B8A000"},
+    MethodInfo{Method::full_adamw, "full_adamw", "full fine-tuning", false, true, "#000000"},
+    MethodInfo{Method::full_muon, "full_muon", "full fine-tuning with Muon", false, true,
+               "#777777"},
 };
 
 inline const MethodInfo& info(Method method) {

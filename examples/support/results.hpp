@@ -22,6 +22,7 @@ struct Task {
   std::string name;    // "image_classification"
   std::string metric;  // "accuracy"
   bool higher_is_better = true;
+  bool is_share = false;  // of what was tested: told in percent
 };
 
 /// The runs in DIR/results.json; DIR/results.csv has the same without the curves.

@@ -5,23 +5,28 @@
 namespace examples {
 
 std::string results_table(const Task& task, const std::vector<RunGroup>& groups) {
-  constexpr std::string_view kLine = "{:<20} {:>8} {:>5}  {:>17} {}{:>10} {:>10} {:>11} {:>7}\n";
+  constexpr std::string_view kLine = "{:<20} {:>8} {}{:>5}  {:>17} {}{:>10} {:>10} {:>11} {:>7}\n";
   std::set<std::string> further;
   for (const auto& group : groups) {
     for (const Run* run : group.runs) {
       for (const auto& item : run->further_metrics) further.insert(item.first);
     }
   }
+  const bool has_alphas = compares_alphas(groups);
+  const auto alpha_cell = [&](const std::string& text) {
+    return has_alphas ? fmt::format("{:>7} ", text) : std::string();
+  };
   std::string titles;
   for (const auto& name : further) titles += fmt::format("{:>10} ", name);
-  std::string table = fmt::format(kLine, "method", "lr", "seeds", task.metric, titles, "final loss",
-                                  "parameters", "state bytes", "ms/step");
+  std::string table = fmt::format(kLine, "method", "lr", alpha_cell("alpha"), "seeds", task.metric,
+                                  titles, "final loss", "parameters", "state bytes", "ms/step");
   for (const auto& group : groups) {
     const double spread = group.spread();
     std::string means;
     for (const auto& name : further) means += fmt::format("{:>10.4f} ", group.further_mean(name));
     table += fmt::format(
-        kLine, group.method, fmt::format("{:g}", group.learning_rate), group.runs.size(),
+        kLine, group.method, fmt::format("{:g}", group.learning_rate),
+        alpha_cell(group.alpha ? fmt::format("{:g}", *group.alpha) : "-"), group.runs.size(),
         fmt::format("{:.4f}{}", group.mean(&Run::value),
                     std::isnan(spread) ? "" : fmt::format(" +- {:.4f}", spread)),
         means, fmt::format("{:.4f}", group.mean(&Run::final_loss)),

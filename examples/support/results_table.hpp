@@ -13,8 +13,8 @@
 
 namespace examples {
 
-/// The table that an example prints at its end: one line per method and learning rate, with a
-/// column for each further metric.
+/// The table that an example prints at its end: one line per method, learning rate and alpha, with
+/// a column for each further metric, and one for alpha where there are several.
 std::string results_table(const Task& task, const std::vector<RunGroup>& groups);
 
 }  // namespace examples

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "run.hpp"
 
+#include "method.hpp"
+
 namespace examples {
 
 namespace detail {
@@ -32,7 +34,11 @@ nlohmann::json to_json(const RunKey& key) {
 }
 
 RunKey key_from_json(const nlohmann::json& json) {
-  return {json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
+  RunKey key{json.at("method"), json.at("learning_rate"), json.at("seed"), json.at("options")};
+  // Older files have an alpha, which does nothing, for methods without adapters too.
+  const auto method = method_named(key.method);
+  if (method && !info(*method).trains_adapters) key.options.erase("alpha");
+  return key;
 }
 
 nlohmann::ordered_json to_json(const Run& run, const std::string& metric) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +18,12 @@ struct RunKey {
   double learning_rate = 0.0;
   std::uint64_t seed = 0;
   nlohmann::json options;  // rank, alpha, ...: an object
+
+  /// Of the adapters, one of the options; nothing for a method without adapters.
+  std::optional<double> alpha() const {
+    const auto found = options.find("alpha");
+    return found == options.end() ? std::nullopt : std::optional(found->get<double>());
+  }
 
   friend bool operator==(const RunKey& a, const RunKey& b) {
     return a.method == b.method && a.learning_rate == b.learning_rate && a.seed == b.seed &&

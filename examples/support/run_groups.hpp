@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <algorithm>  // std::min
+#include <algorithm>  // std::any_of, std::min
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace examples {
 struct RunGroup {
   std::string method;
   double learning_rate = 0.0;
+  std::optional<double> alpha;
   std::vector<const Run*> runs;
 
   /// Mean over the runs of a number of theirs, such as &Run::value.
@@ -45,6 +47,16 @@ struct RunGroup {
     return std::sqrt(sum / static_cast<double>(runs.size() - 1));
   }
 
+  /// Of the mean of the metric; NaN of a single run.
+  double standard_error() const { return spread() / std::sqrt(static_cast<double>(runs.size())); }
+
+  /// Whether a run ended at what is no number, be it the metric or the loss.
+  bool diverged() const {
+    return std::any_of(runs.begin(), runs.end(), [](const Run* run) {
+      return !std::isfinite(run->value) || !std::isfinite(run->final_loss);
+    });
+  }
+
   /// Mean over the runs of a curve, &Run::loss_curve or &Run::metric_curve.
   Curve mean_curve(Curve Run::*curve) const {
     Curve mean = runs.front()->*curve;
@@ -58,7 +70,10 @@ struct RunGroup {
   }
 };
 
-/// Groups `runs` by method and learning rate, in the order in which these first appear.
+/// Groups `runs` by method, learning rate and alpha, in the order in which these first appear.
 std::vector<RunGroup> group_runs(const std::vector<const Run*>& runs);
+
+/// Whether their adapters have several values of alpha.
+bool compares_alphas(const std::vector<RunGroup>& groups);
 
 }  // namespace examples

@@ -48,24 +48,55 @@ std::vector<Method> parse_methods(const std::string& text) {
   return methods;
 }
 
-void parse_learning_rates(const std::string& text, LearningRates& learning_rates) {
+namespace detail {
+
+/// \param of_adapters  whether only methods with adapters have such a value.
+/// \param what         an allowed one, for messages: "a learning rate above 0".
+template <typename IsAllowed>
+void parse_values(const std::string& option, bool of_adapters, const std::string& what,
+                  const IsAllowed& is_allowed, const std::string& text,
+                  ValuesOfMethods& of_methods) {
   for (const auto& item : CLI::detail::split(text, ',')) {
     const auto equals = item.find('=');
-    std::vector<double> rates;
+    std::vector<double> values;
     for (const auto& number :
          CLI::detail::split(equals == std::string::npos ? item : item.substr(equals + 1), ':')) {
-      double rate = 0.0;
-      if (!CLI::detail::lexical_cast(number, rate) || !std::isfinite(rate) || rate <= 0.0) {
-        throw UsageError("--lr", "'" + number + "' is not a learning rate above 0");
+      double value = 0.0;
+      if (!CLI::detail::lexical_cast(number, value) || !is_allowed(value)) {
+        throw UsageError(option, "'" + number + "' is not " + what);
       }
-      rates.push_back(rate);
+      if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
     }
     if (equals == std::string::npos) {
-      for (const auto& method : kMethods) learning_rates[method.method] = rates;
+      of_methods = for_all_methods(values);
     } else {
-      learning_rates[parse_method("--lr", item.substr(0, equals))] = rates;
+      const Method method = parse_method(option, item.substr(0, equals));
+      if (of_adapters && !info(method).trains_adapters) {
+        throw UsageError(option, std::string(info(method).name) + " has no adapters");
+      }
+      of_methods[method] = values;
     }
   }
+}
+
+}  // namespace detail
+
+ValuesOfMethods for_all_methods(const std::vector<double>& values) {
+  ValuesOfMethods of_methods;
+  for (const auto& method : kMethods) of_methods[method.method] = values;
+  return of_methods;
+}
+
+void parse_learning_rates(const std::string& text, LearningRates& learning_rates) {
+  detail::parse_values(
+      "--lr", /*of_adapters=*/false, "a learning rate above 0",
+      [](double rate) { return std::isfinite(rate) && rate > 0.0; }, text, learning_rates);
+}
+
+void parse_alphas(const std::string& text, ValuesOfMethods& alphas) {
+  detail::parse_values(
+      "--alpha", /*of_adapters=*/true, "an alpha from 1e-06 to 1e+06",
+      [](double alpha) { return alpha >= 1e-6 && alpha <= 1e6; }, text, alphas);
 }
 
 CLI::Validator in_range(double low, double high) {
@@ -109,9 +140,11 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--rank", options.rank, "Rank of the adapters")
       ->check(in_range(1, 4096))
       ->capture_default_str();
-  app.add_option("--alpha", options.lora_alpha, "Adapters are scaled by alpha / rank")
-      ->check(in_range(1e-6, 1e6))
-      ->capture_default_str();
+  app.add_option_function<std::string>(
+         "--alpha", [&](const std::string& text) { parse_alphas(text, options.alphas); },
+         "Adapters are scaled by alpha / rank; lists as in --lr")
+      ->type_name("ALPHA")
+      ->default_str(fmt::format("{:g}", kDefaultAlpha));
   app.add_flag("--rslora", options.use_rslora, "Scale adapters by alpha / sqrt(rank) instead");
   app.add_option_function<double>(
          "--damping",

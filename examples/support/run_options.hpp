@@ -20,6 +20,7 @@
 
 #include "cache.hpp"
 #include "method.hpp"
+#include "run.hpp"
 #include "run_checkpoint.hpp"
 
 namespace examples {
@@ -27,8 +28,14 @@ namespace examples {
 /// A bad value on the command line; the message is one line.
 using UsageError = CLI::ValidationError;
 
-/// The learning rates to run each method with: usually one, several to compare them.
-using LearningRates = std::map<Method, std::vector<double>>;
+/// What to run each method with: usually one value, several to compare them.
+using ValuesOfMethods = std::map<Method, std::vector<double>>;
+using LearningRates = ValuesOfMethods;
+
+inline constexpr double kDefaultAlpha = 16.0;
+
+/// The same for every method.
+ValuesOfMethods for_all_methods(const std::vector<double>& values);
 
 /// What every example lets its user choose. An example sets its own defaults before it adds them to
 /// its command line.
@@ -37,7 +44,7 @@ struct RunOptions {
                               Method::full_adamw};
   LearningRates learning_rates;
   lorapro::Index rank = 8;
-  double lora_alpha = 16.0;
+  ValuesOfMethods alphas = for_all_methods({kDefaultAlpha});
   bool use_rslora = false;
   std::map<Method, double> dampings;        // of the lora_pro methods
   std::optional<double> final_damping;      // of the last step; unset: that of the first
@@ -71,6 +78,17 @@ struct RunOptions {
     return seeds == 1 ? "one seed" : fmt::format("mean of {} seeds", seeds);
   }
 
+  /// The values of alpha to run `method` with; one that is none for a method without adapters.
+  std::vector<std::optional<double>> alphas_of(Method method) const {
+    if (!info(method).trains_adapters) return {std::nullopt};
+    const auto& values = alphas.at(method);
+    return {values.begin(), values.end()};
+  }
+
+  bool scales_by_root_of_rank(Method method) const {
+    return use_rslora || method == Method::rslora_adamw;
+  }
+
   /// What `method` is damped by; the library's default where nothing else was said.
   double damping(Method method) const {
     const auto found = dampings.find(method);
@@ -96,14 +114,14 @@ struct RunOptions {
     return loraplus_lr_ratio.value_or(method == Method::loraplus_adamw ? 16.0 : 1.0);
   }
 
-  /// Of the adapter of layer number `layer` in the run with this seed.
-  lorapro::LoraConfig lora_config(Method method, std::uint64_t seed, std::size_t layer) const {
+  /// Of the adapter of layer number `layer` in this run.
+  lorapro::LoraConfig lora_config(Method method, const RunKey& key, std::size_t layer) const {
     lorapro::LoraConfig config;
     config.rank = rank;
-    config.lora_alpha = lora_alpha;
-    config.use_rslora = use_rslora || method == Method::rslora_adamw;
+    config.lora_alpha = key.alpha().value();
+    config.use_rslora = scales_by_root_of_rank(method);
     config.init = init;
-    config.seed = seed * 1000 + layer;
+    config.seed = key.seed * 1000 + layer;
     return config;
   }
 
@@ -148,6 +166,9 @@ std::vector<Method> parse_methods(const std::string& text);
 
 /// "lora_adamw=1e-2,full_adamw=1e-3:3e-3", or "1e-2" for all methods; colons separate several.
 void parse_learning_rates(const std::string& text, LearningRates& learning_rates);
+
+/// The same for alpha, which only methods with adapters have.
+void parse_alphas(const std::string& text, ValuesOfMethods& alphas);
 
 /// Accepts numbers in [low, high]; unlike CLI::Range it refuses NaN.
 CLI::Validator in_range(double low, double high);

@@ -17,6 +17,7 @@ bool is_in_blocks(const std::string& name) { return name.rfind("blocks.", 0) == 
 examples::RunRequest request_for(Method method) {
   examples::RunRequest request;
   request.method = method;
+  request.key.options["alpha"] = 6;
   return request;
 }
 
@@ -30,6 +31,7 @@ TEST_CASE("adapters are trained where they are chosen, and nothing else", "[exam
     CHECK(linear.adapter().has_value() == is_in_blocks(name));
     if (!linear.adapter()) return;
     CHECK(linear.adapter()->rank() == 2);
+    CHECK(linear.adapter()->scaling() == 3);
     ++adapters;
   });
   CHECK(adapters == 4);

@@ -12,7 +12,7 @@ namespace {
 
 using examples::RunCheckpoint;
 
-const examples::RunKey kKey{"method", 0.1, 7, {{"rank", 3}}};
+const examples::RunKey kKey{"method", 0.1, 7, {{"rank", 3}, {"alpha", 16}}};
 
 /// A training of four numbers towards 1, with a curve of a metric.
 struct Training {
@@ -86,7 +86,7 @@ TEST_CASE("only the run of the checkpoint is taken up, and on request only", "[e
   REQUIRE(reading.key());
   CHECK(*reading.key() == kKey);
   examples::RunKey other = kKey;
-  other.options["rank"] = 4;
+  other.options["alpha"] = 4;
   CHECK_FALSE(reading.load(other, training.optimizer));
   CHECK(training.optimizer.step_count() == 3);
   CHECK(reading.load(kKey, training.optimizer));
