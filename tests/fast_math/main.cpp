@@ -267,6 +267,13 @@ void options() {
       config.beta1 = beta1;
       config.validate();
     });
+    refuses(std::string(special.name) + " as max_relative_move", [&] {
+      lorapro::OptimizerConfig config;
+      double move;
+      set(move, special);
+      config.max_relative_move = move;
+      config.validate();
+    });
     for (double lorapro::LoraConfig::*const field :
          {&lorapro::LoraConfig::lora_alpha, &lorapro::LoraConfig::lora_dropout})
       refuses(std::string(special.name) + " in LoraConfig", [&] {

@@ -41,6 +41,7 @@ TEST_CASE("the options of an optimizer come back, threads apart", "[io][config_j
   config.beta2 = 0.77;
   config.eps = 1e-7;
   config.damping = 0.3;
+  config.max_relative_move = 0.2;
   config.seed = ~std::uint64_t{0};
   config.threads = 7;
   for (const auto gauge :
@@ -55,6 +56,7 @@ TEST_CASE("the options of an optimizer come back, threads apart", "[io][config_j
       CHECK(back.beta2 == 0.77);
       CHECK(back.eps == 1e-7);
       CHECK(back.damping == 0.3);
+      CHECK(back.max_relative_move == 0.2);
       CHECK(back.seed == config.seed);
       CHECK(back.gauge == gauge);
       CHECK(back.threads == 1);
@@ -64,10 +66,12 @@ TEST_CASE("the options of an optimizer come back, threads apart", "[io][config_j
     }
 }
 
-TEST_CASE("a beta1 that is left to the rule stays so", "[io][config_json]") {
+TEST_CASE("what is left to the rule stays so", "[io][config_json]") {
   const json written = io::json_of_optimizer(OptimizerConfig());
   CHECK(written.at("beta1").is_null());
+  CHECK(written.at("max_relative_move").is_null());
   CHECK_FALSE(io::optimizer_from_json(written, "f").beta1.has_value());
+  CHECK_FALSE(io::optimizer_from_json(written, "f").max_relative_move.has_value());
 }
 
 TEST_CASE("options that a file lacks have their default", "[io][config_json]") {

@@ -280,6 +280,37 @@ TEST_CASE("what is frozen is frozen again", "[io][optimizer_state]") {
         }).find("frozen: expected true or false") != std::string::npos);
 }
 
+TEST_CASE("which factor is free is kept", "[io][optimizer_state]") {
+  const ScratchFolder folder;
+  AdamW saved;
+  saved.pair.A.setZero();
+  REQUIRE(saved.optimizer.step().updated > 0);
+  const auto path = saved.save(folder);
+  const auto free_factor = [](AdamW& run) {
+    std::int64_t out = -1;
+    run.optimizer.visit([&](const std::string& name, auto&& entry) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(entry)>, std::int64_t>)
+        if (name == "pair.free_factor") out = entry;
+    });
+    return out;
+  };
+  AdamW run;
+  CheckpointReader(path).load("run", run.optimizer);
+  CHECK(free_factor(run) == 1);
+  // A file that does not say so, as those of older versions, means B.
+  const auto without = redescribed(path, [](json& description) {
+    for (auto& entry : description["attached"]) entry.erase("free_factor");
+  });
+  CheckpointReader(without).load("run", run.optimizer);
+  CHECK(free_factor(run) == 0);
+  const auto damaged = redescribed(path, [](json& description) {
+    for (auto& entry : description["attached"]) entry["free_factor"] = "lora_C";
+  });
+  CHECK(message_of<FormatError>([&] {
+          CheckpointReader(damaged).load("run", run.optimizer);
+        }).find("free_factor: expected \"lora_A\" or \"lora_B\"") != std::string::npos);
+}
+
 TEST_CASE("options that a parameter cannot have are refused before anything is written",
           "[io][optimizer_state]") {
   const ScratchFolder folder;

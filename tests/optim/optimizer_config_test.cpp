@@ -32,6 +32,8 @@ TEST_CASE("the default options are valid and documented", "[optimizer_config]") 
   CHECK(config.gauge == lorapro::Gauge::sylvester);
   CHECK(config.adjust_options().damping == config.damping);
   CHECK(config.adjust_options().gauge == config.gauge);
+  CHECK_FALSE(config.max_relative_move);
+  CHECK(config.adjust_options().max_relative_move == 0.05);
 }
 
 TEST_CASE("the published algorithm is one call away", "[optimizer_config]") {
@@ -62,6 +64,8 @@ TEST_CASE("each option has one precise message", "[optimizer_config]") {
         "eps: expected a finite number >= 1e-30, got 0.000000");
   CHECK(message_of([](OptimizerConfig& c) { c.damping = -1; }) ==
         "damping: expected a finite number >= 0, got -1.000000");
+  CHECK(message_of([](OptimizerConfig& c) { c.max_relative_move = 0; }) ==
+        "max_relative_move: expected a finite number > 0, got 0.000000");
   CHECK(message_of([](OptimizerConfig& c) { c.threads = -2; }) ==
         "threads: expected a number >= 0, got -2");
 }
