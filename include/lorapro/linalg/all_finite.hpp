@@ -15,7 +15,8 @@ namespace detail {
 template <typename T, typename Bits>
 LORAPRO_ALWAYS_INLINE Bits exponent_carry(Bits bits) {
   constexpr FloatBits<T> kExponent = infinity_bits<T>();
-  constexpr auto kLowest = static_cast<FloatBits<T>>(kExponent & (~kExponent + 1U));
+  constexpr auto kAbove = static_cast<FloatBits<T>>(~kExponent);
+  constexpr auto kLowest = static_cast<FloatBits<T>>(kExponent & (kAbove + 1U));
   return static_cast<Bits>((bits & kExponent) + kLowest);
 }
 
