@@ -53,7 +53,9 @@ if $torch; then
   require "PyTorch" "file:/usr/lib/python3/dist-packages/torch/__init__.py" python3-torch
 fi
 install_missing
-build bench
+preset=bench
+if $smoke; then preset=bench_smoke; fi
+build $preset
 
 # Threads that spin between parallel regions would take the other ones' time.
 export OMP_WAIT_POLICY=passive
@@ -64,8 +66,8 @@ if $smoke; then
   options=(--benchmark_min_time=0.001 --benchmark_repetitions=1)
 fi
 
-binaries=$root/build/bench/bench
-results=$root/build/bench/results
+binaries=$root/build/$preset/bench
+results=$root/build/$preset/results
 rm -rf "$results"
 mkdir -p "$results"
 reports=()

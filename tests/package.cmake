@@ -12,6 +12,10 @@ function(lorapro_add_check label name)
   add_test(NAME "${name}" COMMAND ${ARGN})
   set_tests_properties("${name}" PROPERTIES LABELS ${label} TIMEOUT 600 ENVIRONMENT
                                             "${check_environment}")
+  if(label STREQUAL "consumer")
+    # The longest first, so that no processor is idle at the end.
+    set_tests_properties("${name}" PROPERTIES COST 100)
+  endif()
 endfunction()
 
 get_target_property(eigen_include Eigen3::Eigen INTERFACE_INCLUDE_DIRECTORIES)

@@ -8,7 +8,7 @@ cmake_minimum_required(VERSION 3.21)
 file(REMOVE_RECURSE ${WORK})
 file(COPY ${LIBRARY}/include DESTINATION ${WORK})
 execute_process(
-  COMMAND ${COMPILER} -std=c++17 -O2 -I ${WORK}/include -I ${EIGEN}
+  COMMAND ${COMPILER} -std=c++17 -I ${WORK}/include -I ${EIGEN}
           ${CMAKE_CURRENT_LIST_DIR}/main.cpp -o ${WORK}/consumer
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${WORK}/consumer COMMAND_ERROR_IS_FATAL ANY)

@@ -30,7 +30,7 @@ endif()
 ask(flags --cflags)
 separate_arguments(flags UNIX_COMMAND "${flags}")
 execute_process(
-  COMMAND ${COMPILER} -std=c++17 -O2 ${flags} ${CMAKE_CURRENT_LIST_DIR}/main.cpp -o
+  COMMAND ${COMPILER} -std=c++17 ${flags} ${CMAKE_CURRENT_LIST_DIR}/main.cpp -o
           ${WORK}/consumer
   COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${WORK}/consumer COMMAND_ERROR_IS_FATAL ANY)
