@@ -39,9 +39,10 @@ nlohmann::json recorded_options(const RunOptions& options, Method method,
 
 /// Trains every method with every learning rate, alpha and seed that `options` asks for, except
 /// what the output folder holds already; then prints the table and draws the curves, and how the
-/// metric depends on alpha where there are several. \param title        of the picture; how many
-/// seeds it shows is added. \param own_options  what `task` records with each run besides the
-/// common options: an object.
+/// metric depends on alpha where there are several.
+///
+/// \param title        of the picture; how many seeds it shows is added.
+/// \param own_options  what `task` records with each run besides the common options: an object.
 void run_experiment(const Task& task, const std::string& title, const RunOptions& options,
                     const nlohmann::json& own_options, std::int64_t steps_per_run,
                     const TrainFunction& train);
