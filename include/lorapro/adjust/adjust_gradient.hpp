@@ -87,8 +87,7 @@ AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& option
 /// \param workspace  for this rank; without it one is allocated.
 /// \return what happened. With status non_finite or overflow nothing has been written.
 /// \cost 7 r^2 (m + n) + 38 r^3 flops; reads the inputs twice, writes the outputs once; no heap
-/// when
-///        a workspace is given; no m x m or n x n matrix.
+///       when a workspace is given; no m x m or n x n matrix.
 /// \throws ShapeError (shapes, null pointers, overlapping memory), ConfigError (scaling, options);
 ///         nothing has been written then.
 /// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3.

@@ -17,10 +17,9 @@ struct Spectrum {
 };
 
 /// The spectra of P = B^T B and Q = A A^T of one pair, with their relative cutoffs.
-/// \ref docs of the cutoff: r eps times the largest eigenvalue, eps = max(eps of the wide scalar,
-/// eps
-///      of the storage type squared); beyond a condition number of about 1 / sqrt(r eps) a factor
-///      is treated as rank-deficient.
+/// The cutoff is r eps times the largest eigenvalue, eps = max(eps of the wide scalar, eps of the
+/// storage type squared): beyond a condition number of about 1 / sqrt(r eps) a factor is treated as
+/// rank-deficient.
 class SpectralPair {
  public:
   explicit SpectralPair(Index rank)

@@ -22,8 +22,7 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 /// State 2 m n of Storage. The moments need no transport when the factors change.
 /// \tparam Storage  Scalar, or bfloat16: exp_avg_sq is then rounded stochastically, so that it
-/// decays
-///         (round_stochastic says why), exp_avg to nearest.
+///                  decays (round_stochastic says why), exp_avg to nearest.
 /// \cost per pair 8 r m n + 14 m n + 13 r^2 (m + n) + r^2 n flops; one pass over the moments.
 /// \ref arXiv:2407.18242v3, algorithm 2.
 template <typename Storage>
