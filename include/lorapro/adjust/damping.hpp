@@ -31,10 +31,10 @@ struct Dampings {
 /// Without damping (rho = 0) both are 0.
 ///
 /// What it guarantees. Let H be the direction that is projected, h_i its part along the i-th
-/// singular direction of B, a row, and N^2 = sum_i |h_i|^2 l_i / (l_i + rho l_max), which is at most
-/// ||P_B H||_F^2; and let step_norm >= lr N. In the eigenbases of B^T B and A A^T, with
-/// p_i = s^2 l_i / (s^2 l_i + lambda_A) and w_j likewise of A A^T, each part h_ij inside both spaces
-/// gives dA the part x_ij h_ij / (s sqrt(l_i)),
+/// singular direction of B, a row, and N^2 = sum_i |h_i|^2 l_i / (l_i + rho l_max), which is not
+/// above ||P_B H||_F^2; and let step_norm >= lr N. In the eigenbases of B^T B and A A^T, with
+/// p_i = s^2 l_i / (s^2 l_i + lambda_A) and w_j likewise of A A^T, each part h_ij inside both
+/// spaces gives dA the part x_ij h_ij / (s sqrt(l_i)),
 ///
 ///     x = p (1 - w) / (1 - p w)                                        in the Sylvester gauge
 ///     x = p                                                            in the zero gauge

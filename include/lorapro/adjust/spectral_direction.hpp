@@ -26,8 +26,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// formed. Squaring costs half of the digits: a singular value that is q times the largest, and its
 /// vectors, are off by about eps / q^2 of themselves, 1e-6 at kCutoff in double. A momentum in
 /// float does not know them any better.
-/// \ref the decomposition is the library's; H without the cutoff is the step of Muon (Jordan et al.,
-///      2024, https://kellerjordan.github.io/posts/muon).
+/// \ref the decomposition is the library's; H without the cutoff is the step of Muon
+///      (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon).
 class SpectralDirection {
  public:
   /// Singular values below this times the largest are dropped: rounding noise of what is stored.

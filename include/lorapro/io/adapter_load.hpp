@@ -21,8 +21,8 @@ struct AdapterLoadReport {
 
 /// Copies A and B of an adapter into layers of the same paths. Everything that matches is checked,
 /// and read, before the first layer changes; what does not match is reported, not refused.
-/// \param layers  path to layer (a pointer), each unmerged; rank and scaling are the layer's own and
-///                have to be those of its module, to a relative 1e-6.
+/// \param layers  path to layer (a pointer), each unmerged; rank and scaling are the layer's own,
+///                and have to be those of its module, to a relative 1e-6.
 /// \cost memory: the factors of all that matches, in float.
 /// \throws ConfigError (rank or scaling differ), ShapeError, StateError (merged), FormatError,
 /// FileError (what the modules throw); no layer is changed then.

@@ -93,8 +93,8 @@ class LoraLayer {
   /// from its counter, not stored).
   /// \param x            as forward got it.
   /// \param grad_y       (batch, out_features), dL/dy.
-  /// \param[out] grad_x  (batch, in_features), overwritten. No element of it may be one of x, grad_y
-  ///                     or what y must not overlap.
+  /// \param[out] grad_x  (batch, in_features), overwritten. No element of it may be one of x,
+  ///                     grad_y or what y must not overlap.
   /// \cost 2 batch (m n + 3 (m + n) r) flops.
   /// \throws ShapeError (shapes, memory that overlaps), StateError (merged); nothing is written
   /// then.

@@ -37,9 +37,9 @@ LORAPRO_NAMESPACE_BEGIN
 ///     // How long an update takes, in units of about half a nanosecond: from a few 100,000 on it
 ///     // may get all threads.
 ///     static Index work(Index out_features, Index in_features, Index rank);
-///     // Optional, for rules that need the spectra of B^T B and A A^T: reads the pair's factors and
-///     // gradients. The spectra of the solver are then decomposed, those of many pairs of one rank
-///     // at a time, before prepare is called, which should leave the rest to one thread.
+///     // Optional, for rules that need the spectra of B^T B and A A^T: reads the pair's factors
+///     // and gradients. The spectra of the solver are then decomposed, those of many pairs of one
+///     // rank at a time, before prepare is called, which should leave the rest to one thread.
 ///     PairSolver& measure(const Pair&, const StepContext&, const Team<Scalar>&);
 ///     // Reads, checks, measures; writes no moments and no factors.
 ///     Preparation prepare(const Pair&, const StepContext&, const Team<Scalar>&);
