@@ -89,8 +89,8 @@ Real fixed_norm(const Factors& f, const Factors& g, double scaling, double rho, 
   RealMatrix P = product(rows, transposed(rows));
   P += rho * jacobi(P).largest * RealMatrix::Identity(P.rows(), P.cols());
   if (max_abs(P) == 0) return 0;
-  const RealMatrix weighed = product(product(transposed(seen), reference::pinv(P)), seen);
-  return std::sqrt(weighed.trace()) / std::abs(Real(scaling));
+  return std::sqrt(reference::dot(product(reference::pinv(P), seen), seen)) /
+         std::abs(Real(scaling));
 }
 
 AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, const Lambdas& lambda,
