@@ -9,8 +9,6 @@ set(LORAPRO_MARCH "" CACHE STRING
 set(LORAPRO_EXAMPLE_OPTIONS "" CACHE STRING
     "Compiler options of the examples and of the tests of their headers, after all others")
 set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of this build")
-set(LORAPRO_TEST_OPTIMISATION 1 CACHE STRING
-    "-O of the tests of what stands on the kernels: 0 where sanitizers make compiling slow")
 set(LORAPRO_TEST_BATCH 6 CACHE STRING "How many test files of a folder share a translation unit at most")
 
 add_library(lorapro_dev INTERFACE)
