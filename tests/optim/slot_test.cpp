@@ -11,7 +11,6 @@ namespace {
 
 using namespace rule_battery;
 using lorapro::bfloat16;
-using lorapro::FactorView;
 using PairSlot = lorapro::detail::PairSlot<float, lorapro::AdamWRule>;
 using DenseSlot = lorapro::detail::DenseSlot<float, lorapro::AdamWRule>;
 
@@ -105,20 +104,6 @@ TEST_CASE("the work of a slot follows its size", "[slot]") {
   CHECK(PairSlot(buffers.view(), "pair").work == (60 + 40) * 2 / 4);
   std::vector<float> value(76), grad(76);
   CHECK(DenseSlot(lorapro::DenseView<float>{value.data(), grad.data(), 76}, "dense").work == 19);
-}
-
-TEST_CASE("zeroing touches the elements of a view alone", "[slot]") {
-  std::vector<float> memory(12, 3.0F);
-  lorapro::detail::set_zero(
-      FactorView{memory.data(), lorapro::StorageType::f32, 2, 2, 6, 2});  // 0, 2, 6, 8
-  for (std::size_t i = 0; i < memory.size(); ++i)
-    CHECK(memory[i] == (i == 0 || i == 2 || i == 6 || i == 8 ? 0.0F : 3.0F));
-}
-
-TEST_CASE("a factor scales a float or double base weight", "[slot]") {
-  std::vector<double> base(6, 4.0);
-  lorapro::detail::scale_base(base.data(), lorapro::StorageType::f64, 6, 0.25);
-  for (const double w : base) CHECK(w == 1.0);
 }
 
 }  // namespace
