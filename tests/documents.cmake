@@ -27,7 +27,7 @@ function(run_programs header)
       math(EXPR programs "${programs} + 1")
       set(name ${WORK}/${stem}_${programs})
       file(WRITE ${name}.cpp "${program}\n")
-      execute_process(COMMAND ${COMPILE} -Wall -Wextra -Werror ${name}.cpp -o ${name} ${ARGN}
+      execute_process(COMMAND ${COMPILE} -Wall -Wextra -Werror -O2 ${name}.cpp -o ${name} ${ARGN}
                               COMMAND_ERROR_IS_FATAL ANY)
       execute_process(COMMAND ${name} WORKING_DIRECTORY ${WORK} COMMAND_ERROR_IS_FATAL ANY)
       string(FIND "${text}" "${opening}" begin)

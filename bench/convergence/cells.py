@@ -9,9 +9,11 @@ import math
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 FIRST_REPORT_SEED = 100  # tuning seeds count from 0 and are never reported
 COMPARISON = ""  # the variant of a method with the program's own options
+CellKind = TypeVar("CellKind")
 
 
 @dataclass(frozen=True)
@@ -90,12 +92,12 @@ class Plan:
         return [c for c in out if methods is None or c.method in methods]
 
 
-class Results:
-    """The lines of results.jsonl by their cells."""
+class Lines(Generic[CellKind]):
+    """The lines of a file of results by their cells."""
 
     def __init__(self, plan: Plan, path: Path):
         self.plan = plan
-        self.by_cell: dict[Cell, dict] = {}
+        self.by_cell: dict[CellKind, dict] = {}
         if path.exists():
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 try:
@@ -103,18 +105,27 @@ class Results:
                 except (ValueError, KeyError) as error:
                     raise SystemExit(f"{path}:{number}: not a result ({error!r})") from error
 
+    def cell_of(self, result: dict) -> CellKind:
+        raise NotImplementedError
+
     def add(self, result: dict) -> bool:
         """Whether it counts: not if the plan says that such lines are unused."""
-        cell = Cell(result["task"], result["method"], result["variant"],
-                    self.plan.rate_place(result["learning_rate"]), result["seed"],
-                    result["split"])
+        cell = self.cell_of(result)
         if self.plan.is_unused(result):
             return False
         self.by_cell[cell] = result
         return True
 
-    def __contains__(self, cell: Cell) -> bool:
+    def __contains__(self, cell: CellKind) -> bool:
         return cell in self.by_cell
+
+
+class Results(Lines[Cell]):
+    """Those of results.jsonl."""
+
+    def cell_of(self, result: dict) -> Cell:
+        return Cell(result["task"], result["method"], result["variant"],
+                    self.plan.rate_place(result["learning_rate"]), result["seed"], result["split"])
 
     def score(self, cell: Cell) -> float:
         """Larger is better; a run that diverged is the worst."""

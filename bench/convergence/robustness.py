@@ -6,12 +6,11 @@ is the learning rate that the search has found, the view's alpha and the task's 
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from cells import COMPARISON, Contender, Plan, Results, search
+from cells import COMPARISON, Contender, Lines, Plan, Results, search
 
 KEPT_OPTIONS = ("damping", "max_relative_move", "base_fingerprint", "library_version")  # and names that contain them
 
@@ -97,30 +96,12 @@ class View:
         return list(out)
 
 
-class ViewResults:
-    """The lines of a view's file by their cells."""
+class ViewResults(Lines[ViewCell]):
+    """The lines of a view's file."""
 
-    def __init__(self, plan: Plan, path: Path):
-        self.plan = plan
-        self.by_cell: dict[ViewCell, dict] = {}
-        if path.exists():
-            for number, line in enumerate(path.read_text().splitlines(), 1):
-                try:
-                    self.add(json.loads(line))
-                except (ValueError, KeyError) as error:
-                    raise SystemExit(f"{path}:{number}: not a result ({error!r})") from error
-
-    def add(self, result: dict) -> bool:
-        """Whether it counts: not if the plan says that such lines are unused."""
-        cell = ViewCell(result["task"], result["method"], result["alpha"], result["rank"],
+    def cell_of(self, result: dict) -> ViewCell:
+        return ViewCell(result["task"], result["method"], result["alpha"], result["rank"],
                         result["learning_rate"], result["seed"])
-        if self.plan.is_unused(result):
-            return False
-        self.by_cell[cell] = result
-        return True
-
-    def __contains__(self, cell: ViewCell) -> bool:
-        return cell in self.by_cell
 
     def value(self, cell: ViewCell) -> float | None:
         """None where the run diverged."""

@@ -75,9 +75,7 @@ Eigenpairs jacobi(RealMatrix S) {
 Lambdas lambdas(const Factors& f, double scaling, double rho, Real step_norm, double kappa,
                 bool A_is_free) {
   if (rho == 0) return {};
-  const Real s2 = Real(scaling) * scaling;
-  Lambdas out{rho * s2 * jacobi(product(transposed(f.B), f.B)).largest,
-              rho * s2 * jacobi(product(f.A, transposed(f.A))).largest};
+  Lambdas out = reference::dampings(f.A, f.B, scaling, rho);
   const Real size = squared_norm(A_is_free ? f.B : f.A), tau = step_norm / (2 * Real(kappa));
   if (size > 0) (A_is_free ? out.B : out.A) += tau * tau / size;
   return out;

@@ -79,10 +79,7 @@ struct AdjustedReference {
   Real condition = 1;  ///< of the inverses that went into them
 };
 
-/// What multiplies ||dA||^2 and ||dB||^2.
-struct Lambdas {
-  Real A = 0, B = 0;
-};
+using reference::Lambdas;
 
 /// The damped closed form and its gauges, with dense matrices and long double.
 AdjustedReference adjust(const Factors& f, const Factors& g, double scaling, const Lambdas& lambda,

@@ -41,15 +41,17 @@ struct AdjustReport {
 ///
 /// With P = V diag(l) V^T and Q = U diag(u) U^T,
 ///
-///     on_grad_A = (s^2 P + lambda_A)^-1    on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i lambda_A d_ij]
-///     U^T on_grad_B = (s^2 Q + lambda_B)^-1    on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j lambda_B
-///     d_ij] U^T t_i = 1 / (s^2 l_i + lambda_A)   q_j = 1 / (s^2 u_j + lambda_B) d_ij = 1 /
-///     (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
+///     on_grad_A = (s^2 P + lambda_A)^-1
+///     on_grad_B = (s^2 Q + lambda_B)^-1
+///     on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i lambda_A d_ij] U^T
+///     on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j lambda_B d_ij] U^T
+///     t_i = 1 / (s^2 l_i + lambda_A)        q_j = 1 / (s^2 u_j + lambda_B)
+///     d_ij = 1 / (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
 ///
 /// For lambda_A = lambda_B = lambda, lambda d_ij is 1 / (s^2 (l_i + u_j) + lambda): the limit for
-/// lambda -> 0, theorem 2.3, is what is computed without damping.
+/// lambda -> 0, theorem 2.3, is what is computed without damping. Each term is zero where its
+/// eigenvalue is below the relative cutoff; then all is shifted to the gauge.
 ///
-/// each term zero where its eigenvalue is below the relative cutoff, then shifted to the gauge.
 /// Both r x r products of a gradient are used, each in the term of its own side. They are equal in
 /// exact arithmetic; in floating point each cancels the rounding noise of its own gradient. Where
 /// the rank equals a side of W, using one for both would divide that noise by the smallest

@@ -16,6 +16,9 @@ enum class FreeFactor {
   lora_A   ///< A = 0 and B other than 0: adapters of embeddings, a start with the roles swapped
 };
 
+/// Whether A is the fixed factor, or else B.
+constexpr bool fixes_A(FreeFactor free_factor) { return free_factor == FreeFactor::lora_B; }
+
 /// The absolute dampings lambda_A and lambda_B of a pair's two factors.
 struct Dampings {
   double A = 0;
@@ -66,14 +69,13 @@ inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling,
   const double s2 = scaling * scaling;
   out.A = relative * s2 * spectra.gram_B().largest;
   out.B = relative * s2 * spectra.gram_A().largest;
-  const bool fixed_A = free_factor == FreeFactor::lora_B;
-  const Spectrum& fixed = fixed_A ? spectra.gram_A() : spectra.gram_B();
+  const Spectrum& fixed = fixes_A(free_factor) ? spectra.gram_A() : spectra.gram_B();
   double squared_norm = 0;
   for (Index i = 0; i < spectra.rank(); ++i) squared_norm += fixed.values[i];
   // A factor of zeros has no size to be kept to.
   if (squared_norm > 0) {
     const double tau = step_norm / (2 * kappa);
-    (fixed_A ? out.A : out.B) += tau * tau / squared_norm;
+    (fixes_A(free_factor) ? out.A : out.B) += tau * tau / squared_norm;
   }
   return out;
 }

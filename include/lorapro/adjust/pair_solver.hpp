@@ -138,14 +138,20 @@ class PairSolver {
                                options.max_relative_move, options.free_factor);
   }
 
-  /// N of scale_free_dampings for the full gradient: damped_norm.
-  /// \pre measured with_norm, spectra concluded.
+  /// N of scale_free_dampings for a direction, from what the factor that is not fixed sees of it.
+  /// \param gram     of s B^T H, or of s H A^T where A is free, as in damped_norm.
+  /// \param scaling  s, or 1 where gram lacks it.
+  double direction_norm(const Wide* gram, double scaling, const AdjustOptions& options,
+                        Wide* scratch) const {
+    return damped_norm(gram, fixes_A(options.free_factor) ? spectra_.gram_B() : spectra_.gram_A(),
+                       rank(), scaling, options.damping, scratch);
+  }
+  /// The same for the full gradient. \pre The Gram matrix of the fixed factor's gradient has been
+  /// measured, unless there is no damping.
   double gradient_norm(double scaling, const AdjustOptions& options, double grad_scale,
                        Wide* scratch) const {
-    const bool fixed_A = options.free_factor == FreeFactor::lora_B;
-    return std::abs(grad_scale) * damped_norm(fixed_A ? grad_gram_A() : grad_gram_B(),
-                                              fixed_A ? spectra_.gram_B() : spectra_.gram_A(),
-                                              rank(), scaling, options.damping, scratch);
+    const Wide* const gram = fixes_A(options.free_factor) ? grad_gram_A() : grad_gram_B();
+    return std::abs(grad_scale) * direction_norm(gram, scaling, options, scratch);
   }
 
   /// ||s (B dA + dB A)||_F^2 of the coefficients' dA and dB, from r x r matrices alone:

@@ -63,14 +63,14 @@ struct LoraPro<FactoredMoments> {
     }
 
     PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, tangent.adjusted, team, true);
+      return detail::measure_adjusted(pair, context, tangent.adjusted, team, kGrams);
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
       PairSolver& solver = tangent.adjusted.solver;
       Preparation result =
-          detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team, true);
+          detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team, kGrams);
       if (!result.report.usable()) return result;
       energy_before_ = 0;
       for (Index i = 0; i < exp_avg_sq_row.size(); ++i)
@@ -98,7 +98,7 @@ struct LoraPro<FactoredMoments> {
       const Normalisation normalisation(pair, config, context.step, energy);
       team.parallel(2, [&](Index which, const Scratch<Scalar>& own) {
         accumulate(tangent.side(pair, which, shared), config, normalisation,
-                   which == fixed_side(context), own);
+                   (which == 0) == fixes_A(context.free_factor), own);
       });
 
       tangent.momentum.raise(solver.spectra(), scratch);
@@ -127,6 +127,7 @@ struct LoraPro<FactoredMoments> {
     using Tangent = detail::TangentStep<Scalar>;
     using Side = detail::TangentSide<Scalar>;
     static constexpr Index kOwnPanels = 5;
+    static constexpr detail::GradGrams kGrams{true, true};
 
     /// H = direction_scale D_row M D_col with weights (c + eps) / (a_i + eps), in [m^-1/2, 1 /
     /// kFloor].
@@ -179,17 +180,12 @@ struct LoraPro<FactoredMoments> {
                                                     : (std::numeric_limits<double>::max)();
     }
 
-    /// Of the factor whose move is bounded: 0 for A, 1 for B.
-    static Index fixed_side(const StepContext& context) {
-      return context.free_factor == FreeFactor::lora_B ? 0 : 1;
-    }
-
     /// N of scale_free_dampings for H, at least least_direction_norm: from the Gram
     /// matrix of s B^T H = (on_grad a + on_factor f) D of the fixed side, with a and f its moment
     /// and factor, D the weights of its positions.
     double direction_norm(const Pair& pair, const StepContext& context, Wide* scratch) {
       const Index r = pair.rank, size = r * r;
-      const bool fixed_A = context.free_factor == FreeFactor::lora_B;
+      const bool fixed_A = fixes_A(context.free_factor);
       const TangentImage& image = tangent.image;
       const Wide* const on_grad = fixed_A ? image.on_grad_A() : image.on_grad_B();
       const Wide* const on_factor = fixed_A ? image.on_A() : image.on_B();
@@ -202,9 +198,8 @@ struct LoraPro<FactoredMoments> {
       std::fill(gram, gram + size, 0.0);
       panel_dots(seen_a, r, r, on_grad, r, r, r, gram, r, 1);
       panel_dots(seen_f, r, r, on_factor, r, r, r, gram, r, 1);
-      const SpectralPair& spectra = tangent.adjusted.solver.spectra();
-      return (std::max)(damped_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r,
-                                    pair.model.scaling, context.config->damping, seen_a),
+      return (std::max)(tangent.adjusted.solver.direction_norm(gram, pair.model.scaling,
+                                                               context.adjust_options(), seen_a),
                         detail::least_direction_norm(pair));
     }
 

@@ -92,7 +92,8 @@ struct LoraPro<FullMoments<Storage>> {
         }
       });
       pass(constants, context.rounding_key, buffers, team);
-      const bool fixed_A = context.free_factor == FreeFactor::lora_B;
+      const AdjustOptions options = context.adjust_options();
+      const bool fixed_A = fixes_A(options.free_factor);
       PairSolver& solver = adjusted.solver;
       Wide* const gram = solver.grad_gram_A();
       team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
@@ -104,15 +105,12 @@ struct LoraPro<FullMoments<Storage>> {
                 fixed_A ? nullptr : gram, scratch);
         }
       });
-      const SpectralPair& spectra = solver.spectra();
       // What came back lacks s.
-      const double direction_norm =
-          (std::max)(constants.direction_scale *
-                         damped_norm(gram, fixed_A ? spectra.gram_B() : spectra.gram_A(), r, 1.0,
-                                     config.damping, team.own().wide),
-                     detail::least_direction_norm(pair));
+      const double direction_norm = (std::max)(
+          constants.direction_scale * solver.direction_norm(gram, 1.0, options, team.own().wide),
+          detail::least_direction_norm(pair));
       // second_step_bound has excluded an overflow.
-      (void)solver.project(pair.model.scaling, context.adjust_options(), direction_norm,
+      (void)solver.project(pair.model.scaling, options, direction_norm,
                            pair.model.scaling * constants.direction_scale, team.own().wide);
       (void)adjusted.combine(pair);
       apply_step(pair.model.lora_A, pair.master_A, adjusted.combination_A, buffers.back_A,

@@ -9,7 +9,7 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// LoRA-Pro with stochastic gradient descent: A <- decay A - lr dA, B <- decay B - lr dB with the
 /// adjusted gradients of AdjustCoefficients. No state between steps. Dense parameters: SGD.
-/// \cost per pair 8 r^2 (m + n) + 40 r^3 flops.
+/// \cost per pair 7 r^2 (m + n) + r^2 n + 40 r^3 flops.
 /// \ref arXiv:2407.18242v3, algorithm 1.
 template <>
 struct LoraPro<NoMoments> {
@@ -28,13 +28,13 @@ struct LoraPro<NoMoments> {
     static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
 
     PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, adjusted, team, true);
+      return detail::measure_adjusted(pair, context, adjusted, team, grams(context));
     }
 
     Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       return detail::prepare_adjusted<Scalar>(
-          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team, true,
-          [&] {
+          pair, context, detail::step_limit<Scalar>(context.largest_lr()), adjusted, team,
+          grams(context), [&] {
             gradient_norm_ = adjusted.solver.gradient_norm(
                 pair.model.scaling, context.adjust_options(), context.grad_scale, team.own().wide);
             return gradient_norm_;
@@ -42,11 +42,7 @@ struct LoraPro<NoMoments> {
     }
 
     void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      if (context.clip == 1 || !project_clipped(pair, context, context.clip, team)) {
-        if (context.clip != 1) (void)project(pair, context, 1, team);
-        adjusted.solver.coefficients().scale(context.clip);
-        (void)adjusted.combine(pair);
-      }
+      if (context.clip != 1) clip(pair, context, team);
       const auto descend = [](const StepContext& side) {
         return [&side](Index panel, const PanelLayout& layout, const Panel<const Scalar>& d,
                        const Panel<Scalar>& value, const Scratch<Scalar>&) {
@@ -71,15 +67,24 @@ struct LoraPro<NoMoments> {
                                      team.own().wide);
     }
 
-    /// A clipped gradient moves the fixed factor less and is bounded less, so that a step with it
-    /// is that of a gradient which came so. \return false if something overflows that did not
-    /// before.
-    bool project_clipped(const Pair& pair, const StepContext& context, double clip,
-                         const Team<Scalar>& team) {
+    /// Replaces what prepare has made by that of the clipped gradient, which moves the fixed factor
+    /// less and is bounded less: the step is that of a gradient which came so. Where that overflows
+    /// and prepare's did not, it is prepare's, scaled.
+    void clip(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
       const double limit = detail::step_limit<Scalar>(context.largest_lr());
       const PairSolver& solver = adjusted.solver;
-      return project(pair, context, clip, team) && detail::is_below(solver.bound_A(), limit) &&
-             detail::is_below(solver.bound_B(), limit) && adjusted.combine(pair);
+      if (project(pair, context, context.clip, team) && detail::is_below(solver.bound_A(), limit) &&
+          detail::is_below(solver.bound_B(), limit) && adjusted.combine(pair))
+        return;
+      (void)project(pair, context, 1, team);
+      adjusted.solver.coefficients().scale(context.clip);
+      (void)adjusted.combine(pair);
+    }
+
+    /// Only that of the gradient whose factor's move is bounded.
+    static detail::GradGrams grams(const StepContext& context) {
+      if (context.config->damping == 0) return {};
+      return {fixes_A(context.free_factor), !fixes_A(context.free_factor)};
     }
 
     double gradient_norm_ = 0;  // N of scale_free_dampings, before clipping

@@ -63,7 +63,8 @@ struct LoraPro<SpectralMoments> {
       // Half of the root for every ||E||, and so for ||M||; the other half for the new factors.
       const double root = std::sqrt(max) / 2;
       const detail::SecondStepBound bound(pair, context, solver);
-      const double direction = scale(pair) * std::sqrt(detail::largest_rank(pair));
+      const double direction =
+          detail::usual_singular_value(pair) * std::sqrt(detail::largest_rank(pair));
       const double step = (std::max)(1.0, context.largest_lr()) * bound.step(direction);
       const double factors = (std::max)(bound.norm_A(), bound.norm_B());
       const double s = (std::max)(1.0, std::abs(pair.model.scaling));
@@ -91,7 +92,7 @@ struct LoraPro<SpectralMoments> {
       // and the momentum is already what these factors see of it.
       if (!direction_.compute(solver.spectra(), sides[0].factor_products, sides[0].moment_products,
                               sides[1].factor_products, sides[1].moment_products,
-                              pair.model.scaling * scale(pair)))
+                              pair.model.scaling * detail::usual_singular_value(pair)))
         return;
       direction_.cross(solver.cross_A(), solver.cross_B());
       tangent.set_image(pair, direction_, direction_.conditioning());
@@ -111,12 +112,6 @@ struct LoraPro<SpectralMoments> {
    private:
     using Tangent = detail::TangentStep<Scalar>;
     using Side = detail::TangentSide<Scalar>;
-
-    static double scale(const Pair& pair) {
-      const double m = static_cast<double>(pair.out_features);
-      return 0.2 *
-             std::sqrt(m * static_cast<double>(pair.in_features) / detail::largest_rank(pair));
-    }
 
     /// What a side's factor sees of N: scratch behind that of the factors before the step.
     static FactorView seen(const Pair& pair, const Side& side) {

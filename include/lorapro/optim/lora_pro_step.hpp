@@ -27,19 +27,24 @@ struct AdjustedPair {
   FactorCombination<Scalar> combination_A, combination_B;
 };
 
+/// Which Gram matrices of gradients a rule needs; clipping by the equivalent gradient needs both.
+struct GradGrams {
+  bool A = false;
+  bool B = false;
+};
+
 /// Measures the pair, up to its spectra: for PairState::measure.
-/// \param with_grams  whether the Gram matrices of the gradients are needed besides.
 template <typename Scalar>
 PairSolver& measure_adjusted(const Pair& pair, const StepContext& context,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
-                             bool with_grams = false) {
+                             const GradGrams& grams = {}) {
   PairSolver& solver = adjusted.solver;
-  const bool with_norm = with_grams || context.clip_norm == ClipNorm::equivalent_gradient;
+  const bool clips = context.clip_norm == ClipNorm::equivalent_gradient;
   team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
     if (side == 0) {
-      solver.measure_A(pair.model, with_norm, scratch.wide);
+      solver.measure_A(pair.model, grams.A || clips, scratch.wide);
     } else {
-      solver.measure_B(pair.model, with_norm, scratch.wide);
+      solver.measure_B(pair.model, grams.B || clips, scratch.wide);
     }
   });
   return solver;
@@ -61,15 +66,17 @@ inline double largest_rank(const Pair& pair) {
   return static_cast<double>((std::min)({2 * pair.rank, pair.out_features, pair.in_features}));
 }
 
-/// Upper bound of ||P_B H||_F and ||H P_A||_F of a direction of W whose singular values are equal
-/// and whose elements have the root mean square 0.2, as an AdamW step has it: that of spectral
-/// moments, and about that of others.
+/// The singular values of a direction of W that has as many of them as it can, all equal, and
+/// elements of the root mean square 0.2, as an AdamW step has: those of spectral moments.
+inline double usual_singular_value(const Pair& pair) {
+  const double m = static_cast<double>(pair.out_features);
+  return 0.2 * std::sqrt(m * static_cast<double>(pair.in_features) / largest_rank(pair));
+}
+
+/// Upper bound of ||P_B H||_F and ||H P_A||_F of such a direction, and about that of others.
 inline double usual_direction_norm(const Pair& pair) {
-  const double m = static_cast<double>(pair.out_features),
-               n = static_cast<double>(pair.in_features);
-  const double seen =
-      static_cast<double>((std::min)({pair.rank, pair.out_features, pair.in_features}));
-  return 0.2 * std::sqrt(m * n * seen / largest_rank(pair));
+  const Index seen = (std::min)({pair.rank, pair.out_features, pair.in_features});
+  return usual_singular_value(pair) * std::sqrt(static_cast<double>(seen));
 }
 
 /// Of directions that are measured: what is smaller counts as this part of the usual norm, so that
@@ -81,15 +88,15 @@ inline double least_direction_norm(const Pair& pair) {
 /// Solves the pair and tells whether dA and dB fit the scalar. Does what has not been done before:
 /// in a rule without measure everything, the same bits.
 /// \param step_limit      norms of dA and dB have to stay below it.
-/// \param with_grams      as in measure_adjusted.
+/// \param grams           as in measure_adjusted.
 /// \param direction_norm  for PairSolver::conclude.
 template <typename Scalar, typename DirectionNorm>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
-                             bool with_grams, const DirectionNorm& direction_norm) {
+                             const GradGrams& grams, const DirectionNorm& direction_norm) {
   PairSolver& solver = adjusted.solver;
   if (solver.spectra().problem_A().state == EigenProblem::State::none)
-    measure_adjusted(pair, context, adjusted, team, with_grams);
+    measure_adjusted(pair, context, adjusted, team, grams);
   decompose_pending(solver.spectra(), team);
   Wide* const scratch = team.own().wide;
   Preparation result;
@@ -112,8 +119,8 @@ Preparation prepare_adjusted(const Pair& pair, const StepContext& context, doubl
 template <typename Scalar>
 Preparation prepare_adjusted(const Pair& pair, const StepContext& context, double step_limit,
                              AdjustedPair<Scalar>& adjusted, const Team<Scalar>& team,
-                             bool with_grams = false) {
-  return prepare_adjusted(pair, context, step_limit, adjusted, team, with_grams,
+                             const GradGrams& grams = {}) {
+  return prepare_adjusted(pair, context, step_limit, adjusted, team, grams,
                           [&] { return usual_direction_norm(pair); });
 }
 

@@ -139,7 +139,7 @@ struct StepContext {
   /// How LoRA-Pro rules project in this step.
   AdjustOptions adjust_options() const {
     AdjustOptions options = config->adjust_options();
-    options.lr = free_factor == FreeFactor::lora_B ? lr : lr_B;
+    options.lr = fixes_A(free_factor) ? lr : lr_B;
     options.free_factor = free_factor;
     return options;
   }

@@ -56,7 +56,7 @@ class TensorPair {
     torch::Tensor lambda_A = of_P_.largest * (options.damping * s2);
     torch::Tensor lambda_B = of_Q_.largest * (options.damping * s2);
     if (damped && direction_norm.defined()) {
-      const bool fixed_A = options.free_factor == FreeFactor::lora_B;
+      const bool fixed_A = fixes_A(options.free_factor);
       const torch::Tensor tau = direction_norm * (options.lr / (2 * options.max_relative_move));
       const torch::Tensor size = (fixed_A ? u : l).sum();
       torch::Tensor& fixed = fixed_A ? lambda_A : lambda_B;
@@ -108,7 +108,7 @@ class TensorPair {
   /// damped_norm of what the factors see of a direction: (s B^T H, s H A^T).
   torch::Tensor damped_norm(const TensorStep& seen, double scaling,
                             const AdjustOptions& options) const {
-    const bool fixed_A = options.free_factor == FreeFactor::lora_B;
+    const bool fixed_A = fixes_A(options.free_factor);
     const TensorSpectrum& of = fixed_A ? of_P_ : of_Q_;
     const torch::Tensor along = of.vectors.t().mm(fixed_A ? seen.A : seen.B.t()).square().sum(1);
     const torch::Tensor damped = of.values + of.largest * options.damping;

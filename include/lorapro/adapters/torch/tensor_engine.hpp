@@ -8,11 +8,10 @@
 #include <lorapro/optim/lora_pro_efficient_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
 
-#include <algorithm>  // std::max, std::min
-#include <cmath>      // std::pow, std::sqrt
-#include <limits>     // std::numeric_limits
-#include <memory>     // std::unique_ptr
-#include <vector>     // std::vector
+#include <cmath>   // std::pow, std::sqrt
+#include <limits>  // std::numeric_limits
+#include <memory>  // std::unique_ptr
+#include <vector>  // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
@@ -37,7 +36,7 @@ inline double storage_epsilon_of(const torch::Tensor& parameter) {
 }
 
 /// The rules of the library by tensor operations: the same numbers but for rounding, on any device
-/// that has double. It waits for the device three times a step.
+/// that has double. It waits for the device three times a step, and at the first one of each pair.
 class TensorEngine final : public Engine {
  public:
   void add(const Item& item) override { items_.push_back({item, item.A.device()}); }
@@ -57,11 +56,11 @@ class TensorEngine final : public Engine {
       if (member.item.has_gradient()) works.push_back({&member.item});
     if (works.empty()) return report;
     drop(works, report.skipped_non_finite, [](Work& work) { return work.read(); });
-    for (Work& work : works) work.project_as(options, states);
+    const OptimizerConfig config = resolved_config(options);
+    for (Work& work : works) work.project_as(config, states);
     drop(works, report.skipped_overflow, [](Work& work) { return work.solve(); });
     if (works.empty()) return report;
 
-    const OptimizerConfig config = options.config();
     std::vector<torch::Tensor> norms, deficient;
     for (const Work& work : works) {
       norms.push_back(config.group.clip_norm == ClipNorm::adapter ? work.raw_norm : work.norm);
@@ -122,7 +121,7 @@ class TensorEngine final : public Engine {
     }
 
     /// Decides how the pair is projected in this step; at its first one waits for the device.
-    void project_as(const LoraProAdamWOptions& options, StateMap& states) {
+    void project_as(const OptimizerConfig& config, StateMap& states) {
       if (!item->is_pair()) return;
       LoraProAdamWParamState& state = state_of(states, item->A);
       if (state.step() == 0) {
@@ -130,19 +129,21 @@ class TensorEngine final : public Engine {
         state.free_factor(A_is_zero ? 1 : 0);
       }
       const bool fixed_A = state.free_factor() == 0;
-      const OptimizerConfig config = resolved_config(options);
       projection = config.adjust_options();
       projection.free_factor = fixed_A ? FreeFactor::lora_B : FreeFactor::lora_A;
       projection.lr = config.group.lr * (fixed_A ? 1 : config.group.loraplus_lr_ratio);
     }
 
-    /// usual_direction_norm, on the device.
-    torch::Tensor usual_norm() const {
-      lorapro::Pair shape;
-      shape.rank = item->A.size(0);
-      shape.out_features = item->B.size(0);
-      shape.in_features = item->A.size(1);
-      return torch::full({}, lorapro::detail::usual_direction_norm(shape), value.A.options());
+    /// What the library's norms of directions go by.
+    lorapro::Pair shape() const {
+      lorapro::Pair pair;
+      pair.rank = item->A.size(0);
+      pair.out_features = item->B.size(0);
+      pair.in_features = item->A.size(1);
+      return pair;
+    }
+    torch::Tensor on_device(double number) const {
+      return torch::full({}, number, value.A.options());
     }
 
     /// \return whether E, and its square, fit the moments.
@@ -150,7 +151,8 @@ class TensorEngine final : public Engine {
       norm = raw_norm;
       if (item->is_pair()) {
         pair = std::make_unique<TensorPair>(value.A, value.B, storage_epsilon_of(item->A));
-        step = pair->adjust(grad, item->scaling, projection, usual_norm());
+        step = pair->adjust(grad, item->scaling, projection,
+                            on_device(lorapro::detail::usual_direction_norm(shape())));
         norm = pair->squared_norm(step) * (item->scaling * item->scaling);
       }
       const bool wide = compute_type(item->A) == torch::kDouble;
@@ -207,12 +209,13 @@ class TensorEngine final : public Engine {
       const auto type = compute_type(item.A);
       const TensorStep clipped{work.step.A * clip, work.step.B * clip};
       const TensorPair& pair = *work.pair;
+      const lorapro::Pair shape = work.shape();
       // A direction whose norm is not given is measured, as by LoraPro<FullMoments>.
       const auto project = [&](const TensorStep& seen, torch::Tensor norm = {}) {
         const TensorStep scaled_by_s = scaled(seen, item.scaling);
         if (!norm.defined())
           norm = torch::maximum(pair.damped_norm(scaled_by_s, item.scaling, work.projection),
-                                work.usual_norm() * 0x1.0p-10);
+                                work.on_device(lorapro::detail::least_direction_norm(shape)));
         return pair.adjust(scaled_by_s, item.scaling, work.projection, norm);
       };
       TensorStep step;
@@ -235,12 +238,9 @@ class TensorEngine final : public Engine {
           momentum = accumulate(pair, clipped, item.scaling, *config.beta1, state_A, state_B);
           const TensorStep nesterov =
               mix(*config.beta1, pair.image(momentum), scaled(pair.image(clipped), item.scaling));
-          const std::int64_t m = item.B.size(0), n = item.A.size(1);
-          const std::int64_t rank = (std::min)({2 * item.A.size(0), m, n});
-          const double scale = 0.2 * std::sqrt(static_cast<double>(m) * static_cast<double>(n) /
-                                               static_cast<double>(rank));
-          step = project(scaled(pair.orthogonal_image(raise(pair, nesterov)), scale),
-                         work.usual_norm());
+          const TensorStep orthogonal = scaled(pair.orthogonal_image(raise(pair, nesterov)),
+                                               lorapro::detail::usual_singular_value(shape));
+          step = project(orthogonal, work.on_device(lorapro::detail::usual_direction_norm(shape)));
           break;
         }
       }
