@@ -159,14 +159,16 @@ TEMPLATE_TEST_CASE("[trap] the fixed factor's moves are bounded, whatever the ra
                    "[scale_free][trap]", ProSgd, ProFull, ProFactored, ProSpectral) {
   for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero})
     for (const double lr : {1e-4, 1e-2, 1.0})
-      for (const bool swapped : {false, true}) {
-        OptimizerConfig config = config_of(lr, gauge);
-        config.max_relative_move = 0.03;
-        CAPTURE(static_cast<int>(gauge), lr, swapped);
-        const double move = Training<TestType>({16, 1, 1, swapped}, config, 30).largest_move;
-        CHECK(move <= 0.03 * (1 + 1e-6));
-        CHECK(move > 0.003);
-      }
+      for (const bool swapped : {false, true})
+        for (const double ratio : {1.0, 8.0}) {  // each factor is bounded by the rate of its own
+          OptimizerConfig config = config_of(lr, gauge);
+          config.max_relative_move = 0.03;
+          config.group.loraplus_lr_ratio = ratio;
+          CAPTURE(static_cast<int>(gauge), lr, swapped, ratio);
+          const double move = Training<TestType>({16, 1, 1, swapped}, config, 30).largest_move;
+          CHECK(move <= 0.03 * (1 + 1e-6));
+          CHECK(move > (ratio == 1.0 ? 0.003 : 0.0003));
+        }
 }
 
 TEMPLATE_TEST_CASE("from given factors the fixed factor's move shrinks with the rate",
