@@ -136,11 +136,11 @@ class TensorEngine final : public Engine {
 
     /// What the library's norms of directions go by.
     lorapro::Pair shape() const {
-      lorapro::Pair pair;
-      pair.rank = item->A.size(0);
-      pair.out_features = item->B.size(0);
-      pair.in_features = item->A.size(1);
-      return pair;
+      lorapro::Pair sizes;
+      sizes.rank = item->A.size(0);
+      sizes.out_features = item->B.size(0);
+      sizes.in_features = item->A.size(1);
+      return sizes;
     }
     torch::Tensor on_device(double number) const {
       return torch::full({}, number, value.A.options());
