@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/adapters/mpi/sharded_checkpoint.hpp>
 
+#include <random>  // std::mt19937_64
+
 #include "adapters/mpi/replica_model.hpp"
 #include "support/message_of.hpp"
 #include "support/scratch_folder.hpp"
