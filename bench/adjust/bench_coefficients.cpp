@@ -16,10 +16,12 @@ using bench::WideMatrix;
 constexpr double kScaling = 2, kDamping = 0.1;
 
 bool compute(bench::SpectraData& data, lorapro::AdjustCoefficients& coefficients) {
-  const lorapro::Dampings lambda = lorapro::scale_free_dampings(data.spectra, kScaling, kDamping, 0,
-                                                                1, lorapro::FreeFactor::lora_B);
-  return coefficients.compute(data.spectra, data.cross_A.data(), data.cross_B.data(), kScaling,
-                              lambda, lorapro::Gauge::sylvester, 1.0, data.scratch.data());
+  lorapro::AdjustOptions options;
+  options.damping = kDamping;
+  const lorapro::Dampings lambda = lorapro::scale_free_dampings(data.spectra, kScaling, options, 0);
+  return coefficients.compute(data.spectra, {data.square(data.cross_A), data.square(data.cross_B)},
+                              {kScaling, lambda, options.gauge, 1.0},
+                              lorapro::Workspace(data.scratch));
 }
 
 struct Fixture {

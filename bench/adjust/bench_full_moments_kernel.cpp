@@ -20,8 +20,8 @@ std::function<void()> pass(const bench::Shape& shape) {
   struct Fixture {
     explicit Fixture(const bench::Shape& s)
         : moments(s.out, s.in),
-          memory(Buffers::size(s.rank, s.out, s.in)),
-          buffers(memory.data(), s.rank, s.out, s.in),
+          memory(Buffers::size({s.out, s.in, s.rank})),
+          buffers(memory.data(), {s.out, s.in, s.rank}),
           scratch(lorapro::full_moments_scratch_size<float>(s.rank)) {
       // Small enough for products of rank r to stay of order one.
       for (Index i = 0; i < memory.size(); ++i)

@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/core/buffer.hpp>
+#include <lorapro/core/side.hpp>
 #include <lorapro/linalg/gram.hpp>
 
 #include <memory>  // std::make_shared
@@ -13,7 +14,7 @@ namespace {
 using bench::Index;
 using Wide = lorapro::RowMatrix<double>;
 
-enum class Side { A, B };
+using lorapro::Side;
 
 lorapro::FactorView view(const bench::PairData& pair, Side side, bool gradient) {
   return side == Side::A
@@ -34,8 +35,10 @@ std::function<void()> products(const bench::Shape& shape, Side side) {
   auto fixture = std::make_shared<Fixture>(shape);
   return [fixture, side] {
     Fixture& f = *fixture;
-    auto norm = lorapro::factor_products(view(f.pair, side, false), view(f.pair, side, true),
-                                         f.gram.data(), f.cross.data(), nullptr, f.scratch.data());
+    auto norm = lorapro::factor_products(
+        view(f.pair, side, false), view(f.pair, side, true),
+        {{f.gram.data(), f.pair.lora_A.rows()}, {f.cross.data(), f.pair.lora_A.rows()}, {}},
+        lorapro::Workspace(f.scratch));
     benchmark::DoNotOptimize(norm);
   };
 }

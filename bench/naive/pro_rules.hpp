@@ -29,9 +29,9 @@ class ProSgd {
 
 /// The efficient variant of algorithm 2.
 template <typename Scalar>
-class ProEfficient {
+class ProAdapter {
  public:
-  ProEfficient(Index out, Index in, Index rank, const AdamOptions& options)
+  ProAdapter(Index out, Index in, Index rank, const AdamOptions& options)
       : options_(options), adam_A_(rank, in, options), adam_B_(out, rank, options) {}
   template <typename Pair>
   void step(Pair& pair) {

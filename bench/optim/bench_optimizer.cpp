@@ -3,7 +3,7 @@
 #include <lorapro/optim/optimizer.hpp>
 
 #include <lorapro/optim/adamw_rule.hpp>
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
 

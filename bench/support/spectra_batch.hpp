@@ -27,16 +27,16 @@ class SpectraBatch {
       lorapro::EigenProblem* problems[2 * kTogether];
       for (std::size_t k = 0; k < kTogether; ++k) {
         SpectraData& pair = *pairs_[next_ + k];
-        pair.spectra.set_gram_A(pair.gram_A.data());
-        pair.spectra.set_gram_B(pair.gram_B.data());
-        problems[2 * k] = &pair.spectra.problem_A();
-        problems[2 * k + 1] = &pair.spectra.problem_B();
+        pair.spectra.set_gram(lorapro::Side::A, pair.square(pair.gram_A));
+        pair.spectra.set_gram(lorapro::Side::B, pair.square(pair.gram_B));
+        problems[2 * k] = &pair.spectra.problem(lorapro::Side::A);
+        problems[2 * k + 1] = &pair.spectra.problem(lorapro::Side::B);
       }
       lorapro::batched_eigen(problems, 2 * kTogether, rank_, scratch_.data());
     }
     SpectraData& pair = *pairs_[next_];
     next_ = (next_ + 1) % kPairs;
-    return pair.spectra.conclude(lorapro::storage_epsilon<float>()) ? &pair : nullptr;
+    return pair.spectra.finish(lorapro::storage_epsilon<float>()) ? &pair : nullptr;
   }
 
  private:

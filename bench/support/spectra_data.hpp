@@ -31,8 +31,12 @@ struct SpectraData {
         scratch(std::max(lorapro::SpectralPair::scratch_size(rank), rank * rank)) {}
 
   bool compute_spectra() {
-    return spectra.compute(gram_A.data(), gram_B.data(), lorapro::storage_epsilon<float>(),
-                           scratch.data());
+    return spectra.compute(square(gram_A), square(gram_B), lorapro::storage_epsilon<float>(),
+                           lorapro::Workspace(scratch));
+  }
+
+  static lorapro::ConstSquare square(const WideMatrix& matrix) {
+    return {matrix.data(), matrix.rows()};
   }
 
   WideMatrix gram_A, gram_B, cross_A, cross_B;

@@ -23,7 +23,7 @@ TEST_CASE("the closed form by tensors is that of adjust_gradient", "[torch_tenso
   const Gauge gauge = GENERATE(Gauge::sylvester, Gauge::balanced, Gauge::zero);
   const double damping = GENERATE(0.0, 0.1);
   const double lr = GENERATE(0.0, 0.3);
-  const auto free = GENERATE(lorapro::FreeFactor::lora_B, lorapro::FreeFactor::lora_A);
+  const auto free = GENERATE(lorapro::Side::B, lorapro::Side::A);
   constexpr double kScaling = 1.5;
   torch::manual_seed(71);
   const Tensor A = normal_matrix(3, 9), B = normal_matrix(7, 3);

@@ -7,11 +7,13 @@
 #include <vector>    // std::vector
 
 #include "support/lora_problem.hpp"
+#include "support/squares.hpp"
 
 namespace {
 
 using lorapro::Gauge;
 using lorapro::Index;
+using lorapro::Side;
 using reference::Pair;
 using reference::product;
 using reference::Real;
@@ -387,25 +389,23 @@ struct Direct {
     auto P = reference::rounded<double>(product(transposed(B), B));
     std::vector<double> scratch(static_cast<std::size_t>(std::max(
         lorapro::SpectralPair::scratch_size(r), lorapro::AdjustCoefficients::scratch_size(r))));
-    REQUIRE(spectra.compute(Q.data(), P.data(), 0, scratch.data()));
+    REQUIRE(
+        spectra.compute(support::square(Q), support::square(P), 0, support::workspace(scratch)));
     const auto a = reference::rounded<double>(cross_A), b = reference::rounded<double>(cross_B);
-    const lorapro::Dampings lambda =
-        lorapro::scale_free_dampings(spectra, s, rho, 0, 1, lorapro::FreeFactor::lora_B);
-    ok = coefficients.compute(spectra, a.data(), b.data(), s, lambda, gauge, grad_scale,
-                              scratch.data());
-  }
-
-  RealMatrix matrix(const double* values) const {
-    const Index r = coefficients.rank();
-    return reference::real(Eigen::Map<const lorapro::RowMatrix<double>>(values, r, r));
+    lorapro::AdjustOptions options;
+    options.damping = rho;
+    const lorapro::Dampings lambda = lorapro::scale_free_dampings(spectra, s, options, 0);
+    ok = coefficients.compute(spectra, {support::square(a), support::square(b)},
+                              {s, lambda, gauge, grad_scale}, support::workspace(scratch));
   }
 
   Pair apply(const RealMatrix& A, const RealMatrix& B, const RealMatrix& grad_A,
              const RealMatrix& grad_B) const {
+    const auto on_A = coefficients[Side::A], on_B = coefficients[Side::B];
     return {
-        product(matrix(coefficients.on_grad_A()), grad_A) + product(matrix(coefficients.on_A()), A),
-        product(grad_B, transposed(matrix(coefficients.on_grad_B()))) +
-            product(B, transposed(matrix(coefficients.on_B())))};
+        product(support::real(on_A.on_grad), grad_A) + product(support::real(on_A.on_factor), A),
+        product(grad_B, transposed(support::real(on_B.on_grad))) +
+            product(B, transposed(support::real(on_B.on_factor)))};
   }
 };
 

@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/adjust/combination.hpp>
 
+#include <lorapro/adjust/coefficients.hpp>
+
 #include <vector>  // std::vector
 
 #include "support/random.hpp"
+#include "support/squares.hpp"
 #include "support/tolerance.hpp"
 
 namespace {
@@ -12,9 +15,9 @@ namespace {
 using lorapro::AdjustCoefficients;
 using lorapro::FactorCombination;
 using lorapro::FactorView;
-using lorapro::Gauge;
 using lorapro::Index;
 using lorapro::Panel;
+using lorapro::Side;
 using reference::product;
 using reference::RealMatrix;
 using reference::transposed;
@@ -31,17 +34,14 @@ AdjustCoefficients coefficients_of(support::Random& random, Index rank, double c
   std::vector<double> scratch(static_cast<std::size_t>(
       std::max(lorapro::SpectralPair::scratch_size(rank), AdjustCoefficients::scratch_size(rank))));
   lorapro::SpectralPair spectra(rank);
-  REQUIRE(spectra.compute(Q.data(), P.data(), 0, scratch.data()));
+  REQUIRE(spectra.compute(support::square(Q), support::square(P), 0, support::workspace(scratch)));
   AdjustCoefficients out(rank);
-  const lorapro::Dampings lambda =
-      lorapro::scale_free_dampings(spectra, 2, rho, 0, 1, lorapro::FreeFactor::lora_B);
-  REQUIRE(out.compute(spectra, cross.data(), cross.data(), 2, lambda, Gauge::sylvester, 1,
-                      scratch.data()));
+  lorapro::AdjustOptions options;
+  options.damping = rho;
+  const lorapro::Dampings lambda = lorapro::scale_free_dampings(spectra, 2, options, 0);
+  REQUIRE(out.compute(spectra, {support::square(cross), support::square(cross)},
+                      {2, lambda, lorapro::Gauge::sylvester, 1}, support::workspace(scratch)));
   return out;
-}
-
-RealMatrix matrix(const double* values, Index rank) {
-  return reference::real(Eigen::Map<const Matrix>(values, rank, rank));
 }
 
 /// A factor of row-major (rank, width) or, position by position, (width, rank) memory.
@@ -53,7 +53,7 @@ FactorView view_of(std::vector<Scalar>& memory, Index rank, Index width, bool po
 
 /// Error of apply over the size of the terms, in units of the scalar's epsilon.
 template <typename Scalar>
-double error(support::Random& random, const AdjustCoefficients& coefficients, bool side_A,
+double error(support::Random& random, const AdjustCoefficients& coefficients, Side side,
              bool position_major, Index width) {
   const Index rank = coefficients.rank();
   std::vector<Scalar> memory[3];
@@ -74,16 +74,16 @@ double error(support::Random& random, const AdjustCoefficients& coefficients, bo
   };
   const RealMatrix factor = matrix_of(memory[0]), grad = matrix_of(memory[1]);
   FactorCombination<Scalar> combination(rank);
-  REQUIRE((side_A ? combination.set_A(coefficients, view) : combination.set_B(coefficients, view)));
+  REQUIRE(combination.set(coefficients[side], coefficients.conditioning(), layout));
   std::vector<double> scratch(
       static_cast<std::size_t>(FactorCombination<Scalar>::scratch_size(rank)));
   const Index stride = layout.row_stride(view);
-  combination.apply(layout, 0, Panel<const Scalar>{memory[0].data(), stride},
+  combination.apply({layout, 0}, Panel<const Scalar>{memory[0].data(), stride},
                     Panel<const Scalar>{memory[1].data(), stride},
-                    Panel<Scalar>{memory[2].data(), stride}, scratch.data());
+                    Panel<Scalar>{memory[2].data(), stride}, support::workspace(scratch));
   CHECK(memory[2].back() == Scalar(-5));
-  const RealMatrix T = matrix(side_A ? coefficients.on_grad_A() : coefficients.on_grad_B(), rank);
-  const RealMatrix X = matrix(side_A ? coefficients.on_A() : coefficients.on_B(), rank);
+  const RealMatrix T = support::real(coefficients[side].on_grad);
+  const RealMatrix X = support::real(coefficients[side].on_factor);
   const auto size = static_cast<double>(reference::norm(T) * reference::norm(grad) +
                                         reference::norm(X) * reference::norm(factor));
   return support::distance(matrix_of(memory[2]),
@@ -97,11 +97,11 @@ TEMPLATE_TEST_CASE("apply is the combination of a factor and its gradient", "[co
   for (const Index rank : {1, 3, 8, 13})
     for (const Index width : {1, 7, 64, 256})
       for (const double condition : {2.0, 1e3})
-        for (const bool side_A : {false, true})
+        for (const Side side : lorapro::kSides)
           for (const bool position_major : {false, true}) {
-            CAPTURE(rank, width, condition, side_A, position_major);
+            CAPTURE(rank, width, condition, side == Side::A, position_major);
             const AdjustCoefficients c = coefficients_of(random, rank, condition, 0);
-            CHECK(error<TestType>(random, c, side_A, position_major, width) <= 2);
+            CHECK(error<TestType>(random, c, side, position_major, width) <= 2);
           }
 }
 
@@ -115,14 +115,15 @@ bool rounds_coefficients(const AdjustCoefficients& coefficients) {
   std::vector<double> scratch(
       static_cast<std::size_t>(FactorCombination<float>::scratch_size(rank)));
   FactorCombination<float> combination(rank);
-  REQUIRE(combination.set_A(coefficients, view));
-  const double on_grad = coefficients.on_grad_A()[0], on_factor = coefficients.on_A()[0];
+  const auto c = coefficients[Side::A];
+  REQUIRE(combination.set(c, coefficients.conditioning(), layout));
+  const double on_grad = c.on_grad(0, 0), on_factor = c.on_factor(0, 0);
   const auto a = static_cast<float>(on_factor), b = static_cast<float>(-on_grad);
   grad[0] = a;
   factor[0] = b;
-  combination.apply(layout, 0, Panel<const float>{factor.data(), 1},
+  combination.apply({layout, 0}, Panel<const float>{factor.data(), 1},
                     Panel<const float>{grad.data(), 1}, Panel<float>{out.data(), 1},
-                    scratch.data());
+                    support::workspace(scratch));
   const double exact = on_grad * a + on_factor * b;
   return std::abs(out[0] - exact) > 0.1 * std::abs(exact);
 }
@@ -145,12 +146,13 @@ TEST_CASE("coefficients beyond float are told", "[combination]") {
   const AdjustCoefficients huge = coefficients_of(random, 2, 2, 0, 1e-20);
   std::vector<float> memory(2);
   const FactorView view = view_of(memory, 2, 1, false);
+  const lorapro::PanelLayout layout(view);
   FactorCombination<float> narrow(2);
-  CHECK_FALSE(narrow.set_A(huge, view));
-  CHECK_FALSE(narrow.set_B(huge, view));
   FactorCombination<double> wide(2);
-  CHECK(wide.set_A(huge, view));
-  CHECK(wide.set_B(huge, view));
+  for (const Side side : lorapro::kSides) {
+    CHECK_FALSE(narrow.set(huge[side], huge.conditioning(), layout));
+    CHECK(wide.set(huge[side], huge.conditioning(), layout));
+  }
 }
 
 }  // namespace

@@ -6,14 +6,15 @@
 #include <vector>  // std::vector
 
 #include "support/lora_problem.hpp"
+#include "support/squares.hpp"
 
 namespace {
 
 using lorapro::AdjustOptions;
 using lorapro::Dampings;
-using lorapro::FreeFactor;
 using lorapro::Gauge;
 using lorapro::Index;
+using lorapro::Side;
 using reference::Pair;
 using reference::product;
 using reference::Real;
@@ -25,14 +26,13 @@ using support::norm;
 using support::Problem;
 using support::tolerance;
 
-constexpr FreeFactor kFreeFactors[] = {FreeFactor::lora_B, FreeFactor::lora_A};
-
 /// The spectra of a problem's Gram matrices, concluded, and scratch.
 struct SpectraOf {
   explicit SpectraOf(const Problem& p) : spectra(p.A.rows()), scratch(4096) {
     const auto Q = reference::rounded<double>(product(p.A, transposed(p.A)));
     const auto P = reference::rounded<double>(product(transposed(p.B), p.B));
-    REQUIRE(spectra.compute(Q.data(), P.data(), 0x1.0p-52, scratch.data()));
+    REQUIRE(spectra.compute(support::square(Q), support::square(P), 0x1.0p-52,
+                            support::workspace(scratch)));
   }
   lorapro::SpectralPair spectra;
   std::vector<double> scratch;
@@ -45,14 +45,12 @@ Pair damped(const Problem& p, const Dampings& lambda, Gauge gauge) {
   lorapro::AdjustCoefficients c(r);
   const auto cross_A = reference::rounded<double>(product(p.grad_A(), transposed(p.A)));
   const auto cross_B = reference::rounded<double>(product(transposed(p.grad_B()), p.B));
-  REQUIRE(c.compute(of.spectra, cross_A.data(), cross_B.data(), p.scaling, lambda, gauge, 1,
-                    of.scratch.data()));
-  const auto matrix = [&](const double* values) {
-    return reference::real(Eigen::Map<const lorapro::RowMatrix<double>>(values, r, r));
-  };
-  return {product(matrix(c.on_grad_A()), p.grad_A()) + product(matrix(c.on_A()), p.A),
-          product(p.grad_B(), transposed(matrix(c.on_grad_B()))) +
-              product(p.B, transposed(matrix(c.on_B())))};
+  REQUIRE(c.compute(of.spectra, {support::square(cross_A), support::square(cross_B)},
+                    {p.scaling, lambda, gauge, 1}, support::workspace(of.scratch)));
+  return {product(support::real(c[Side::A].on_grad), p.grad_A()) +
+              product(support::real(c[Side::A].on_factor), p.A),
+          product(p.grad_B(), transposed(support::real(c[Side::B].on_grad))) +
+              product(p.B, transposed(support::real(c[Side::B].on_factor)))};
 }
 
 /// A pair whose factors have sizes of their own.
@@ -108,7 +106,7 @@ TEST_CASE("the fixed factor's move is bounded in every gauge", "[damping]") {
   double closest = 0;
   for (int trial = 0; trial < 100; ++trial)
     for (const Gauge gauge : kGauges)
-      for (const FreeFactor free : kFreeFactors) {
+      for (const Side free : lorapro::kSides) {
         const Problem p = random_problem(random);
         AdjustOptions options;
         options.damping = 0.1;
@@ -121,8 +119,8 @@ TEST_CASE("the fixed factor's move is bounded in every gauge", "[damping]") {
         REQUIRE(
             lorapro::adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, in.scaling, dA, dB, options)
                 .usable());
-        const double move = free == FreeFactor::lora_B ? options.lr * dA.norm() / in.A.norm()
-                                                       : options.lr * dB.norm() / in.B.norm();
+        const double move = free == Side::B ? options.lr * dA.norm() / in.A.norm()
+                                            : options.lr * dB.norm() / in.B.norm();
         CAPTURE(trial, static_cast<int>(gauge), static_cast<int>(free), options.lr, move);
         CHECK(move <= 0.05 * (1 + 1e-9));
         closest = std::max(closest, move);
@@ -130,24 +128,34 @@ TEST_CASE("the fixed factor's move is bounded in every gauge", "[damping]") {
   CHECK(closest > 0.03);  // or the bound would hold for being far away
 }
 
+/// With s = 2, lr N = 0.03 and kappa = 0.05.
+Dampings dampings(const lorapro::SpectralPair& spectra, double damping, Side free) {
+  AdjustOptions options;
+  options.damping = damping;
+  options.free_factor = free;
+  options.lr = 0.5;
+  options.max_relative_move = 0.05;
+  return scale_free_dampings(spectra, 2, options, 0.06);
+}
+
 TEST_CASE("dampings: relative parts, and the bound on the fixed factor", "[damping]") {
   LORAPRO_TEST_RANDOM(random, 904);
   const Problem p(random, 7, 6, 3, 2, 3, 5);
   const SpectraOf of(p);
   const double a2 = std::pow(norm(p.A), 2), b2 = std::pow(norm(p.B), 2);
-  Dampings lambda = scale_free_dampings(of.spectra, 2, 0.1, 0.03, 0.05, FreeFactor::lora_B);
+  Dampings lambda = dampings(of.spectra, 0.1, Side::B);
   CHECK(lambda.A == Approx(0.1 * 4 + 0.3 * 0.3 / a2));  // the largest singular values are 1
   CHECK(lambda.B == Approx(0.1 * 4));
-  lambda = scale_free_dampings(of.spectra, 2, 0.1, 0.03, 0.05, FreeFactor::lora_A);
+  lambda = dampings(of.spectra, 0.1, Side::A);
   CHECK(lambda.A == Approx(0.1 * 4));
   CHECK(lambda.B == Approx(0.1 * 4 + 0.3 * 0.3 / b2));
-  lambda = scale_free_dampings(of.spectra, 2, 0, 0.03, 0.05, FreeFactor::lora_B);
+  lambda = dampings(of.spectra, 0, Side::B);
   CHECK((lambda.A == 0 && lambda.B == 0));
   // A fixed factor of zeros has no size to be kept to.
   Problem without = p;
   without.A.setZero();
   const SpectraOf empty(without);
-  lambda = scale_free_dampings(empty.spectra, 2, 0.1, 0.03, 0.05, FreeFactor::lora_B);
+  lambda = dampings(empty.spectra, 0.1, Side::B);
   CHECK(lambda.A == Approx(0.1 * 4));
   CHECK(lambda.B == 0);
 }
@@ -157,7 +165,7 @@ TEST_CASE("[trap] the damped step follows every change of scale", "[damping][tra
   LORAPRO_TEST_RANDOM(random, 905);
   const Problem p(random, 7, 6, 3, 2, 3, 5);
   for (const Gauge gauge : kGauges)
-    for (const FreeFactor free : kFreeFactors)
+    for (const Side free : lorapro::kSides)
       for (const int a : {-30, 0, 12})
         for (const int b : {-9, 0, 25}) {
           CAPTURE(static_cast<int>(gauge), static_cast<int>(free), a, b);
@@ -206,10 +214,10 @@ TEST_CASE("what a factor sees of a direction tells its damped norm", "[damping]"
         }
         return static_cast<double>(std::sqrt(sum));
       };
-      const double norm_A = lorapro::damped_norm(gram_A.data(), of.spectra.gram_B(), rank,
-                                                 p.scaling, rho, of.scratch.data());
-      const double norm_B = lorapro::damped_norm(gram_B.data(), of.spectra.gram_A(), rank,
-                                                 p.scaling, rho, of.scratch.data());
+      const double norm_A = lorapro::damped_norm(support::square(gram_A), of.spectra.P(), p.scaling,
+                                                 rho, support::workspace(of.scratch));
+      const double norm_B = lorapro::damped_norm(support::square(gram_B), of.spectra.Q(), p.scaling,
+                                                 rho, support::workspace(of.scratch));
       CHECK(norm_A == Approx(expected(p.B, p.G)));
       CHECK(norm_B == Approx(expected(transposed(p.A), transposed(p.G))));
       CHECK(norm_A <= norm(product(reference::projector(p.B), p.G)) * (1 + 1e-12));

@@ -7,6 +7,7 @@
 #include <vector>  // std::vector
 
 #include "support/random.hpp"
+#include "support/squares.hpp"
 #include "support/tolerance.hpp"
 
 namespace {
@@ -14,6 +15,7 @@ namespace {
 using lorapro::Gauge;
 using lorapro::Index;
 using lorapro::PanelLayout;
+using lorapro::Side;
 using lorapro::Wide;
 using reference::product;
 using reference::Real;
@@ -31,65 +33,59 @@ double deviation(const RealMatrix& real_A, const RealMatrix& real_B, const RealM
   const Stored gA = reference::rounded<Scalar>(Real(s) * product(transposed(exact_B), G));
   const Stored gB = reference::rounded<Scalar>(Real(s) * product(G, transposed(exact_A)));
   const Index r = A.rows();
-  const lorapro::PairFactors pair{lorapro::factor_of_A(lorapro::make_view(A)),
-                                  lorapro::factor_of_B(lorapro::make_view(B)),
-                                  lorapro::factor_of_A(lorapro::make_view(gA)),
-                                  lorapro::factor_of_B(lorapro::make_view(gB)), s};
+  lorapro::Pair pair;
+  pair.A.value = lorapro::factor_of_A(lorapro::make_view(A));
+  pair.A.grad = lorapro::factor_of_A(lorapro::make_view(gA));
+  pair.B.value = lorapro::factor_of_B(lorapro::make_view(B));
+  pair.B.grad = lorapro::factor_of_B(lorapro::make_view(gB));
+  pair.scaling = s;
   lorapro::PairSolver solver(r);
   std::vector<Wide> scratch(static_cast<std::size_t>(lorapro::PairSolver::scratch_size(r)));
-  REQUIRE(solver.solve(pair, options, 1.0, true, scratch.data()).usable());
+  REQUIRE(solver.solve(pair, options, 1.0, true, support::workspace(scratch)).usable());
   solver.coefficients().scale(clip);
   const lorapro::AdjustCoefficients& c = solver.coefficients();
-  const lorapro::PairSolver& products = solver;
   lorapro::TangentImage image(r);
-  image.compute(c, {products.cross_A(), products.gram_A()}, {products.cross_B(), products.gram_B()},
-                s, scratch.data());
+  image.compute(c,
+                {{solver.cross(Side::A), solver.gram(Side::A)},
+                 {solver.cross(Side::B), solver.gram(Side::B)}},
+                s, support::workspace(scratch));
   lorapro::EquivalentEnergy<Scalar> energy(r);
-  energy.compute(pair, solver, scratch.data());
-  lorapro::FactorCombination<Scalar> seen_A(r), seen_B(r);
-  REQUIRE(seen_A.set(image.on_grad_A(), image.on_A(), 1, pair.lora_A));
-  REQUIRE(seen_B.set(image.on_grad_B(), image.on_B(), 1, pair.lora_B));
+  energy.compute(pair, solver, support::workspace(scratch));
 
-  const auto square = [&](const Wide* data) {
-    return reference::real(Eigen::Map<const lorapro::RowMatrix<double>>(data, r, r));
-  };
-  const RealMatrix dA =
-      product(square(c.on_grad_A()), reference::real(gA)) + product(square(c.on_A()), exact_A);
-  const RealMatrix dB = transposed(product(square(c.on_grad_B()), transposed(reference::real(gB))) +
-                                   product(square(c.on_B()), transposed(exact_B)));
+  const auto on_A = c[Side::A], on_B = c[Side::B];
+  const RealMatrix dA = product(support::real(on_A.on_grad), reference::real(gA)) +
+                        product(support::real(on_A.on_factor), exact_A);
+  const RealMatrix dB =
+      transposed(product(support::real(on_B.on_grad), transposed(reference::real(gB))) +
+                 product(support::real(on_B.on_factor), transposed(exact_B)));
   const RealMatrix E = Real(s) * (product(exact_B, dA) + product(dB, exact_A));
 
   std::vector<Scalar> panels(static_cast<std::size_t>(4 * lorapro::panel_size(r)));
   Scalar energies[lorapro::kPanelWidth];
   Real worst = 0, largest = 0;
-  const auto compare = [&](bool columns) {
-    const lorapro::FactorView& factor = columns ? pair.lora_A : pair.lora_B;
-    const lorapro::FactorView& grad = columns ? pair.grad_A : pair.grad_B;
-    const PanelLayout layout(factor);
+  for (const Side side : lorapro::kSides) {
+    const lorapro::Factor& factor = pair[side];
+    const PanelLayout layout(factor.value);
+    lorapro::FactorCombination<Scalar> seen_by(r);
+    REQUIRE(seen_by.set(image[side], 1, layout));
     for (Index panel = 0; panel < layout.count(); ++panel) {
-      const auto f = read_panel(factor, layout, panel, panels.data());
-      const auto g = read_panel(grad, layout, panel, panels.data() + lorapro::panel_size(r));
+      const auto f = read_panel(factor.value, layout, panel, panels.data());
+      const auto g = read_panel(factor.grad, layout, panel, panels.data() + lorapro::panel_size(r));
       Scalar* const part = panels.data() + 2 * lorapro::panel_size(r);
       const lorapro::Panel<Scalar> seen{panels.data() + 3 * lorapro::panel_size(r),
                                         layout.stride()};
-      (columns ? seen_A : seen_B).apply(layout, panel, f, g, seen, scratch.data());
-      if (columns) {
-        energy.apply_A(layout, panel, f, {seen.data, seen.stride}, energies, part);
-      } else {
-        energy.apply_B(layout, panel, f, {seen.data, seen.stride}, energies, part);
-      }
+      seen_by.apply({layout, panel}, f, g, seen, support::workspace(scratch));
+      energy[side].apply({layout, panel}, f, read_only(seen), energies, part);
       for (Index k = 0; k < layout.width(panel); ++k) {
         const Index at = panel * lorapro::kPanelWidth + k;
-        const Real expected =
-            columns ? reference::dot(E.col(at), E.col(at)) : reference::dot(E.row(at), E.row(at));
+        const Real expected = side == Side::A ? reference::dot(E.col(at), E.col(at))
+                                              : reference::dot(E.row(at), E.row(at));
         CHECK(energies[k] >= 0);
         worst = std::max(worst, std::abs(Real(energies[k]) - expected));
         largest = std::max(largest, expected);
       }
     }
-  };
-  compare(true);
-  compare(false);
+  }
   return static_cast<double>(worst / largest);
 }
 
@@ -131,7 +127,7 @@ TEST_CASE("a triangular root of a semi-definite matrix", "[equivalent_energy]") 
     const RealMatrix half = random.matrix(rank, 6);
     const RealMatrix S = rank == 0 ? RealMatrix::Zero(6, 6) : product(transposed(half), half);
     lorapro::RowMatrix<double> root = reference::rounded<double>(S);
-    lorapro::detail::semidefinite_root(6, root.data());
+    lorapro::detail::semidefinite_root(support::square(root));
     const RealMatrix R = reference::real(root);
     CHECK(double(reference::norm(product(transposed(R), R) - S)) < 1e-7 * (1 + rank));
     for (Index i = 0; i < 6; ++i)

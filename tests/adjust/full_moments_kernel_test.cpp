@@ -38,7 +38,7 @@ struct Pass {
       : A(reference::real(reference::rounded<Scalar>(random.matrix(rank, in)))),
         B(reference::real(reference::rounded<Scalar>(random.matrix(out, rank)))),
         moments(out, in),
-        memory(static_cast<std::size_t>(FullMomentsBuffers<Scalar>::size(rank, out, in))) {}
+        memory(static_cast<std::size_t>(FullMomentsBuffers<Scalar>::size({out, in, rank}))) {}
 
   Index rank() const { return A.rows(); }
 
@@ -53,7 +53,7 @@ struct Pass {
     const FullMomentsConstants<Scalar> constants(kBeta1, kBeta2, kEps, step);
     // Garbage, to see that outputs are overwritten and edges are the packer's to pad.
     std::fill(memory.begin(), memory.end(), Scalar(77));
-    const FullMomentsBuffers<Scalar> buffers(memory.data(), r, m, n);
+    const FullMomentsBuffers<Scalar> buffers(memory.data(), {m, n, r});
     const auto scale = static_cast<Real>(constants.gradient_scale);
     const auto pack = [&](Scalar* target, Index length, Index tile_length, auto element) {
       const Index tiles = (length + tile_length - 1) / tile_length;

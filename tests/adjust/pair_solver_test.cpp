@@ -5,6 +5,7 @@
 #include <limits>  // std::numeric_limits
 
 #include "support/lora_problem.hpp"
+#include "support/squares.hpp"
 
 namespace {
 
@@ -13,8 +14,8 @@ using lorapro::AdjustReport;
 using lorapro::AdjustStatus;
 using lorapro::Gauge;
 using lorapro::Index;
-using lorapro::PairFactors;
 using lorapro::PairSolver;
+using lorapro::Side;
 using reference::Pair;
 using reference::product;
 using reference::Real;
@@ -27,11 +28,14 @@ using support::Problem;
 using support::tolerance;
 
 template <typename T>
-PairFactors factors(const Inputs<T>& in) {
-  return {lorapro::factor_of_A(lorapro::make_view(in.A)),
-          lorapro::factor_of_B(lorapro::make_view(in.B)),
-          lorapro::factor_of_A(lorapro::make_view(in.grad_A)),
-          lorapro::factor_of_B(lorapro::make_view(in.grad_B)), in.scaling};
+lorapro::Pair factors(const Inputs<T>& in) {
+  lorapro::Pair pair;
+  pair.A.value = lorapro::factor_of_A(lorapro::make_view(in.A));
+  pair.A.grad = lorapro::factor_of_A(lorapro::make_view(in.grad_A));
+  pair.B.value = lorapro::factor_of_B(lorapro::make_view(in.B));
+  pair.B.grad = lorapro::factor_of_B(lorapro::make_view(in.grad_B));
+  pair.scaling = in.scaling;
+  return pair;
 }
 
 struct Solved {
@@ -44,20 +48,17 @@ struct Solved {
          bool with_norm = true)
       : solver(in.A.rows()),
         scratch(static_cast<std::size_t>(PairSolver::scratch_size(in.A.rows()))),
-        report(solver.solve(factors(in), options, grad_scale, with_norm, scratch.data())) {}
+        report(solver.solve(factors(in), options, grad_scale, with_norm,
+                            support::workspace(scratch))) {}
 
   /// dA and dB of the coefficients, in long double.
   template <typename T>
   Pair steps(const Inputs<T>& in) const {
-    const Index r = solver.rank();
-    const auto matrix = [&](const double* values) {
-      return reference::real(Eigen::Map<const lorapro::RowMatrix<double>>(values, r, r));
-    };
-    const auto& c = solver.coefficients();
-    return {product(matrix(c.on_grad_A()), reference::real(in.grad_A)) +
-                product(matrix(c.on_A()), reference::real(in.A)),
-            product(reference::real(in.grad_B), transposed(matrix(c.on_grad_B()))) +
-                product(reference::real(in.B), transposed(matrix(c.on_B())))};
+    const auto on_A = solver.coefficients()[Side::A], on_B = solver.coefficients()[Side::B];
+    return {product(support::real(on_A.on_grad), reference::real(in.grad_A)) +
+                product(support::real(on_A.on_factor), reference::real(in.A)),
+            product(reference::real(in.grad_B), transposed(support::real(on_B.on_grad))) +
+                product(reference::real(in.B), transposed(support::real(on_B.on_factor)))};
   }
 };
 
@@ -80,7 +81,7 @@ TEST_CASE("solve: coefficients, norms and bounds of a pair", "[pair_solver]") {
         REQUIRE(solved.report.status == AdjustStatus::ok);
         const Pair d = solved.steps(in);
         const double E = norm(p.equivalent_gradient(d));
-        CHECK(solved.solver.equivalent_squared_norm(1.5, solved.scratch.data()) ==
+        CHECK(solved.solver.equivalent_squared_norm(1.5, support::workspace(solved.scratch)) ==
               Approx(E * E).epsilon(tolerance<double>(1, 280, 25, 1)));
         if (rho == 0)
           CHECK(E ==
@@ -90,12 +91,12 @@ TEST_CASE("solve: coefficients, norms and bounds of a pair", "[pair_solver]") {
               Approx(adapter).epsilon(tolerance<double>(1, 280, 1, 1)));
         // Upper bounds, and not absurd ones.
         const double rounded_down = 1 - tolerance<double>(1, 280, 1, 1);  // attained at rank 1
-        CHECK(solved.solver.bound_A() >= rounded_down * norm(d.A));
-        CHECK(solved.solver.bound_B() >= rounded_down * norm(d.B));
-        CHECK(solved.solver.bound_A() <= 1000 * norm(d.A));
-        CHECK(solved.solver.factor_norm(solved.solver.spectra().gram_A()) ==
+        CHECK(solved.solver.bound(Side::A) >= rounded_down * norm(d.A));
+        CHECK(solved.solver.bound(Side::B) >= rounded_down * norm(d.B));
+        CHECK(solved.solver.bound(Side::A) <= 1000 * norm(d.A));
+        CHECK(solved.solver.factor_norm(Side::A) ==
               Approx(norm(p.A)).epsilon(tolerance<double>(1, 280, 1, 1)));
-        CHECK(solved.solver.factor_norm(solved.solver.spectra().gram_B()) ==
+        CHECK(solved.solver.factor_norm(Side::B) ==
               Approx(norm(p.B)).epsilon(tolerance<double>(1, 280, 1, 1)));
       }
 }
@@ -112,9 +113,11 @@ TEST_CASE("grad_scale undoes a loss scale", "[pair_solver]") {
     CHECK(support::distance(a.A, b.A) == 0);
     CHECK(support::distance(a.B, b.B) == 0);
     CHECK(plain.solver.adapter_squared_norm() == unscaled.solver.adapter_squared_norm());
-    CHECK(plain.solver.bound_A() == unscaled.solver.bound_A());
-    const double norm_a = plain.solver.equivalent_squared_norm(2, plain.scratch.data());
-    const double norm_b = unscaled.solver.equivalent_squared_norm(2, unscaled.scratch.data());
+    CHECK(plain.solver.bound(Side::A) == unscaled.solver.bound(Side::A));
+    const double norm_a =
+        plain.solver.equivalent_squared_norm(2, support::workspace(plain.scratch));
+    const double norm_b =
+        unscaled.solver.equivalent_squared_norm(2, support::workspace(unscaled.scratch));
     // Gram matrices of the gradients do not carry grad_scale, the coefficients do.
     CHECK(norm_a == Approx(norm_b).epsilon(tolerance<double>(1, 17, 25, 1)));
   }
@@ -141,9 +144,10 @@ TEST_CASE("project: other gradients of the same factors", "[pair_solver]") {
         product(reference::real(other.grad_A), transposed(reference::real(other.A))));
     const auto cross_B = reference::rounded<double>(
         product(transposed(reference::real(other.grad_B)), reference::real(other.B)));
-    std::copy(cross_A.data(), cross_A.data() + 9, solved.solver.cross_A());
-    std::copy(cross_B.data(), cross_B.data() + 9, solved.solver.cross_B());
-    REQUIRE(solved.solver.project(2, options(0.1, gauge), 0, 1, solved.scratch.data()));
+    copy(solved.solver.cross(Side::A), support::square(cross_A));
+    copy(solved.solver.cross(Side::B), support::square(cross_B));
+    REQUIRE(
+        solved.solver.project(2, options(0.1, gauge), 0, 1, support::workspace(solved.scratch)));
     const Pair expected = support::adjusted(q, 0.1, gauge), got = solved.steps(other);
     CHECK(support::distance(got.A, expected.A) <= tolerance<double>(2, 17, 25, norm(expected.A)));
     CHECK(support::distance(got.B, expected.B) <= tolerance<double>(2, 17, 25, norm(expected.B)));
@@ -157,10 +161,10 @@ TEST_CASE("the coarsest type sets the cutoffs", "[pair_solver]") {
   CHECK(factors(in).storage_eps() == lorapro::storage_epsilon<float>());
   const auto coarse = reference::rounded<lorapro::half>(p.A);
   const auto coarser = reference::rounded<lorapro::bfloat16>(p.grad_B());
-  PairFactors mixed = factors(in);
-  mixed.lora_A = lorapro::factor_of_A(lorapro::make_view(coarse));
+  lorapro::Pair mixed = factors(in);
+  mixed.A.value = lorapro::factor_of_A(lorapro::make_view(coarse));
   CHECK(mixed.storage_eps() == 0x1.0p-10);
-  mixed.grad_B = lorapro::factor_of_B(lorapro::make_view(coarser));
+  mixed.B.grad = lorapro::factor_of_B(lorapro::make_view(coarser));
   CHECK(mixed.storage_eps() == 0x1.0p-7);
 }
 

@@ -5,11 +5,13 @@
 #include <vector>  // std::vector
 
 #include "support/random.hpp"
+#include "support/squares.hpp"
 #include "support/tolerance.hpp"
 
 namespace {
 
 using lorapro::Index;
+using lorapro::Side;
 using lorapro::Wide;
 using reference::product;
 using reference::Real;
@@ -17,10 +19,6 @@ using reference::RealMatrix;
 using reference::transposed;
 using support::norm;
 using Matrix = lorapro::RowMatrix<double>;
-
-RealMatrix coefficient(const Wide* data, Index size) {
-  return reference::real(Eigen::Map<const Matrix>(data, size, size));
-}
 
 /// U V^T of the singular values above the cutoff.
 RealMatrix orthogonal_factor(const RealMatrix& N) {
@@ -49,19 +47,23 @@ Deviation deviation(const RealMatrix& real_A, const RealMatrix& real_B, const Re
   std::vector<Wide> scratch(
       static_cast<std::size_t>(lorapro::SpectralPair::scratch_size(r) + r * r));
   const Matrix P = Bt * Bt.transpose(), Q = A * A.transpose();
-  REQUIRE(spectra.compute(Q.data(), P.data(), 0x1.0p-52, scratch.data()));
+  REQUIRE(spectra.compute(support::square(Q), support::square(P), 0x1.0p-52,
+                          support::workspace(scratch)));
   const Matrix cross_A = nu_A * A.transpose(), gram_A = nu_A * nu_A.transpose();
   const Matrix cross_B = nu_B * Bt.transpose(), gram_B = nu_B * nu_B.transpose();
   lorapro::SpectralDirection direction(r);
-  REQUIRE(direction.compute(spectra, cross_A.data(), gram_A.data(), cross_B.data(), gram_B.data(),
+  REQUIRE(direction.compute(spectra,
+                            {{support::square(cross_A), support::square(gram_A)},
+                             {support::square(cross_B), support::square(gram_B)}},
                             factor));
   const RealMatrix H = Real(factor) * orthogonal_factor(N);
-  const RealMatrix seen_A = product(coefficient(direction.on_grad_A(), r), reference::real(nu_A)) +
-                            product(coefficient(direction.on_A(), r), real_A);
-  const RealMatrix seen_B = product(coefficient(direction.on_grad_B(), r), reference::real(nu_B)) +
-                            product(coefficient(direction.on_B(), r), transposed(real_B));
+  const auto on_A = direction[Side::A], on_B = direction[Side::B];
+  const RealMatrix seen_A = product(support::real(on_A.on_grad), reference::real(nu_A)) +
+                            product(support::real(on_A.on_factor), real_A);
+  const RealMatrix seen_B = product(support::real(on_B.on_grad), reference::real(nu_B)) +
+                            product(support::real(on_B.on_factor), transposed(real_B));
   Matrix both(r, r), transpose(r, r);
-  direction.cross(both.data(), transpose.data());
+  direction.cross({support::square(both), support::square(transpose)});
   CHECK((transpose - both.transpose()).norm() == 0);
   const RealMatrix left = product(transposed(real_B), H);
   return {norm(seen_A - left), norm(seen_B - product(real_A, transposed(H))),

@@ -104,7 +104,7 @@ TEST_CASE("a checkpoint has the optimizer's matrices row-major and its options",
   CHECK(file.metadata("format") == "lorapro.checkpoint");
   CHECK(file.metadata("version") == "1");
   const json description = json::parse(file.metadata("optimizer.run"));
-  CHECK(description["rule"] == "AdamWRule");
+  CHECK(description["rule"] == "adamw");
   CHECK(description["scalar"] == "F32");
   CHECK(description["step"] == 1);
   CHECK(description["groups"][0]["lr"] == 1e-3);
@@ -157,9 +157,9 @@ TEST_CASE("a checkpoint of another scalar, rule or kind of moments is refused",
         run + R"(scalar: expected "F64", got "F32")");
   // The same matrices in the same shapes.
   CHECK(refusal<ConfigError>(path, Run<float, LoraPro<AdapterMoments>>()) ==
-        run + R"(rule: expected "LoraPro<AdapterMoments>", got "AdamWRule")");
+        run + R"(rule: expected "lora_pro_adapter", got "adamw")");
   CHECK(refusal<ConfigError>(path, Run<float, SgdRule>()) ==
-        run + R"(rule: expected "SgdRule", got "AdamWRule")");
+        run + R"(rule: expected "sgd", got "adamw")");
   // Factors in bfloat16, with masters.
   CHECK(refusal<ConfigError>(path, Run<float, AdamWRule, bfloat16>()) ==
         run + "\"pair\": expected \"master_A\", got none");

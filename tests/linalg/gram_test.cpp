@@ -6,6 +6,7 @@
 #include <vector>  // std::vector
 
 #include "support/random.hpp"
+#include "support/squares.hpp"
 #include "support/tolerance.hpp"
 
 namespace {
@@ -32,9 +33,11 @@ Products products(const lorapro::FactorView& factor, const lorapro::FactorView& 
   // Garbage in the outputs: they are overwritten.
   Products out{Matrix::Constant(r, r, 7), Matrix::Constant(r, r, 7), Matrix::Constant(r, r, 7)};
   std::vector<double> scratch(static_cast<std::size_t>(lorapro::factor_products_scratch(r)));
-  const lorapro::FactorProducts found =
-      lorapro::factor_products(factor, grad, out.gram.data(), out.cross.data(),
-                               with_grad_gram ? out.grad_gram.data() : nullptr, scratch.data());
+  const lorapro::FactorMeasure found = lorapro::factor_products(
+      factor, grad,
+      {support::square(out.gram), support::square(out.cross),
+       with_grad_gram ? support::square(out.grad_gram) : lorapro::Square{}},
+      support::workspace(scratch));
   out.squared_norm = found.squared_norm;
   out.finite = found.finite;
   return out;

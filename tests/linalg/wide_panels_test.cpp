@@ -7,6 +7,7 @@
 #include <vector>  // std::vector
 
 #include "support/random.hpp"
+#include "support/squares.hpp"
 
 namespace {
 
@@ -58,12 +59,12 @@ void check_products(const Matrix& x, const Matrix& y, Index rank_stride, Index l
   for (Index panel = 0; panel < panels.count(); ++panel) {
     const auto left = panels.read(factor_x.view, panel, scratch_x.data());
     const auto right = panels.read(factor_y.view, panel, scratch_y.data());
-    panels.add_products(panel, left, right, products.data());
-    panels.add_gram(panel, left, gram.data());
+    panels.add_products(panel, left, right, support::square(products));
+    panels.add_gram(panel, left, support::square(gram));
     squared_norm += panels.squared_norm(panel, left);
   }
   CHECK(products == Matrix(x * y.transpose() + Matrix::Constant(r, r, 3)));
-  lorapro::detail::mirror(r, gram.data());
+  lorapro::mirror(support::square(gram));
   CHECK(gram == Matrix(x * x.transpose() + Matrix::Constant(r, r, 5)));
   CHECK(squared_norm == x.squaredNorm());
 }
@@ -100,7 +101,8 @@ TEST_CASE("positions of a converted panel are scaled", "[wide_panels]") {
       const auto left = panels.convert(0, source, converted.data());
       panels.scale_positions(0, factors.data(), converted.data());
       Matrix products = Matrix::Zero(rank, rank);
-      panels.add_products(0, left, panels.read(factor.view, 0, scratch.data()), products.data());
+      panels.add_products(0, left, panels.read(factor.view, 0, scratch.data()),
+                          support::square(products));
       CHECK(products == Matrix(x * diagonal.asDiagonal() * x.transpose()));
     }
 }

@@ -8,7 +8,7 @@
 #define ARMA_DONT_USE_LAPACK
 #include <armadillo>
 
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 

@@ -14,32 +14,36 @@ using lorapro::Wide;
 /// One pair with everything that prepare_adjusted needs.
 struct Bench {
   explicit Bench(PairBuffers<float>& buffers)
-      : adjusted(buffers.A.rows()),
+      : solver(buffers.A.rows()),
+        adjusted(buffers.A.rows()),
         scalars(4 * lorapro::panel_size(buffers.A.rows())),
         wide(lorapro::PairSolver::scratch_size(buffers.A.rows())),
-        scratch{scalars.data(), wide.data()} {
-    pair.model = {lorapro::factor_of_A(lorapro::make_view(buffers.A)),
-                  lorapro::factor_of_B(lorapro::make_view(buffers.B)),
-                  lorapro::factor_of_A(lorapro::make_view(buffers.grad_A)),
-                  lorapro::factor_of_B(lorapro::make_view(buffers.grad_B)), buffers.scaling};
-    pair.out_features = buffers.B.rows();
-    pair.in_features = buffers.A.cols();
-    pair.rank = buffers.A.rows();
+        scratch{lorapro::WorkspaceOf<float>(scalars), lorapro::Workspace(wide)} {
+    pair.A.value = lorapro::factor_of_A(lorapro::make_view(buffers.A));
+    pair.A.grad = lorapro::factor_of_A(lorapro::make_view(buffers.grad_A));
+    pair.B.value = lorapro::factor_of_B(lorapro::make_view(buffers.B));
+    pair.B.grad = lorapro::factor_of_B(lorapro::make_view(buffers.grad_B));
+    pair.scaling = buffers.scaling;
     context.config = &config;
   }
 
   lorapro::Preparation prepare(double limit = 1e30) {
-    return lorapro::detail::prepare_adjusted<float>(pair, context, limit, adjusted, team());
+    for (const lorapro::Side side : lorapro::kSides)
+      solver.measure(side, pair[side], true, scratch.wide);
+    solver.spectra().decompose(scratch.wide);
+    return lorapro::detail::prepare_adjusted<float>({pair, context, team, &solver}, limit,
+                                                    adjusted);
   }
-  lorapro::Team<float> team() const { return {&scratch, 1}; }
 
   lorapro::OptimizerConfig config;
   lorapro::Pair pair;
   lorapro::StepContext context;
-  lorapro::detail::AdjustedPair<float> adjusted;
+  lorapro::PairSolver solver;
+  lorapro::detail::PairCombination<float> adjusted;
   Buffer<float> scalars;
   Buffer<Wide> wide;
   lorapro::Scratch<float> scratch;
+  lorapro::Team<float> team{&scratch, 1};
 };
 
 TEST_CASE("prepare_adjusted measures the norm that clipping asks for", "[lora_pro_step]") {
@@ -99,14 +103,13 @@ TEST_CASE("update_adjusted hands out the adjusted gradient of every panel", "[lo
   REQUIRE(bench.prepare().report.status == AdjustStatus::ok);
   Index positions = 0;
   lorapro::detail::update_adjusted(
-      bench.pair.model.lora_B, {}, bench.pair.model.grad_B, bench.adjusted.combination_B,
-      bench.team(),
-      [&](Index panel, const lorapro::PanelLayout& layout, const lorapro::Panel<const float>& step,
+      bench.pair.B, bench.adjusted[lorapro::Side::B], bench.team,
+      [&](const lorapro::PanelAt& at, const lorapro::Panel<const float>& step,
           const lorapro::Panel<float>& value, const lorapro::Scratch<float>&) {
-        REQUIRE(layout.position_major());
-        for (Index i = 0; i < layout.rows(panel); ++i, ++positions)
+        REQUIRE(at.layout.position_major());
+        for (Index i = 0; i < at.layout.rows(at.panel); ++i, ++positions)
           for (Index k = 0; k < 3; ++k) {
-            const Real expected = d.B(panel * lorapro::kPanelWidth + i, k);
+            const Real expected = d.B(at.panel * lorapro::kPanelWidth + i, k);
             if (!(std::abs(step.data[i * step.stride + k] - expected) < 1e-5)) FAIL_CHECK(i);
             value.data[i * value.stride + k] = 7;
           }

@@ -13,8 +13,8 @@ using lorapro::Index;
 using lorapro::Panel;
 using lorapro::PanelLayout;
 
-TEMPLATE_TEST_CASE("panels of a momentum average and scale in any layout",
-                   "[lora_pro_tangent_step]", float, double) {
+TEMPLATE_TEST_CASE("panels of a momentum average in any layout", "[lora_pro_tangent_step]", float,
+                   double) {
   using T = TestType;
   const Index rank = 3, length = 5;
   std::vector<T> memory(rank * length);
@@ -34,22 +34,10 @@ TEMPLATE_TEST_CASE("panels of a momentum average and scale in any layout",
     std::vector<T> values(static_cast<std::size_t>(lorapro::panel_size(rank)), T(8));
     std::vector<T> scratch(values.size());
     const Panel<T> eights{values.data(), layout.stride()};
-    lorapro::detail::average_panel(0.75, layout, 0, eights, moment, scratch.data());
+    lorapro::detail::average_panel(0.75, {layout, 0}, read_only(eights), moment, scratch.data());
     for (Index k = 0; k < rank; ++k)
       for (Index i = 0; i < length; ++i)
         CHECK(at(k, i) == static_cast<T>(0.75) * static_cast<T>(10 * k + i) + 2);
-
-    const lorapro::Wide factors[] = {1, 2, 4, 8, 16};
-    lorapro::detail::scale_positions(layout, 0, factors,
-                                     Panel<T>{memory.data(), layout.row_stride(moment)});
-    CHECK(at(2, 3) == 8 * (static_cast<T>(0.75) * 23 + 2));
-    CHECK(at(0, 4) == 16 * T(5));
-
-    std::vector<double> wide(values.size());
-    lorapro::detail::convert_panel(layout, 0,
-                                   Panel<const T>{memory.data(), layout.row_stride(moment)},
-                                   Panel<double>{wide.data(), layout.stride()});
-    CHECK(wide[static_cast<std::size_t>(position_major ? 4 * rank : 4)] == 80);
   }
 }
 

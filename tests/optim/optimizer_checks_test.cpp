@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/adamw_rule.hpp>
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
@@ -16,7 +16,7 @@ using lorapro::AdjustStatus;
 using lorapro::OptimizerConfig;
 using FullFloat = lorapro::LoraPro<lorapro::FullMoments<float>>;
 using FullCoarse = lorapro::LoraPro<lorapro::FullMoments<bfloat16>>;
-using Efficient = lorapro::LoraPro<lorapro::AdapterMoments>;
+using Adapter = lorapro::LoraPro<lorapro::AdapterMoments>;
 using ProSgd = lorapro::LoraPro<lorapro::NoMoments>;
 
 bool all_finite(const RowMatrix<float>& matrix) {
@@ -62,7 +62,7 @@ AdjustStatus check_step(PairBuffers<float> pair, const OptimizerConfig& config,
 }
 
 TEMPLATE_TEST_CASE("huge gradients are skipped where a moment would overflow", "[optimizer]",
-                   lorapro::AdamWRule, Efficient, FullFloat, FullCoarse) {
+                   lorapro::AdamWRule, Adapter, FullFloat, FullCoarse) {
   OptimizerConfig config;
   for (const float size : {1e20F, 1e25F, 1e30F, 1e37F}) {
     CAPTURE(size);
@@ -92,7 +92,7 @@ TEMPLATE_TEST_CASE("rules without second moments take larger gradients", "[optim
 }
 
 TEMPLATE_TEST_CASE("nothing that is not finite is ever written", "[optimizer][trap]",
-                   lorapro::SgdRule, lorapro::AdamWRule, ProSgd, Efficient, FullFloat, FullCoarse) {
+                   lorapro::SgdRule, lorapro::AdamWRule, ProSgd, Adapter, FullFloat, FullCoarse) {
   // Tiny and huge factors, gradients and scalings, undamped: inverses of 1e-60 and below.
   const float sizes[] = {0, 1e-42F, 1e-30F, 1e-25F, 1e-21F, 1e-19F, 1e-10F, 1, 1e10F, 1e18F, 1e37F};
   const float gradients[] = {0, 1e-40F, 1e-20F, 1, 1e15F, 1e30F};
@@ -143,7 +143,7 @@ TEST_CASE("the report counts every kind of outcome", "[optimizer]") {
       bad(6, 5, 2, 1.0, 4);
   huge.grad_A.setConstant(1e30F);
   bad.B(0, 0) = std::numeric_limits<float>::quiet_NaN();
-  lorapro::Optimizer<float, Efficient> optimizer;
+  lorapro::Optimizer<float, Adapter> optimizer;
   optimizer.attach(good.view());
   optimizer.attach(start.view());
   optimizer.attach(huge.view());

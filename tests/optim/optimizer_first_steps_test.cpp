@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
@@ -70,7 +70,7 @@ TEMPLATE_TEST_CASE("after B = 0 the move of A is bounded if damped", "[optimizer
   }
 }
 
-TEST_CASE("the efficient rule moves A by the rate after B = 0", "[optimizer]") {
+TEST_CASE("adapter moments move A by the rate after B = 0", "[optimizer]") {
   using Rule = lorapro::LoraPro<lorapro::AdapterMoments>;
   for (const Gauge gauge : {Gauge::sylvester, Gauge::balanced, Gauge::zero}) {
     CHECK(moves_of_A<Rule>(1e-3, 0.1, gauge).first < 1e-12);

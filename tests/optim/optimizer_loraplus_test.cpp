@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/adamw_rule.hpp>
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
@@ -33,8 +33,8 @@ TEST_CASE("every rule takes a step of B by B's own rate", "[optimizer][loraplus]
   follow_reference<lorapro::AdamWRule, double>(Kind::adamw, c, loraplus(), 3);
   follow_reference<lorapro::MuonRule, double>(Kind::muon, c, loraplus(), 3);
   follow_reference<LoraPro<lorapro::NoMoments>, double>(Kind::lora_pro_sgd, c, loraplus(), 3);
-  follow_reference<LoraPro<lorapro::AdapterMoments>, double>(Kind::lora_pro_efficient, c,
-                                                             loraplus(), 3);
+  follow_reference<LoraPro<lorapro::AdapterMoments>, double>(Kind::lora_pro_adapter, c, loraplus(),
+                                                             3);
   follow_reference<LoraPro<lorapro::FullMoments<double>>, double>(Kind::lora_pro_full, c,
                                                                   loraplus(), 3);
   follow_reference<LoraPro<lorapro::FactoredMoments>, double>(Kind::lora_pro_factored, c,

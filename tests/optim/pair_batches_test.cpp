@@ -3,7 +3,7 @@
 #include <lorapro/optim/pair_batches.hpp>
 
 #include <lorapro/optim/adamw_rule.hpp>
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
@@ -122,55 +122,6 @@ TEST_CASE("pairs may leave and enter batches", "[pair_batches]") {
   }
 }
 
-/// LoRA-Pro's steps without a measure of their own: prepare does it all.
-struct UnmeasuredRule {
-  template <typename Scalar>
-  struct PairState {
-    using Whole = LoraPro<NoMoments>::PairState<Scalar>;
-    PairState(Index out_features, Index in_features, Index rank)
-        : whole(out_features, in_features, rank) {}
-    template <typename Visitor>
-    void visit(Visitor&&) {}
-    static Index scratch_size(Index rank) { return Whole::scratch_size(rank); }
-    static Index wide_scratch_size(Index rank) { return Whole::wide_scratch_size(rank); }
-    static Index shared_scratch_size(Index, Index, Index) { return 0; }
-    static Index work(Index out_features, Index in_features, Index rank) {
-      return Whole::work(out_features, in_features, rank);
-    }
-    lorapro::Preparation prepare(const lorapro::Pair& pair, const lorapro::StepContext& context,
-                                 const lorapro::Team<Scalar>& team) {
-      return whole.prepare(pair, context, team);
-    }
-    void update(const lorapro::Pair& pair, const lorapro::StepContext& context,
-                const lorapro::Team<Scalar>& team) {
-      whole.update(pair, context, team);
-    }
-    Whole whole;
-  };
-  template <typename Scalar>
-  using DenseState = lorapro::DenseSgdState<Scalar>;
-};
-
-TEST_CASE("measure is optional and changes no bits", "[pair_batches]") {
-  CHECK(lorapro::detail::PairBatches<float, LoraPro<NoMoments>>::kMeasures);
-  CHECK_FALSE(lorapro::detail::PairBatches<float, UnmeasuredRule>::kMeasures);
-  CHECK_FALSE(lorapro::detail::PairBatches<float, lorapro::AdamWRule>::kMeasures);
-  const Pairs with = mixed_pairs(), without = mixed_pairs();
-  const auto train_all = [](auto& optimizer, const Pairs& pairs) {
-    std::vector<PairBuffers<float>*> pointers;
-    for (const auto& pair : pairs) {
-      optimizer.attach(pair->view());
-      pointers.push_back(pair.get());
-    }
-    train(optimizer, pointers.data(), kPairs);
-  };
-  lorapro::Optimizer<float, LoraPro<NoMoments>> measured;
-  lorapro::Optimizer<float, UnmeasuredRule> unmeasured;
-  train_all(measured, with);
-  train_all(unmeasured, without);
-  for (std::size_t k = 0; k < with.size(); ++k) CHECK(same_parameters(*with[k], *without[k]));
-}
-
 TEST_CASE("batches hold pairs of one rank, few pairs one for each thread", "[pair_batches]") {
   using Batches = lorapro::detail::PairBatches<float, LoraPro<NoMoments>>;
   std::vector<std::unique_ptr<Batches::Slot>> slots;
@@ -190,7 +141,7 @@ TEST_CASE("batches hold pairs of one rank, few pairs one for each thread", "[pai
       seen += batch.count;
       CHECK(batch.count <= (batch.rank > lorapro::kBatchedEigenSize ? 1 : widest));
       for (Index k = 0; k < batch.count; ++k)
-        CHECK(batches.slot(batch.first + k).pair.rank == batch.rank);
+        CHECK(batches.slot(batch.first + k).shape().rank == batch.rank);
       // Seven pairs of rank 4 are two packets of four for one thread, one each for eight.
       if (batch.rank == 4 && threads == 8) CHECK(batch.count == 1);
       if (batch.rank == 4 && batch.first == 3) CHECK(batch.count == (threads == 1 ? widest : 1));

@@ -85,4 +85,22 @@ TEST_CASE("a StridedTensor is row-major to a visitor", "[state]") {
   CHECK(out[1] == 9);
 }
 
+TEST_CASE("state of a factor has its layout", "[state]") {
+  auto state = lorapro::FactorState<double>::of({4, 3, 2});
+  const lorapro::FactorView A = state.A.view(), B = state.B.view();
+  CHECK(A.rank == 2);
+  CHECK(A.length == 3);
+  CHECK(A.rank_stride == 3);  // (rank, in_features), row-major
+  CHECK(A.length_stride == 1);
+  CHECK(B.rank == 2);
+  CHECK(B.length == 4);
+  CHECK(B.rank_stride == 1);  // (out_features, rank), row-major
+  CHECK(B.length_stride == 2);
+  CHECK(B.type == lorapro::StorageType::f64);
+  CHECK(state.A.tensor().rows() == 2);
+  CHECK(state.A.tensor().cols() == 3);
+  CHECK(state.B.tensor().rows() == 4);
+  CHECK(state.B.tensor().cols() == 2);
+}
+
 }  // namespace

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "support/dense_rules.hpp"
 
+#include <lorapro/core/random.hpp>
+
 #include <algorithm>  // std::max
 #include <cmath>      // std::sqrt, std::pow
 
@@ -278,7 +280,7 @@ Factors Reference::update(const Factors& f, Factors g) {
   } else {
     const AdjustedReference d = project(g, first_norm);
     last_step = {d.A, d.B};
-    if (kind != Kind::lora_pro_sgd && kind != Kind::lora_pro_efficient) {
+    if (kind != Kind::lora_pro_sgd && kind != Kind::lora_pro_adapter) {
       gradient_W = equivalent_gradient(f, d, scaling);
       const RealMatrix H = direction(f);
       const Factors seen{Real(scaling) * product(transposed(f.B), H),
@@ -292,7 +294,7 @@ Factors Reference::update(const Factors& f, Factors g) {
       last_step = {back.A, back.B};
     }
   }
-  if (kind == Kind::adamw || kind == Kind::lora_pro_efficient)
+  if (kind == Kind::adamw || kind == Kind::lora_pro_adapter)
     last_step = {adam(of_A, last_step.A, config, step), adam(of_B, last_step.B, config, step)};
   const Real lr_B = Real(lr) * group.loraplus_lr_ratio;
   Real decay = 1 - Real(lr) * group.weight_decay, decay_B = 1 - lr_B * group.weight_decay;

@@ -134,7 +134,7 @@ enum class Kind {
   adamw,
   muon,
   lora_pro_sgd,
-  lora_pro_efficient,
+  lora_pro_adapter,
   lora_pro_full,
   lora_pro_factored,
   lora_pro_spectral

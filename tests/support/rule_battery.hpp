@@ -387,6 +387,28 @@ void check_skips(const lorapro::OptimizerConfig& config) {
     }
 }
 
+/// Whether A moves by its rate and B by its own: with loraplus_lr_ratio 4 the first step moves B four
+/// times as far, and A as far, as with 1.
+template <typename Rule, typename Scalar>
+bool moves_follow_rates(lorapro::OptimizerConfig config) {
+  const auto moved = [&](double ratio) {
+    config.group.loraplus_lr_ratio = ratio;
+    PairBuffers<Scalar> pair(9, 40, 3, 2.0, 2);
+    pair.backpropagate(random_matrix(9, 40, 5));
+    const Factors before = pair.factors();
+    lorapro::Optimizer<Scalar, Rule> optimizer(config);
+    optimizer.attach(pair.view());
+    REQUIRE(optimizer.step().updated == 1);
+    const Factors after = pair.factors();
+    return Factors{after.A - before.A, after.B - before.B};
+  };
+  const Factors one = moved(1), four = moved(4);
+  const Real tolerance = 1e5 * lorapro::storage_epsilon<Scalar>();  // of moves, not of values
+  return max_abs(one.A) > 0 && max_abs(one.B) > 0 &&
+         max_abs(four.A - one.A) <= tolerance * max_abs(one.A) &&
+         max_abs(four.B - 4 * one.B) <= tolerance * max_abs(one.B);
+}
+
 /// Everything that holds for every rule.
 /// \param config       with a learning rate at which `steps` steps divide the loss by 1 / factor.
 template <typename Rule, typename Scalar>
@@ -397,6 +419,7 @@ void run(const lorapro::OptimizerConfig& config, int steps, double factor, bool 
   SECTION("refuses wrong shapes") { check_shape_errors<Rule, Scalar>(config); }
   SECTION("a step that throws writes nothing") { check_throwing_step<Rule, Scalar>(config); }
   SECTION("skips what is not finite") { check_skips<Rule, Scalar>(config); }
+  SECTION("each factor has its own rate") { CHECK(moves_follow_rates<Rule, Scalar>(config)); }
 }
 
 }  // namespace rule_battery

@@ -29,40 +29,40 @@ namespace detail {
 
 /// out = the workspace's combination of factor and grad, panel by panel; out may be grad itself.
 template <typename Scalar>
-void combine_factor(const FactorView& factor, const FactorView& grad, const FactorView& out,
+void combine_factor(const Factor& factor, const FactorView& out,
                     AdjustWorkspace<Scalar>& workspace) {
-  const PanelLayout layout(factor);
-  const Index size = panel_size(factor.rank);
+  const PanelLayout layout(factor.value);
+  const Index size = panel_size(layout.rank());
   Scalar* const panels = workspace.panels.data();
   for (Index panel = 0; panel < layout.count(); ++panel) {
-    const auto f = read_panel(factor, layout, panel, panels);
-    const auto g = read_panel(grad, layout, panel, panels + size);
+    const auto f = read_panel(factor.value, layout, panel, panels);
+    const auto g = read_panel(factor.grad, layout, panel, panels + size);
     const Panel<Scalar> d{panels + 2 * size, layout.stride()};
-    workspace.combination.apply(layout, panel, f, g, d, workspace.scratch.data());
-    write_panel<Scalar>({d.data, d.stride}, out, layout, panel);
+    workspace.combination.apply({layout, panel}, f, g, d, Workspace(workspace.scratch));
+    write_panel(read_only(d), out, layout, panel);
   }
 }
 
+/// \param out  where dA and dB^T go.
 template <typename Scalar>
-AdjustReport adjust_factors(const PairFactors& pair, const AdjustOptions& options,
-                            const FactorView& out_A, const FactorView& out_B,
-                            AdjustWorkspace<Scalar>& workspace) {
+AdjustReport adjust_factors(const Pair& pair, const AdjustOptions& options,
+                            const PerSide<FactorView>& out, AdjustWorkspace<Scalar>& workspace) {
   PairSolver& solver = workspace.solver;
-  AdjustReport report = solver.solve(pair, options, 1.0, false, workspace.scratch.data());
-  if (report.status == AdjustStatus::non_finite || report.status == AdjustStatus::overflow)
-    return report;
+  AdjustReport report = solver.solve(pair, options, 1.0, false, Workspace(workspace.scratch));
+  if (!report.usable()) return report;
   const AdjustCoefficients& c = solver.coefficients();
+  const auto take = [&](Side side) {
+    return workspace.combination.set(c[side], c.conditioning(), PanelLayout(pair[side].value));
+  };
   const double limit = static_cast<double>((std::numeric_limits<Scalar>::max)());
-  // The B side first: it leaves the A coefficients in the combination for the first write.
-  if (!is_below(solver.bound_A(), limit) || !is_below(solver.bound_B(), limit) ||
-      !workspace.combination.set_B(c, pair.lora_B) ||
-      !workspace.combination.set_A(c, pair.lora_A)) {
+  if (!solver.is_bounded_by(limit) || !take(Side::B) || !take(Side::A)) {
     report.status = AdjustStatus::overflow;
     return report;
   }
-  combine_factor(pair.lora_A, pair.grad_A, out_A, workspace);
-  (void)workspace.combination.set_B(c, pair.lora_B);
-  combine_factor(pair.lora_B, pair.grad_B, out_B, workspace);
+  for (const Side side : kSides) {
+    (void)take(side);
+    combine_factor(pair[side], out[side], workspace);
+  }
   return report;
 }
 
@@ -137,16 +137,21 @@ template <typename LoraA, typename LoraB, typename GradA, typename GradB, typena
   if (!same(dB, gB))
     detail::check_disjoint("adjusted_B", range_dB, "grad_B", detail::address_range(gB));
 
-  const PairFactors pair{factor_of_A(A), factor_of_B(B), factor_of_A(gA), factor_of_B(gB), scaling};
+  Pair pair;
+  pair.A.value = factor_of_A(A);
+  pair.A.grad = factor_of_A(gA);
+  pair.B.value = factor_of_B(B);
+  pair.B.grad = factor_of_B(gB);
+  pair.scaling = scaling;
+  const PerSide<FactorView> adjusted{factor_of_A(dA), factor_of_B(dB)};
   if (workspace != nullptr) {
     if (workspace->solver.rank() != rank)
       throw ShapeError("workspace: expected rank " + std::to_string(rank) + ", got " +
                        std::to_string(workspace->solver.rank()));
-    return detail::adjust_factors<Scalar>(pair, options, factor_of_A(dA), factor_of_B(dB),
-                                          *workspace);
+    return detail::adjust_factors<Scalar>(pair, options, adjusted, *workspace);
   }
   AdjustWorkspace<Scalar> own(rank);
-  return detail::adjust_factors<Scalar>(pair, options, factor_of_A(dA), factor_of_B(dB), own);
+  return detail::adjust_factors<Scalar>(pair, options, adjusted, own);
 }
 
 LORAPRO_NAMESPACE_END

@@ -3,37 +3,21 @@
 #pragma once
 
 #include <lorapro/adjust/damping.hpp>
-#include <lorapro/adjust/gauge.hpp>
-#include <lorapro/linalg/gram.hpp>
+#include <lorapro/adjust/side_coefficients.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// What became of a pair.
-enum class AdjustStatus {
-  ok,
-  rank_deficient,  ///< a Gram matrix lost rank: the answer is the projection on what survives
-  non_finite,      ///< a gradient or a parameter is NaN or infinite: nothing was written
-  overflow         ///< finite, but the result would not fit the scalar: nothing was written
-};
-
-/// Numbers that a user may want to see about one adjustment.
-struct AdjustReport {
-  AdjustStatus status = AdjustStatus::ok;
-  Index rank_A = 0;     ///< numerical rank of A
-  Index rank_B = 0;     ///< numerical rank of B; 0 at the usual start
-  double cutoff_A = 0;  ///< eigenvalues of A A^T up to here count as zero
-  double cutoff_B = 0;  ///< eigenvalues of B^T B up to here count as zero
-  Dampings lambda;      ///< the absolute dampings used
-
-  /// Whether there is a result.
-  bool usable() const {
-    return status == AdjustStatus::ok || status == AdjustStatus::rank_deficient;
-  }
+/// What gradients are adjusted with.
+struct Adjustment {
+  double scaling = 1;  ///< s
+  Dampings lambda;     ///< >= 0 each; both 0 is the undamped form
+  Gauge gauge = Gauge::sylvester;
+  double grad_scale = 1;  ///< multiplies the gradients, and with them their products
 };
 
 /// The adjustment of one pair as four r x r matrices, which is all it takes:
 ///
-///     dA = on_grad_A grad_A + on_A A          dB = grad_B on_grad_B + B on_B
+///     dA = A.on_grad grad_A + A.on_factor A          dB^T = B.on_grad grad_B^T + B.on_factor B^T
 ///
 /// They are the closed form of
 ///
@@ -41,10 +25,10 @@ struct AdjustReport {
 ///
 /// With P = V diag(l) V^T and Q = U diag(u) U^T,
 ///
-///     on_grad_A = (s^2 P + lambda_A)^-1
-///     on_grad_B = (s^2 Q + lambda_B)^-1
-///     on_A = -s^2 V [(V^T grad_A A^T U)_ij t_i lambda_A d_ij] U^T
-///     on_B = -s^2 V [(V^T B^T grad_B U)_ij q_j lambda_B d_ij] U^T
+///     A.on_grad = (s^2 P + lambda_A)^-1 = V diag(t) V^T
+///     B.on_grad = (s^2 Q + lambda_B)^-1 = U diag(q) U^T
+///     A.on_factor   = V [-s^2 (V^T grad_A A^T U)_ij t_i lambda_A d_ij] U^T
+///     B.on_factor^T = V [-s^2 (V^T B^T grad_B U)_ij q_j lambda_B d_ij] U^T
 ///     t_i = 1 / (s^2 l_i + lambda_A)        q_j = 1 / (s^2 u_j + lambda_B)
 ///     d_ij = 1 / (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
 ///
@@ -60,84 +44,60 @@ struct AdjustReport {
 /// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3; the damped form and the cutoff are the library's.
 class AdjustCoefficients {
  public:
-  explicit AdjustCoefficients(Index rank) : rank_(rank), memory_(6 * rank * rank + 2 * rank) {}
+  explicit AdjustCoefficients(Index rank)
+      : rank_(rank), arena_(2 * OwnedCoefficients::size(rank) + 2 * square_size(rank) + 2 * rank) {
+    for (OwnedCoefficients& side : sides_) side = OwnedCoefficients::in(arena_, rank);
+    for (Square& core : cores_) core = arena_.square(rank);
+    t_ = arena_.vector(rank);
+    q_ = arena_.vector(rank);
+    arena_.close();
+  }
 
   /// Scratch that compute needs, in Wide elements.
-  static Index scratch_size(Index rank) { return rank * rank; }
+  static Index scratch_size(Index rank) { return square_size(rank); }
 
-  /// \param spectra    of the pair's Gram matrices.
-  /// \param cross_A    grad_A A^T, (r, r) row-major.
-  /// \param cross_B    grad_B^T B, (r, r) row-major (the transpose of B^T grad_B).
-  /// \param scaling    s.
-  /// \param lambda     >= 0 each; both 0 is the undamped form.
-  /// \param grad_scale the gradients, cross_A and cross_B included, are multiplied by it.
+  /// \param spectra  of the pair's Gram matrices.
+  /// \param cross    grad_A A^T, and grad_B^T B (the transpose of B^T grad_B).
   /// \return false if a coefficient is not finite.
   /// \cost 20 r^3 flops in the wide scalar; no heap.
-  [[nodiscard]] bool compute(const SpectralPair& spectra, const Wide* cross_A, const Wide* cross_B,
-                             double scaling, const Dampings& lambda, Gauge gauge, double grad_scale,
-                             Wide* scratch) {
-    const Spectrum& p = spectra.gram_B();
-    const Spectrum& q = spectra.gram_A();
-    const Index r = rank_;
-    const Wide s2 = scaling * scaling;
-    lambda_ = lambda;
-    Wide* const t = memory_.data() + 6 * r * r;
-    Wide* const u = t + r;
-    for (Index i = 0; i < r; ++i) t[i] = inverse(p.values[i], p, s2, lambda.A);
-    for (Index j = 0; j < r; ++j) u[j] = inverse(q.values[j], q, s2, lambda.B);
+  [[nodiscard]] bool compute(const SpectralPair& spectra, const PerSide<ConstSquare>& cross,
+                             const Adjustment& with, Workspace scratch) {
+    const Spectrum &P = spectra.P(), &Q = spectra.Q();
+    const ConstSquare V_t = P.vectors, U_t = Q.vectors;
+    const Wide s2 = with.scaling * with.scaling;
+    lambda_ = with.lambda;
+    for (Index i = 0; i < rank_; ++i) t_[i] = inverse(P.values[i], P, s2, lambda_.A);
+    for (Index j = 0; j < rank_; ++j) q_[j] = inverse(Q.values[j], Q, s2, lambda_.B);
 
-    // In the eigenbases: core_A[i][j] = V^T cross_A U, core_B[j][i] = U^T cross_B V.
-    Wide* const core_A = memory_.data() + 4 * r * r;
-    Wide* const core_B = memory_.data() + 5 * r * r;
-    rotate(p.vectors, cross_A, q.vectors, core_A, scratch);
-    rotate(q.vectors, cross_B, p.vectors, core_B, scratch);
-
-    const bool damped = lambda.A > 0 || lambda.B > 0;
-    const Wide sum_cutoff = p.cutoff + q.cutoff;
-    for (Index i = 0; i < r; ++i)
-      for (Index j = 0; j < r; ++j) {
-        const Wide l = p.values[i], w = q.values[j];
-        const Wide ka = core_A[i * r + j] * grad_scale, kb = core_B[j * r + i] * grad_scale;
-        Wide on_A, on_B;
-        if (damped) {
-          // lambda_A d = q lambda_A / (lambda_A + s^2 l lambda_B q): no product of dampings, which
-          // could underflow.
-          const Wide p_lambda = s2 * l * lambda.B * u[j], q_lambda = s2 * w * lambda.A * t[i];
-          on_A = lambda.A > 0 ? -s2 * ka * t[i] * u[j] * (lambda.A / (lambda.A + p_lambda)) : 0;
-          on_B = lambda.B > 0 ? -s2 * kb * t[i] * u[j] * (lambda.B / (lambda.B + q_lambda)) : 0;
-        } else {
-          const Wide d = l + w > sum_cutoff ? 1 / (s2 * (l + w)) : 0;
-          on_A = -s2 * ka * t[i] * d;
-          on_B = -s2 * kb * u[j] * d;
-        }
-        if (gauge == Gauge::zero) {
-          on_B += on_A;
-          on_A = 0;
-        } else if (gauge == Gauge::balanced) {
-          // X = -(1/2) (P + lambda_A/s^2)^-1 B^T (B dA - dB A) A^T (Q + lambda_B/s^2)^-1.
-          const Wide dA_At = t[i] * ka + on_A * w;
-          const Wide Bt_dB = kb * u[j] + l * on_B;
-          const Wide shift = -0.5 * (s2 * t[i]) * (l * dA_At - Bt_dB * w) * (s2 * u[j]);
-          on_A += shift;
-          on_B -= shift;
-        }
-        core_A[i * r + j] = on_A;
-        core_B[j * r + i] = on_B;
+    rotate(V_t, cross.A, U_t, cores_.A, scratch);
+    rotate(U_t, cross.B, V_t, cores_.B, scratch);
+    for (Index i = 0; i < rank_; ++i)
+      for (Index j = 0; j < rank_; ++j) {
+        const PerSide<Wide> core{cores_.A(i, j) * with.grad_scale,
+                                 cores_.B(j, i) * with.grad_scale};
+        const Eigenvalues at{P.values[i], Q.values[j], t_[i], q_[j]};
+        PerSide<Wide> on_factor = lambda_.A > 0 || lambda_.B > 0
+                                      ? damped(core, at, s2)
+                                      : undamped(core, at, s2, P.cutoff + Q.cutoff);
+        shift(with.gauge, core, at, s2, on_factor);
+        cores_.A(i, j) = on_factor.A;
+        cores_.B(j, i) = on_factor.B;
       }
-    conditioning_ = (std::max)(largest(t) * (s2 * p.largest + lambda.A),
-                               largest(u) * (s2 * q.largest + lambda.B));
-    for (Index i = 0; i < r; ++i) t[i] *= grad_scale;
-    for (Index j = 0; j < r; ++j) u[j] *= grad_scale;
-    restore(p.vectors, core_A, q.vectors, mutable_on_A(), scratch);
-    restore(q.vectors, core_B, p.vectors, mutable_on_B(), scratch);
-    symmetric(p.vectors, t, mutable_on_grad_A(), scratch);
-    symmetric(q.vectors, u, mutable_on_grad_B(), scratch);
-    return all_finite(memory_.data(), 4 * r * r);
+    conditioning_ = (std::max)(largest(t_) * (s2 * P.largest + lambda_.A),
+                               largest(q_) * (s2 * Q.largest + lambda_.B));
+    for (Index i = 0; i < rank_; ++i) t_[i] *= with.grad_scale;
+    for (Index j = 0; j < rank_; ++j) q_[j] *= with.grad_scale;
+    restore(V_t, cores_.A, U_t, sides_.A.on_factor, scratch);
+    restore(U_t, cores_.B, V_t, sides_.B.on_factor, scratch);
+    symmetric(V_t, t_, sides_.A.on_grad, scratch);
+    symmetric(U_t, q_, sides_.B.on_grad, scratch);
+    return all_finite(sides_.A.on_grad) && all_finite(sides_.A.on_factor) &&
+           all_finite(sides_.B.on_grad) && all_finite(sides_.B.on_factor);
   }
 
   /// Multiplies what they give by `factor` (clipping).
   void scale(double factor) {
-    for (Index k = 0; k < 4 * rank_ * rank_; ++k) memory_[k] *= factor;
+    for (const OwnedCoefficients& side : sides_) side.scale(factor);
   }
 
   Index rank() const { return rank_; }
@@ -145,19 +105,50 @@ class AdjustCoefficients {
   /// Largest over smallest eigenvalue that is inverted, the larger of both sides: the square of a
   /// factor's condition number without damping, at most (1 + rho) / rho with it.
   double conditioning() const { return conditioning_; }
-  const Wide* on_grad_A() const { return memory_.data(); }             ///< (r, r)
-  const Wide* on_A() const { return memory_.data() + rank_ * rank_; }  ///< (r, r)
-  /// The transposes of the two right factors, so that dB^T = on_grad_B grad_B^T + on_B B^T.
-  const Wide* on_grad_B() const { return memory_.data() + 2 * rank_ * rank_; }
-  const Wide* on_B() const { return memory_.data() + 3 * rank_ * rank_; }
+  SideCoefficients operator[](Side side) const { return sides_[side]; }
 
  private:
-  Wide largest(const Wide* values) const { return *std::max_element(values, values + rank_); }
+  /// Of the i-th direction of B and the j-th of A: l_i, u_j, t_i and q_j.
+  struct Eigenvalues {
+    Wide l, u, t, q;
+  };
 
-  Wide* mutable_on_grad_A() { return memory_.data(); }
-  Wide* mutable_on_A() { return memory_.data() + rank_ * rank_; }
-  Wide* mutable_on_grad_B() { return memory_.data() + 2 * rank_ * rank_; }
-  Wide* mutable_on_B() { return memory_.data() + 3 * rank_ * rank_; }
+  /// lambda_A d_ij = q_j lambda_A / (lambda_A + s^2 l_i lambda_B q_j), and likewise of the other
+  /// side: no product of dampings, which could underflow.
+  PerSide<Wide> damped(const PerSide<Wide>& core, const Eigenvalues& at, Wide s2) const {
+    const Wide along_A = s2 * at.l * lambda_.B * at.q, along_B = s2 * at.u * lambda_.A * at.t;
+    PerSide<Wide> on_factor;
+    if (lambda_.A > 0)
+      on_factor.A = -s2 * core.A * at.t * at.q * (lambda_.A / (lambda_.A + along_A));
+    if (lambda_.B > 0)
+      on_factor.B = -s2 * core.B * at.t * at.q * (lambda_.B / (lambda_.B + along_B));
+    return on_factor;
+  }
+
+  /// The limit for lambda_A = lambda_B -> 0.
+  static PerSide<Wide> undamped(const PerSide<Wide>& core, const Eigenvalues& at, Wide s2,
+                                Wide cutoff) {
+    const Wide d = at.l + at.u > cutoff ? 1 / (s2 * (at.l + at.u)) : 0;
+    return {-s2 * core.A * at.t * d, -s2 * core.B * at.q * d};
+  }
+
+  /// From the Sylvester gauge to another one.
+  static void shift(Gauge gauge, const PerSide<Wide>& core, const Eigenvalues& at, Wide s2,
+                    PerSide<Wide>& on_factor) {
+    if (gauge == Gauge::zero) {
+      on_factor.B += on_factor.A;
+      on_factor.A = 0;
+    } else if (gauge == Gauge::balanced) {
+      // X = -(1/2) (P + lambda_A/s^2)^-1 B^T (B dA - dB A) A^T (Q + lambda_B/s^2)^-1.
+      const Wide dA_At = at.t * core.A + on_factor.A * at.u;
+      const Wide Bt_dB = core.B * at.q + at.l * on_factor.B;
+      const Wide X = -0.5 * (s2 * at.t) * (at.l * dA_At - Bt_dB * at.u) * (s2 * at.q);
+      on_factor.A += X;
+      on_factor.B -= X;
+    }
+  }
+
+  Wide largest(const Wide* values) const { return *std::max_element(values, values + rank_); }
 
   /// 1 / (s^2 value + lambda), or 0 where s^2 value + lambda is not above s^2 cutoff. Of a factor
   /// of zeros, whose gradient is zero, it is 0 whatever lambda: that could be as small as it likes.
@@ -166,33 +157,34 @@ class AdjustCoefficients {
     return of.largest > 0 && denominator > s2 * of.cutoff ? 1 / denominator : 0;
   }
 
-  /// out = left middle right^T.
-  void rotate(const Wide* left, const Wide* middle, const Wide* right, Wide* out,
-              Wide* scratch) const {
-    const Index r = rank_;
-    std::fill(scratch, scratch + r * r, 0.0);
-    panel_dots(middle, r, r, right, r, r, r, scratch, r, 1);
-    panel_product(left, r, 1, r, r, scratch, r, r, out, r, false);
+  /// out = V^T a U.
+  static void rotate(ConstSquare V_t, ConstSquare a, ConstSquare U_t, Square out,
+                     Workspace scratch) {
+    const Square a_U = scratch.square(out.order());
+    multiply(a_U, a, transposed(U_t));
+    multiply(out, V_t, a_U);
   }
 
-  /// out = left^T middle right.
-  void restore(const Wide* left, const Wide* middle, const Wide* right, Wide* out,
-               Wide* scratch) const {
-    const Index r = rank_;
-    panel_product(middle, r, 1, r, r, right, r, r, scratch, r, false);
-    panel_product(left, 1, r, r, r, scratch, r, r, out, r, false);
+  /// out = V a U^T.
+  static void restore(ConstSquare V_t, ConstSquare a, ConstSquare U_t, Square out,
+                      Workspace scratch) {
+    const Square a_U_t = scratch.square(out.order());
+    multiply(a_U_t, a, U_t);
+    multiply(out, transposed(V_t), a_U_t);
   }
 
-  /// out = vectors^T diag(values) vectors.
-  void symmetric(const Wide* vectors, const Wide* values, Wide* out, Wide* scratch) const {
-    const Index r = rank_;
-    for (Index i = 0; i < r; ++i)
-      for (Index j = 0; j < r; ++j) scratch[i * r + j] = values[i] * vectors[i * r + j];
-    panel_product(vectors, 1, r, r, r, scratch, r, r, out, r, false);
+  /// out = V diag(values) V^T.
+  static void symmetric(ConstSquare V_t, const Wide* values, Square out, Workspace scratch) {
+    const Square scaled = scratch.square(out.order());
+    scale_rows(scaled, values, V_t);
+    multiply(out, transposed(V_t), scaled);
   }
 
   Index rank_;
-  Buffer<Wide> memory_;  // the four results, the two cores, the two diagonals
+  Arena arena_;
+  PerSide<OwnedCoefficients> sides_;
+  PerSide<Square> cores_;  // in the eigenbases: V^T cross.A U and U^T cross.B V, then on_factor
+  Wide *t_, *q_;
   Dampings lambda_;
   Wide conditioning_ = 0;
 };

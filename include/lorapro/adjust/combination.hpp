@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adjust/coefficients.hpp>
+#include <lorapro/adjust/side_coefficients.hpp>
+#include <lorapro/linalg/panel.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -22,64 +23,54 @@ class FactorCombination {
   /// Scratch that apply needs, in Wide elements.
   static Index scratch_size(Index rank) { return 3 * panel_size(rank); }
 
-  /// \name Takes the coefficients of one side, for panels of one layout
-  /// \return false if one of them overflows Scalar.
-  /// @{
-  [[nodiscard]] bool set_A(const AdjustCoefficients& coefficients, const FactorView& lora_A) {
-    return set(coefficients.on_grad_A(), coefficients.on_A(), coefficients.conditioning(), lora_A);
-  }
-  [[nodiscard]] bool set_B(const AdjustCoefficients& coefficients, const FactorView& lora_B) {
-    return set(coefficients.on_grad_B(), coefficients.on_B(), coefficients.conditioning(), lora_B);
-  }
-  /// @}
-
-  /// The same for coefficients of any origin, (rank, rank) each.
+  /// Takes the coefficients of one side, for panels of one layout.
   /// \param conditioning  the products run in the wide scalar if it is above about 100.
-  [[nodiscard]] bool set(const Wide* on_grad, const Wide* on_factor, double conditioning,
-                         const FactorView& factor) {
+  /// \return false if one of them overflows Scalar.
+  [[nodiscard]] bool set(const SideCoefficients& coefficients, double conditioning,
+                         const PanelLayout& layout) {
     constexpr double kWellConditioned = 101;  // (1 + rho) / rho of rho = 0.01
     in_wide_ = !std::is_same_v<Scalar, Wide> && conditioning > kWellConditioned;
     // Position-major panels are multiplied from the right, so by the transposes.
-    const bool transpose = PanelLayout(factor).position_major();
+    const bool transpose = layout.position_major();
     const Index size = rank_ * rank_;
     for (Index i = 0; i < rank_; ++i)
       for (Index k = 0; k < rank_; ++k) {
-        const Index from = i * rank_ + k, to = transpose ? k * rank_ + i : from;
-        wide_[to] = on_grad[from];
-        wide_[size + to] = on_factor[from];
-        rounded_[to] = static_cast<Scalar>(on_grad[from]);
-        rounded_[size + to] = static_cast<Scalar>(on_factor[from]);
+        const Index to = transpose ? k * rank_ + i : i * rank_ + k;
+        const Wide on_grad = coefficients.on_grad(i, k), on_factor = coefficients.on_factor(i, k);
+        wide_[to] = on_grad;
+        wide_[size + to] = on_factor;
+        rounded_[to] = static_cast<Scalar>(on_grad);
+        rounded_[size + to] = static_cast<Scalar>(on_factor);
       }
     return all_finite(rounded_.data(), 2 * size);
   }
 
-  /// \param factor, grad  panels of the layout.
-  /// \param[out] out      a panel of the layout; must not be one of them.
+  /// \param factor, grad  the panel of each.
+  /// \param[out] out      the panel of the result, which must not be one of them.
   /// \param scratch       scratch_size(rank) elements.
   /// \cost 4 rank^2 width flops; no heap.
-  void apply(const PanelLayout& layout, Index panel, const Panel<const Scalar>& factor,
-             const Panel<const Scalar>& grad, const Panel<Scalar>& out, Wide* scratch) const {
+  void apply(const PanelAt& at, const Panel<const Scalar>& factor, const Panel<const Scalar>& grad,
+             const Panel<Scalar>& out, Workspace scratch) const {
     if (!in_wide_) {
-      combine(rounded_.data(), layout, panel, factor, grad, out);
+      combine(rounded_.data(), at, factor, grad, out);
       return;
     }
-    const Index size = panel_size(rank_), stride = layout.stride();
-    detail::convert_panel(layout, panel, factor, Panel<Wide>{scratch, stride});
-    detail::convert_panel(layout, panel, grad, Panel<Wide>{scratch + size, stride});
-    const Panel<Wide> result{scratch + 2 * size, stride};
-    combine(wide_.data(), layout, panel, Panel<const Wide>{scratch, stride},
-            Panel<const Wide>{scratch + size, stride}, result);
-    detail::convert_panel(layout, panel, Panel<const Wide>{result.data, stride}, out);
+    const Index size = panel_size(rank_), stride = at.layout.stride();
+    const Panel<Wide> f{scratch.vector(size), stride}, g{scratch.vector(size), stride},
+        result{scratch.vector(size), stride};
+    detail::convert_panel(at.layout, at.panel, factor, f);
+    detail::convert_panel(at.layout, at.panel, grad, g);
+    combine<Wide>(wide_.data(), at, read_only(f), read_only(g), result);
+    detail::convert_panel(at.layout, at.panel, read_only(result), out);
   }
 
  private:
   template <typename T>
-  void combine(const T* coefficients, const PanelLayout& layout, Index panel,
-               const Panel<const T>& factor, const Panel<const T>& grad,
-               const Panel<T>& out) const {
+  void combine(const T* coefficients, const PanelAt& at, const Panel<const T>& factor,
+               const Panel<const T>& grad, const Panel<T>& out) const {
     const T* const on_factor = coefficients + rank_ * rank_;
-    const Index width = layout.width(panel);
-    if (layout.position_major()) {
+    const Index width = at.layout.width(at.panel);
+    if (at.layout.position_major()) {
       panel_product_sum({grad.data, grad.stride, coefficients, rank_},
                         {factor.data, factor.stride, on_factor, rank_}, width, rank_, rank_,
                         out.data, out.stride);

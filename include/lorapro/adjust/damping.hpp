@@ -2,40 +2,28 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/linalg/product.hpp>
+#include <lorapro/adjust/adjust_options.hpp>
+#include <lorapro/linalg/arena.hpp>
 #include <lorapro/linalg/spectral_pair.hpp>
 
 #include <cmath>  // std::sqrt
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// Which factor of a pair grows freely from where it starts. The other one is the *fixed* factor,
-/// which a step may change by a part of itself only.
-enum class FreeFactor {
-  lora_B,  ///< the usual start, B = 0
-  lora_A   ///< A = 0 and B other than 0: adapters of embeddings, a start with the roles swapped
-};
-
-/// Whether A is the fixed factor, or else B.
-constexpr bool fixes_A(FreeFactor free_factor) { return free_factor == FreeFactor::lora_B; }
-
 /// The absolute dampings lambda_A and lambda_B of a pair's two factors.
-struct Dampings {
-  double A = 0;
-  double B = 0;
-};
+using Dampings = PerSide<double>;
 
 /// A damping without a scale. With l_max and u_max the largest eigenvalues of B^T B and A A^T,
 ///
 ///     lambda_A = rho s^2 l_max + tau^2 / ||A||_F^2        lambda_B = rho s^2 u_max
-///     tau = step_norm / (2 kappa)
+///     tau = lr N / (2 kappa)
 ///
 /// while B is the free factor; the term in tau stands with lambda_B, and ||B||_F in it, while A is.
 /// Without damping (rho = 0) both are 0.
 ///
 /// What it guarantees. Let H be the direction that is projected, h_i its part along the i-th
 /// singular direction of B, a row, and N^2 = sum_i |h_i|^2 l_i / (l_i + rho l_max), which is not
-/// above ||P_B H||_F^2; and let step_norm >= lr N. In the eigenbases of B^T B and A A^T, with
+/// above ||P_B H||_F^2. In the eigenbases of B^T B and A A^T, with
 /// p_i = s^2 l_i / (s^2 l_i + lambda_A) and w_j likewise of A A^T, each part h_ij inside both
 /// spaces gives dA the part x_ij h_ij / (s sqrt(l_i)),
 ///
@@ -57,25 +45,24 @@ struct Dampings {
 /// with directions in W coordinates the trajectory of W depends neither on alpha nor on the scale
 /// of the factors.
 ///
-/// \param spectra    of the pair, concluded.
-/// \param relative   rho >= 0.
-/// \param step_norm  0 for no bound on the fixed factor's move.
-/// \param kappa      > 0: the largest move of the fixed factor relative to itself.
+/// \param spectra    of the pair, with their cutoffs.
+/// \param options    rho = damping, kappa = max_relative_move, lr and the free factor.
+/// \param direction  N, or more.
 /// \ref the library's own.
-inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling, double relative,
-                                    double step_norm, double kappa, FreeFactor free_factor) {
+inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling,
+                                    const AdjustOptions& options, double direction) {
   Dampings out;
-  if (relative == 0) return out;
+  if (options.damping == 0) return out;
   const double s2 = scaling * scaling;
-  out.A = relative * s2 * spectra.gram_B().largest;
-  out.B = relative * s2 * spectra.gram_A().largest;
-  const Spectrum& fixed = fixes_A(free_factor) ? spectra.gram_A() : spectra.gram_B();
+  out.A = options.damping * s2 * spectra.P().largest;
+  out.B = options.damping * s2 * spectra.Q().largest;
+  const Side fixed = options.fixed_factor();
   double squared_norm = 0;
-  for (Index i = 0; i < spectra.rank(); ++i) squared_norm += fixed.values[i];
+  for (Index i = 0; i < spectra.rank(); ++i) squared_norm += spectra.of(fixed).values[i];
   // A factor of zeros has no size to be kept to.
   if (squared_norm > 0) {
-    const double tau = step_norm / (2 * kappa);
-    (fixes_A(free_factor) ? out.A : out.B) += tau * tau / squared_norm;
+    const double tau = options.lr * direction / (2 * options.max_relative_move);
+    out[fixed] += tau * tau / squared_norm;
   }
   return out;
 }
@@ -83,18 +70,21 @@ inline Dampings scale_free_dampings(const SpectralPair& spectra, double scaling,
 /// N of scale_free_dampings from what B sees of H, h = s B^T H:
 /// N^2 = sum_i (V^T h h^T V)_ii / (s^2 (l_i + rho l_max)). Likewise of h = (s H A^T)^T on the other
 /// side. No small eigenvalue is divided by, whose share of h h^T would be rounding noise.
-/// \param gram      h h^T, (r, r).
+/// \param gram      h h^T.
 /// \param spectrum  of B^T B; or of A A^T.
 /// \param relative  rho; where it is 0 nothing is bounded, and the result is 0.
-/// \param scratch   r^2 wide scalars.
+/// \param scratch   r^2 elements.
 /// \cost 2 r^3 + 2 r^2 flops; no heap.
-inline double damped_norm(const Wide* gram, const Spectrum& spectrum, Index rank, double scaling,
-                          double relative, Wide* scratch) {
+inline double damped_norm(ConstSquare gram, const Spectrum& spectrum, double scaling,
+                          double relative, Workspace scratch) {
   if (!(relative > 0 && spectrum.largest > 0)) return 0;
-  panel_product(spectrum.vectors, rank, 1, rank, rank, gram, rank, rank, scratch, rank, false);
+  const Index r = gram.order();
+  const ConstSquare V_t = spectrum.vectors;
+  const Square product = scratch.square(r);
+  multiply(product, V_t, gram);
   Wide sum = 0;
-  for (Index i = 0; i < rank; ++i)
-    sum += detail::row_dot(scratch + i * rank, spectrum.vectors + i * rank, rank) /
+  for (Index i = 0; i < r; ++i)
+    sum += detail::row_dot(product.row(i), V_t.row(i), r) /
            (spectrum.values[i] + relative * spectrum.largest);
   return std::sqrt((std::max)(0.0, sum)) / std::abs(scaling);
 }

@@ -29,25 +29,23 @@ template <typename LoraA, typename LoraB, typename StepA, typename StepB>
   detail::check_view("lora_B", B, B.rows, r);
   detail::check_view("step_A", dA, r, A.cols);
   detail::check_view("step_B", dB, B.rows, r);
-  Buffer<Wide> memory(6 * r * r + factor_products_scratch(r));
-  Wide* const gram_A = memory.data();
-  Wide* const cross_A = gram_A + r * r;       // dA A^T
-  Wide* const step_gram_A = cross_A + r * r;  // dA dA^T
-  Wide* const gram_B = step_gram_A + r * r;
-  Wide* const cross_B = gram_B + r * r;       // dB^T B
-  Wide* const step_gram_B = cross_B + r * r;  // dB^T dB
-  Wide* const scratch = step_gram_B + r * r;
-  const FactorProducts found_A =
-      factor_products(factor_of_A(A), factor_of_A(dA), gram_A, cross_A, step_gram_A, scratch);
-  const FactorProducts found_B =
-      factor_products(factor_of_B(B), factor_of_B(dB), gram_B, cross_B, step_gram_B, scratch);
+  Arena arena(6 * square_size(r));
+  const auto products = [&] {
+    const Square gram = arena.square(r), cross = arena.square(r);
+    return FactorProducts{gram, cross, arena.square(r)};
+  };
+  const FactorProducts of_A = products(), of_B = products();
+  Buffer<Wide> scratch(factor_products_scratch(r));
+  const FactorMeasure found_A =
+      factor_products(factor_of_A(A), factor_of_A(dA), of_A, Workspace(scratch));
+  const FactorMeasure found_B =
+      factor_products(factor_of_B(B), factor_of_B(dB), of_B, Workspace(scratch));
   if (!found_A.finite || !found_B.finite) return detail::not_a_number();
   Wide sum = 0;
   for (Index i = 0; i < r; ++i)
     for (Index j = 0; j < r; ++j)
-      sum += gram_B[i * r + j] * step_gram_A[i * r + j] +
-             gram_A[i * r + j] * step_gram_B[i * r + j] +
-             2 * cross_A[i * r + j] * cross_B[j * r + i];
+      sum += of_B.gram(i, j) * of_A.grad_gram(i, j) + of_A.gram(i, j) * of_B.grad_gram(i, j) +
+             2 * of_A.cross(i, j) * of_B.cross(j, i);
   return std::abs(scaling) * std::sqrt(sum < 0 ? 0 : sum);
 }
 

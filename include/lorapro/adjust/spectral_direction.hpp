@@ -2,16 +2,15 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/adjust/side_coefficients.hpp>
 #include <lorapro/linalg/spectral_pair.hpp>
-
-#include <algorithm>  // std::copy_n, std::fill
 
 LORAPRO_NAMESPACE_BEGIN
 
 /// The orthogonal factor H = U V^T of a tangent vector N = U diag(sigma) V^T at (B, A), the sum
 /// over the singular values above kCutoff times the largest, as what the factors see of it:
 ///
-///     B^T H = on_grad_A nu_A + on_A A        (H A^T)^T = on_grad_B nu_B + on_B B^T
+///     B^T H = A.on_grad nu_A + A.on_factor A        (H A^T)^T = B.on_grad nu_B + B.on_factor B^T
 ///
 /// from nu_A = B^T N (r, n) and nu_B = (N A^T)^T (r, m), through r x r products alone. With
 /// P = V_l diag(l) V_l^T and Q = V_u diag(u) V_u^T the columns of U_B = B V_l l^-1/2 and of
@@ -33,201 +32,207 @@ class SpectralDirection {
   /// Singular values below this times the largest are dropped: rounding noise of what is stored.
   static constexpr Wide kCutoff = 1e-5;
 
-  explicit SpectralDirection(Index rank)
-      : rank_(rank), memory_(34 * rank * rank + 16 * rank), results_(4 * rank * rank) {}
+  /// What is known of nu_A or nu_B.
+  struct Seen {
+    ConstSquare cross;  ///< nu_A A^T; nu_B B
+    ConstSquare gram;   ///< nu_A nu_A^T; nu_B nu_B^T
+  };
+
+  explicit SpectralDirection(Index rank) : rank_(rank), arena_(arena_size(rank)) {
+    for (Basis& basis : bases_) {
+      basis.whiten = arena_.square(rank);
+      basis.colour = arena_.square(rank);
+      basis.C = arena_.square(rank);
+      basis.gram = arena_.square(rank);
+      basis.W_t = arena_.square(rank);
+      basis.roots = arena_.vector(rank);
+    }
+    for (OwnedCoefficients& side : results_) side = OwnedCoefficients::in(arena_, rank);
+    core_ = {arena_.square(2 * rank), arena_.square(2 * rank), arena_.square(2 * rank),
+             arena_.square(2 * rank), arena_.vector(2 * rank)};
+    cross_ = arena_.square(rank);
+    work_ = {arena_.square(rank), arena_.square(rank)};
+    eigen_scratch_ = arena_.vector(symmetric_eigen_scratch(2 * rank));
+    arena_.close();
+  }
 
   /// \param spectra  of P and Q.
-  /// \param cross_A, gram_A  nu_A A^T and nu_A nu_A^T, (r, r).
-  /// \param cross_B, gram_B  nu_B B and nu_B nu_B^T, (r, r).
   /// \param factor   multiplies H.
   /// \return false if an eigendecomposition failed, which only bad input can cause.
   /// \cost about 72 r^3 flops for the core, 9 r^3 for either side and 100 r^3 in products; no heap.
-  [[nodiscard]] bool compute(const SpectralPair& spectra, const Wide* cross_A, const Wide* gram_A,
-                             const Wide* cross_B, const Wide* gram_B, double factor) {
-    const Spectrum& p = spectra.gram_B();
-    const Spectrum& q = spectra.gram_A();
-    const Index r = rank_, size = r * r;
-    Wide* next = memory_.data();
-    const auto take = [&](Index count) {
-      Wide* const result = next;
-      next += count;
-      return result;
-    };
-    Side a, b;
-    for (Side* side : {&a, &b}) {
-      side->whiten = take(size);
-      side->colour = take(size);
-      side->core = take(size);
-      side->gram = take(size);
-      side->vectors = take(size);
-      side->roots = take(r);
+  [[nodiscard]] bool compute(const SpectralPair& spectra, const PerSide<Seen>& seen,
+                             double factor) {
+    for (const Side side : kSides) set_basis(spectra.of(other(side)), bases_[side]);
+    Wide total = 0;
+    for (const Side side : kSides) {
+      const Wide inside = set_inside(seen[side].cross, bases_[side], bases_[other(side)]);
+      // C is the same on both sides but for rounding, and counts once.
+      if (side == Side::A) total += inside;
+      total += set_outside(seen[side].gram, bases_[side]);
     }
-    Wide* const work = take(size);
-    Wide* const other_work = take(size);
-    Wide* const core = take(4 * size);
-    Wide* const core_vectors = take(4 * size);
-    Wide* const images = take(4 * size);
-    Wide* const orthogonal = take(4 * size);
-    Wide* const values = take(2 * r);
-    Wide* const eigen_scratch = take(symmetric_eigen_scratch(2 * r));
-    bases(p, a);  // seen by B, so on side A
-    bases(q, b);
-    Wide total = inside(cross_A, a, b, work) + outside(gram_A, a, work);
-    (void)inside(cross_B, b, a, work);
-    total += outside(gram_B, b, work);
-
-    conditioning_ = (std::max)(condition(p), condition(q));
-    const Wide eps = std::numeric_limits<Wide>::epsilon();
+    conditioning_ = (std::max)(spectra.P().conditioning(), spectra.Q().conditioning());
     // Smaller eigenvalues are the rounding of the two terms whose difference they are. An N that
     // would underflow counts as zero.
-    const Wide noise = (std::max)(1e-300, total * 16 * static_cast<Wide>(r) * eps * conditioning_);
-    for (Side* side : {&a, &b}) {
-      if (!symmetric_eigen(side->gram, r, values, side->vectors, eigen_scratch)) return false;
-      for (Index i = 0; i < r; ++i) side->roots[i] = values[i] > noise ? std::sqrt(values[i]) : 0;
-    }
+    const Wide noise = (std::max)(1e-300, total * 16 * static_cast<Wide>(rank_) *
+                                              std::numeric_limits<Wide>::epsilon() * conditioning_);
+    for (Basis& basis : bases_)
+      if (!decompose_outside(noise, basis)) return false;
+    if (!orthogonalize_core(/*is_zero=*/total <= 1e-280)) return false;
 
-    // The core, [C, W_A w_A^1/2; w_B^1/2 W_B^T, 0]; both sides have their own C, equal but for
-    // the rounding of nu.
-    std::fill(core, core + 4 * size, 0.0);
-    for (Index i = 0; i < r; ++i)
-      for (Index k = 0; k < r; ++k) {
-        core[i * 2 * r + k] = (a.core[i * r + k] + b.core[k * r + i]) / 2;
-        core[i * 2 * r + r + k] = a.vectors[k * r + i] * a.roots[k];
-        core[(r + k) * 2 * r + i] = b.roots[k] * b.vectors[k * r + i];
-      }
-    panel_product(core, Index{1}, 2 * r, 2 * r, 2 * r, core, 2 * r, 2 * r, images, 2 * r, false);
-    if (!symmetric_eigen(images, 2 * r, values, core_vectors, eigen_scratch)) return false;
-    std::fill(images, images + 4 * size, 0.0);
-    panel_dots(core_vectors, 2 * r, 2 * r, core, 2 * r, 2 * r, 2 * r, images, 2 * r, Index{1});
-    Wide largest = 0;
-    for (Index i = 0; i < 2 * r; ++i) {
-      const Wide* const row = images + i * 2 * r;
-      values[i] = std::sqrt(detail::row_dot(row, row, 2 * r));
-      largest = (std::max)(largest, values[i]);
-    }
-    if (total <= 1e-280) largest = (std::numeric_limits<Wide>::max)();
-    for (Index i = 0; i < 2 * r; ++i) {
-      const Wide scale = values[i] > kCutoff * largest ? 1 / values[i] : 0;
-      for (Index k = 0; k < 2 * r; ++k) images[i * 2 * r + k] *= scale;
-    }
-    panel_product(images, Index{1}, 2 * r, 2 * r, 2 * r, core_vectors, 2 * r, 2 * r, orthogonal,
-                  2 * r, false);
-
-    coefficients(orthogonal, 2 * r, 1, orthogonal + r, a, b, factor, results_.data(), work,
-                 other_work);
-    coefficients(orthogonal, 1, 2 * r, orthogonal + 2 * size, b, a, factor,
-                 results_.data() + 2 * size, work, other_work);
-    // B^T H A^T = V_l l^1/2 Z_11 u^1/2 V_u^T; colour holds the transposes.
-    panel_product(orthogonal, 2 * r, Index{1}, r, r, b.colour, r, r, work, r, false);
-    panel_product(a.colour, Index{1}, r, r, r, work, r, r, a.core, r, false);
-    for (Index k = 0; k < size; ++k) a.core[k] *= factor;
-    cross_ = a.core;
+    // B^T H A^T = V_l l^1/2 Z_11 u^1/2 V_u^T.
+    const Square Z = core_.orthogonal, Z_11 = Z.block(0, 0, rank_);
+    set_side(Z_11, Z.block(0, rank_, rank_), Side::A, factor);
+    // The other side's are the transposes.
+    transpose(core_.images, Z);
+    const Square Z_t = core_.images;
+    set_side(Z_t.block(0, 0, rank_), Z_t.block(0, rank_, rank_), Side::B, factor);
+    multiply(work_.A, Z_11, bases_.B.colour);
+    multiply(cross_, transposed(bases_.A.colour), work_.A);
+    scale(cross_, factor);
     return true;
   }
 
   /// B^T H A^T, times the factor, and its transpose.
-  void cross(Wide* cross_A, Wide* cross_B) const {
-    for (Index i = 0; i < rank_; ++i)
-      for (Index k = 0; k < rank_; ++k)
-        cross_A[i * rank_ + k] = cross_B[k * rank_ + i] = cross_[i * rank_ + k];
+  void cross(const PerSide<Square>& out) const {
+    copy(out.A, cross_);
+    transpose(out.B, cross_);
   }
   /// Largest over smallest eigenvalue that is inverted.
   double conditioning() const { return conditioning_; }
-
-  /// \name Of compute, (r, r), times the factor
-  /// @{
-  const Wide* on_grad_A() const { return results_.data(); }
-  const Wide* on_A() const { return results_.data() + rank_ * rank_; }
-  const Wide* on_grad_B() const { return results_.data() + 2 * rank_ * rank_; }
-  const Wide* on_B() const { return results_.data() + 3 * rank_ * rank_; }
-  /// @}
+  /// Of compute, times the factor.
+  SideCoefficients operator[](Side side) const { return results_[side]; }
 
  private:
   /// What belongs to nu_A (bases of B, C, the rest X), or to nu_B (bases of A, C^T, Y^T).
-  struct Side {
-    Wide* whiten = nullptr;   ///< diag(l)^-1/2 V_l^T
-    Wide* colour = nullptr;   ///< diag(l)^1/2 V_l^T
-    Wide* core = nullptr;     ///< C
-    Wide* gram = nullptr;     ///< X X^T
-    Wide* vectors = nullptr;  ///< its eigenvectors, as rows
-    Wide* roots = nullptr;    ///< the roots of its eigenvalues, 0 where they are noise
+  struct Basis {
+    Square whiten;          ///< diag(l)^-1/2 V_l^T
+    Square colour;          ///< diag(l)^1/2 V_l^T
+    Square C;               ///< the core
+    Square gram;            ///< X X^T
+    Square W_t;             ///< its eigenvectors, as rows
+    Wide* roots = nullptr;  ///< the roots of its eigenvalues, 0 where they are noise
   };
 
-  void bases(const Spectrum& spectrum, Side& side) const {
+  /// All (2 r, 2 r).
+  struct Core {
+    Square K;
+    Square vectors;     ///< of K^T K, as rows
+    Square images;      ///< K times those vectors, as rows
+    Square orthogonal;  ///< Z
+    Wide* values = nullptr;
+  };
+
+  static Index arena_size(Index rank) {
+    return 2 * (5 * square_size(rank) + rank + OwnedCoefficients::size(rank)) +
+           4 * square_size(2 * rank) + 2 * rank + 3 * square_size(rank) +
+           symmetric_eigen_scratch(2 * rank);
+  }
+
+  void set_basis(const Spectrum& spectrum, Basis& basis) const {
     for (Index i = 0; i < rank_; ++i) {
-      const Wide root = spectrum.values[i] > spectrum.cutoff ? std::sqrt(spectrum.values[i]) : 0;
+      const Wide root = spectrum.counts(i) ? std::sqrt(spectrum.values[i]) : 0;
       const Wide inverse = root > 0 ? 1 / root : 0;
       for (Index k = 0; k < rank_; ++k) {
-        side.whiten[i * rank_ + k] = inverse * spectrum.vectors[i * rank_ + k];
-        side.colour[i * rank_ + k] = root * spectrum.vectors[i * rank_ + k];
+        basis.whiten(i, k) = inverse * spectrum.vectors(i, k);
+        basis.colour(i, k) = root * spectrum.vectors(i, k);
       }
     }
   }
 
-  double condition(const Spectrum& spectrum) const {
-    Wide smallest = spectrum.largest;
-    for (Index i = 0; i < rank_; ++i)
-      if (spectrum.values[i] > spectrum.cutoff) smallest = (std::min)(smallest, spectrum.values[i]);
-    return smallest > 0 ? spectrum.largest / smallest : 1;
-  }
-
   /// C = whiten cross other.whiten^T. \return ||C||_F^2.
-  Wide inside(const Wide* cross, const Side& side, const Side& other, Wide* work) const {
-    const Index r = rank_;
-    panel_product(side.whiten, r, Index{1}, r, r, cross, r, r, work, r, false);
-    std::fill(side.core, side.core + r * r, 0.0);
-    panel_dots(work, r, r, other.whiten, r, r, r, side.core, r, Index{1});
-    return detail::row_dot(side.core, side.core, r * r);
+  Wide set_inside(ConstSquare cross, const Basis& basis, const Basis& other) const {
+    multiply(work_.A, basis.whiten, cross);
+    multiply(basis.C, work_.A, transposed(other.whiten));
+    return dot(basis.C, basis.C);
   }
 
   /// X X^T = whiten gram whiten^T - C C^T. \return its trace.
-  Wide outside(const Wide* gram, const Side& side, Wide* work) const {
-    const Index r = rank_, size = r * r;
-    for (Index k = 0; k < size; ++k) work[k] = -side.core[k];
-    std::fill(side.gram, side.gram + size, 0.0);
-    panel_dots(work, r, r, side.core, r, r, r, side.gram, r, Index{1});
-    panel_product(side.whiten, r, Index{1}, r, r, gram, r, r, work, r, false);
-    panel_dots(work, r, r, side.whiten, r, r, r, side.gram, r, Index{1});
+  Wide set_outside(ConstSquare gram, const Basis& basis) const {
+    negate(work_.A, basis.C);
+    multiply(basis.gram, work_.A, transposed(basis.C));
+    multiply(work_.A, basis.whiten, gram);
+    add_product(basis.gram, work_.A, transposed(basis.whiten));
     Wide trace = 0;
-    for (Index i = 0; i < r; ++i) {
-      trace += side.gram[i * r + i];
+    for (Index i = 0; i < rank_; ++i) {
+      trace += basis.gram(i, i);
       // The decomposition wants both triangles to agree.
       for (Index k = 0; k < i; ++k)
-        side.gram[i * r + k] = side.gram[k * r + i] =
-            (side.gram[i * r + k] + side.gram[k * r + i]) / 2;
+        basis.gram(i, k) = basis.gram(k, i) = (basis.gram(i, k) + basis.gram(k, i)) / 2;
     }
     return trace;
   }
 
-  /// One side of the result: with Z_11 (element (i, k) at i row_stride + k col_stride) and Z_12
-  /// (alike), T = Z_12 w^-1/2 W^T,
-  ///
-  ///     on_grad = factor colour^T T whiten    on_factor = factor colour^T (Z_11 - T C)
-  ///     other.whiten
-  void coefficients(const Wide* first, Index row_stride, Index col_stride, const Wide* second,
-                    const Side& side, const Side& other, double factor, Wide* out, Wide* work,
-                    Wide* other_work) const {
-    const Index r = rank_, size = r * r;
-    for (Index k = 0; k < r; ++k) {
-      const Wide scale = side.roots[k] > 0 ? 1 / side.roots[k] : 0;
-      for (Index i = 0; i < r; ++i) side.vectors[k * r + i] *= scale;
-    }
-    panel_product(second, row_stride, col_stride, r, r, side.vectors, r, r, work, r, false);
-    panel_product(work, r, Index{1}, r, r, side.whiten, r, r, other_work, r, false);
-    panel_product(side.colour, Index{1}, r, r, r, other_work, r, r, out, r, false);
-    panel_product(work, r, Index{1}, r, r, side.core, r, r, other_work, r, false);
+  bool decompose_outside(Wide noise, const Basis& basis) const {
+    Wide* const values = core_.values;
+    if (!symmetric_eigen(basis.gram.data(), rank_, values, basis.W_t.data(), eigen_scratch_))
+      return false;
+    for (Index i = 0; i < rank_; ++i) basis.roots[i] = values[i] > noise ? std::sqrt(values[i]) : 0;
+    return true;
+  }
+
+  /// Z, the orthogonal factor of K = [C, W_A w_A^1/2; w_B^1/2 W_B^T, 0].
+  bool orthogonalize_core(bool is_zero) const {
+    const Index r = rank_;
+    const Basis &a = bases_.A, &b = bases_.B;
+    const Square K = core_.K, images = core_.images;
+    Wide* const values = core_.values;
+    set_zero(K);
     for (Index i = 0; i < r; ++i)
-      for (Index k = 0; k < r; ++k)
-        other_work[i * r + k] = first[i * row_stride + k * col_stride] - other_work[i * r + k];
-    panel_product(other_work, r, Index{1}, r, r, other.whiten, r, r, work, r, false);
-    panel_product(side.colour, Index{1}, r, r, r, work, r, r, out + size, r, false);
-    for (Index k = 0; k < 2 * size; ++k) out[k] *= factor;
+      for (Index k = 0; k < r; ++k) {
+        // Both sides have their own C, equal but for the rounding of nu.
+        K(i, k) = (a.C(i, k) + b.C(k, i)) / 2;
+        K(i, r + k) = a.W_t(k, i) * a.roots[k];
+        K(r + k, i) = b.roots[k] * b.W_t(k, i);
+      }
+    multiply(images, transposed(K), K);
+    if (!symmetric_eigen(images.data(), 2 * r, values, core_.vectors.data(), eigen_scratch_))
+      return false;
+    multiply(images, core_.vectors, transposed(K));
+    Wide largest = 0;
+    for (Index i = 0; i < 2 * r; ++i) {
+      values[i] = std::sqrt(detail::row_dot(images.row(i), images.row(i), 2 * r));
+      largest = (std::max)(largest, values[i]);
+    }
+    if (is_zero) largest = (std::numeric_limits<Wide>::max)();
+    for (Index i = 0; i < 2 * r; ++i) {
+      const Wide inverse = values[i] > kCutoff * largest ? 1 / values[i] : 0;
+      for (Index k = 0; k < 2 * r; ++k) images(i, k) *= inverse;
+    }
+    multiply(core_.orthogonal, transposed(images), core_.vectors);
+    return true;
+  }
+
+  /// One side of the result: with T = Z_12 w^-1/2 W^T,
+  ///
+  ///     on_grad = factor colour^T T whiten
+  ///     on_factor = factor colour^T (Z_11 - T C) other.whiten
+  void set_side(ConstSquare Z_11, ConstSquare Z_12, Side which, double factor) const {
+    const Basis& basis = bases_[which];
+    const OwnedCoefficients& out = results_[which];
+    const Square T = work_.A, work = work_.B;
+    for (Index k = 0; k < rank_; ++k) {
+      const Wide inverse = basis.roots[k] > 0 ? 1 / basis.roots[k] : 0;
+      for (Index i = 0; i < rank_; ++i) basis.W_t(k, i) *= inverse;
+    }
+    multiply(T, Z_12, basis.W_t);
+    multiply(work, T, basis.whiten);
+    multiply(out.on_grad, transposed(basis.colour), work);
+    multiply(work, T, basis.C);
+    for (Index i = 0; i < rank_; ++i)
+      for (Index k = 0; k < rank_; ++k) work(i, k) = Z_11(i, k) - work(i, k);
+    multiply(T, work, bases_[other(which)].whiten);
+    multiply(out.on_factor, transposed(basis.colour), T);
+    out.scale(factor);
   }
 
   Index rank_;
-  Buffer<Wide> memory_;
-  Buffer<Wide> results_;
-  const Wide* cross_ = nullptr;
+  Arena arena_;
+  PerSide<Basis> bases_;
+  PerSide<OwnedCoefficients> results_;
+  Core core_;
+  Square cross_;  // B^T H A^T
+  PerSide<Square> work_;
+  Wide* eigen_scratch_ = nullptr;
   double conditioning_ = 1;
 };
 

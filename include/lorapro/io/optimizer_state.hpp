@@ -51,7 +51,7 @@ void load_tensor(Tensor tensor, const SafetensorsReader& file, const TensorInfo&
 }
 
 template <typename Tensor>
-SlotTensor slot_tensor(const char* part, const Tensor& tensor) {
+SlotTensor slot_tensor(const std::string& part, const Tensor& tensor) {
   return {part,
           dtype_of(tensor.type()),
           {static_cast<std::uint64_t>(tensor.rows()), static_cast<std::uint64_t>(tensor.cols())},
@@ -66,7 +66,7 @@ SlotTensor slot_tensor(const char* part, const Tensor& tensor) {
 template <typename Slot>
 std::vector<SlotTensor> tensors_of(Slot& slot, const GroupConfig& group) {
   std::vector<SlotTensor> tensors;
-  const auto add = [&](const char* part, const auto& tensor) {
+  const auto add = [&](const std::string& part, const auto& tensor) {
     tensors.push_back(slot_tensor(part, tensor));
   };
   slot.visit_parameters(group.decay_target == DecayTarget::merged, add);
@@ -78,16 +78,16 @@ std::vector<SlotTensor> tensors_of(Slot& slot, const GroupConfig& group) {
 template <typename Scalar, typename Rule>
 nlohmann::json describe(const lorapro::detail::PairSlot<Scalar, Rule>& slot) {
   return {{"kind", "pair"},
-          {"out_features", slot.pair.out_features},
-          {"in_features", slot.pair.in_features},
-          {"rank", slot.pair.rank},
-          {"scaling", slot.pair.model.scaling}};
+          {"out_features", slot.shape().out_features},
+          {"in_features", slot.shape().in_features},
+          {"rank", slot.shape().rank},
+          {"scaling", slot.pair.scaling}};
 }
 
 template <typename Scalar, typename Rule>
 nlohmann::json describe(const lorapro::detail::DenseSlot<Scalar, Rule>& slot) {
   return {{"kind", "dense"},
-          {"size", slot.dense.value.rank * slot.dense.value.length},
+          {"size", slot.size()},
           {"cols", slot.dense.cols}};
 }
 
@@ -109,7 +109,7 @@ inline nlohmann::json describe(nlohmann::json entry, const lorapro::detail::Slot
   entry["step"] = slot.step;
   entry["stream"] = slot.stream;
   if (slot.frozen) entry["frozen"] = true;
-  if (slot.free_factor == lorapro::FreeFactor::lora_A) entry["free_factor"] = "lora_A";
+  if (slot.free_factor == Side::A) entry["free_factor"] = "lora_A";
   return entry;
 }
 
@@ -118,7 +118,7 @@ template <typename Scalar, typename Rule>
 nlohmann::json describe(const Optimizer<Scalar, Rule>& optimizer,
                         const std::vector<GroupConfig>& groups) {
   nlohmann::json json{
-      {"scalar", info(dtype_of<Scalar>()).name}, {"rule", rule_name<Rule>()},
+      {"scalar", info(dtype_of<Scalar>()).name}, {"rule", Rule::kName},
       {"step", optimizer.step_count()},          {"options", json_of_optimizer(optimizer.config())},
       {"groups", nlohmann::json::array()},       {"attached", nlohmann::json::object()}};
   for (const GroupConfig& group : groups) json["groups"].push_back(json_of_group(group));
@@ -235,8 +235,7 @@ inline void load_slot(const SafetensorsReader& file, const std::string& name,
   slot.step = json["step"].get<std::int64_t>();
   slot.stream = json["stream"].get<std::uint64_t>();
   slot.frozen = json.value("frozen", false);
-  slot.free_factor = json.value("free_factor", "lora_B") == "lora_A" ? lorapro::FreeFactor::lora_A
-                                                                     : lorapro::FreeFactor::lora_B;
+  slot.free_factor = json.value("free_factor", "lora_B") == "lora_A" ? Side::A : Side::B;
   for (const SlotTensor& tensor : tensors)
     tensor.load(file, file.at(name + "." + slot.name + "." + tensor.part));
 }
@@ -247,7 +246,7 @@ template <typename Scalar, typename Rule>
 OptimizerRecord read_record(const nlohmann::json& json, const std::string& where,
                             const Optimizer<Scalar, Rule>& optimizer) {
   const nlohmann::json plain{{"scalar", info(dtype_of<Scalar>()).name},
-                             {"rule", rule_name<Rule>()}};
+                             {"rule", Rule::kName}};
   const Fit type_fit(plain, json, where);
   type_fit.same("scalar");
   type_fit.same("rule");

@@ -59,12 +59,22 @@ class PanelLayout {
   bool position_major_;
 };
 
+/// One of the panels of a layout.
+struct PanelAt {
+  const PanelLayout& layout;
+  Index panel;
+};
+
 /// A panel: row i starts at data + i stride.
 template <typename T>
 struct Panel {
   T* data;
   Index stride;
 };
+template <typename T>
+Panel<const T> read_only(const Panel<T>& panel) {
+  return {panel.data, panel.stride};
+}
 
 namespace detail {
 

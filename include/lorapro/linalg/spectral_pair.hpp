@@ -2,18 +2,28 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/buffer.hpp>
+#include <lorapro/core/side.hpp>
+#include <lorapro/linalg/arena.hpp>
 #include <lorapro/linalg/batched_eigen.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
 /// One Gram matrix in its eigenbasis: S = V diag(values) V^T, values clamped at zero.
 struct Spectrum {
-  Wide* vectors = nullptr;  ///< (r, r), row i belongs to values[i]
-  Wide* values = nullptr;   ///< (r)
-  Wide largest = 0;         ///< largest eigenvalue
-  Wide cutoff = 0;          ///< r eps largest: what is not above it counts as zero
-  Index rank = 0;           ///< eigenvalues above the cutoff
+  Square vectors;          ///< V^T: row i belongs to values[i]
+  Wide* values = nullptr;  ///< (r)
+  Wide largest = 0;        ///< largest eigenvalue
+  Wide cutoff = 0;         ///< r eps largest: what is not above it counts as zero
+  Index rank = 0;          ///< eigenvalues above the cutoff
+
+  bool counts(Index i) const { return values[i] > cutoff; }
+  /// Largest over smallest eigenvalue above the cutoff; 1 where there is none.
+  double conditioning() const {
+    Wide smallest = largest;
+    for (Index i = 0; i < vectors.order(); ++i)
+      if (counts(i)) smallest = (std::min)(smallest, values[i]);
+    return smallest > 0 ? largest / smallest : 1;
+  }
 };
 
 /// The spectra of P = B^T B and Q = A A^T of one pair, with their relative cutoffs.
@@ -22,69 +32,65 @@ struct Spectrum {
 /// rank-deficient.
 class SpectralPair {
  public:
-  explicit SpectralPair(Index rank)
-      : rank_(rank), memory_(2 * rank * rank + 2 * rank), gram_A_{}, gram_B_{} {
-    gram_A_.vectors = memory_.data();
-    gram_B_.vectors = gram_A_.vectors + rank * rank;
-    gram_A_.values = gram_B_.vectors + rank * rank;
-    gram_B_.values = gram_A_.values + rank;
-    problem_A_.values = gram_A_.values;
-    problem_A_.vectors = gram_A_.vectors;
-    problem_B_.values = gram_B_.values;
-    problem_B_.vectors = gram_B_.vectors;
+  explicit SpectralPair(Index rank) : rank_(rank), arena_(2 * square_size(rank) + 2 * rank) {
+    for (Spectrum& spectrum : spectra_) spectrum.vectors = arena_.square(rank);
+    for (Spectrum& spectrum : spectra_) spectrum.values = arena_.vector(rank);
+    arena_.close();
+    for (const Side side : kSides) {
+      problems_[side].values = spectra_[side].values;
+      problems_[side].vectors = spectra_[side].vectors.data();
+    }
   }
 
   /// Scratch that a decomposition needs, in Wide elements.
   static Index scratch_size(Index rank) { return batched_eigen_scratch(rank, 2); }
 
   /// Decomposes both Gram matrices.
-  /// \param gram_A, gram_B  A A^T and B^T B, (r, r), both triangles.
-  /// \param scratch         scratch_size(rank) elements.
+  /// \param Q, P     A A^T and B^T B, both triangles, contiguous.
+  /// \param scratch  scratch_size(rank) elements.
   /// \return false if an entry is not finite.
   /// \cost about 18 r^3 flops; no heap.
-  [[nodiscard]] bool compute(const Wide* gram_A, const Wide* gram_B, double storage_eps,
-                             Wide* scratch) {
-    set_gram_A(gram_A);
-    set_gram_B(gram_B);
+  [[nodiscard]] bool compute(ConstSquare Q, ConstSquare P, double storage_eps, Workspace scratch) {
+    set_gram(Side::A, Q);
+    set_gram(Side::B, P);
     decompose(scratch);
-    return conclude(storage_eps);
+    return finish(storage_eps);
   }
 
   /// \name The parts of compute, for decompositions in the company of other pairs'
   /// @{
-  /// The matrix must stay where it is until it has been decomposed.
-  void set_gram_A(const Wide* gram) { set_gram(gram, problem_A_); }
-  void set_gram_B(const Wide* gram) { set_gram(gram, problem_B_); }
-  void decompose(Wide* scratch) {
-    EigenProblem* const problems[] = {&problem_A_, &problem_B_};
-    batched_eigen(problems, 2, rank_, scratch);
+  /// The Gram matrix of a factor; it must stay where it is until it has been decomposed.
+  void set_gram(Side factor, ConstSquare gram) {
+    problems_[factor].matrix = gram.data();
+    problems_[factor].state = EigenProblem::State::pending;
+  }
+  void decompose(Workspace scratch) {
+    EigenProblem* const problems[] = {&problems_.A, &problems_.B};
+    batched_eigen(problems, 2, rank_, scratch.vector(scratch_size(rank_)));
   }
   /// What decompose gives to batched_eigen; the caller may, in any company.
-  EigenProblem& problem_A() { return problem_A_; }
-  EigenProblem& problem_B() { return problem_B_; }
+  EigenProblem& problem(Side factor) { return problems_[factor]; }
   /// Ranks and cutoffs. \pre Both problems have been decomposed.
   /// \return false if an entry was not finite.
-  [[nodiscard]] bool conclude(double storage_eps) {
-    const bool settled = problem_A_.state == EigenProblem::State::settled &&
-                         problem_B_.state == EigenProblem::State::settled;
-    problem_A_.state = problem_B_.state = EigenProblem::State::none;
+  [[nodiscard]] bool finish(double storage_eps) {
+    bool settled = true;
+    for (EigenProblem& problem : problems_) {
+      settled = settled && problem.state == EigenProblem::State::settled;
+      problem.state = EigenProblem::State::none;
+    }
     if (!settled) return false;
-    truncate(storage_eps, gram_A_);
-    truncate(storage_eps, gram_B_);
+    for (Spectrum& spectrum : spectra_) truncate(storage_eps, spectrum);
     return true;
   }
   /// @}
 
   Index rank() const { return rank_; }
-  const Spectrum& gram_A() const { return gram_A_; }  ///< of Q = A A^T
-  const Spectrum& gram_B() const { return gram_B_; }  ///< of P = B^T B
+  /// Of a factor's own Gram matrix. The gradient of a factor is divided by that of the other one.
+  const Spectrum& of(Side factor) const { return spectra_[factor]; }
+  const Spectrum& Q() const { return spectra_.A; }  ///< of A A^T
+  const Spectrum& P() const { return spectra_.B; }  ///< of B^T B
 
  private:
-  static void set_gram(const Wide* gram, EigenProblem& problem) {
-    problem.matrix = gram;
-    problem.state = EigenProblem::State::pending;
-  }
-
   void truncate(double storage_eps, Spectrum& spectrum) const {
     spectrum.largest = 0;
     for (Index i = 0; i < rank_; ++i) {
@@ -93,13 +99,13 @@ class SpectralPair {
     }
     spectrum.cutoff = static_cast<Wide>(rank_) * cutoff_epsilon(storage_eps) * spectrum.largest;
     spectrum.rank = 0;
-    for (Index i = 0; i < rank_; ++i) spectrum.rank += spectrum.values[i] > spectrum.cutoff;
+    for (Index i = 0; i < rank_; ++i) spectrum.rank += spectrum.counts(i);
   }
 
   Index rank_;
-  Buffer<Wide> memory_;
-  Spectrum gram_A_, gram_B_;
-  EigenProblem problem_A_, problem_B_;
+  Arena arena_;
+  PerSide<Spectrum> spectra_;
+  PerSide<EigenProblem> problems_;
 };
 
 LORAPRO_NAMESPACE_END

@@ -4,7 +4,7 @@
 
 #include <lorapro/linalg/magnitude.hpp>
 #include <lorapro/linalg/panel.hpp>
-#include <lorapro/linalg/product.hpp>
+#include <lorapro/linalg/square.hpp>
 
 #include <algorithm>  // std::fill
 
@@ -47,13 +47,13 @@ class WidePanels {
     return {out, stride()};
   }
 
-  /// out += X Y^T, X and Y panels (rank, width), out (rank, rank) row-major.
+  /// out += X Y^T, X and Y panels (rank, width).
   void add_products(Index panel, const Panel<const Wide>& x, const Panel<const Wide>& y,
-                    Wide* out) const {
+                    Square out) const {
     add_tiles(panel, x, y, out, false);
   }
   /// out += X X^T, at least on and above the diagonal.
-  void add_gram(Index panel, const Panel<const Wide>& x, Wide* out) const {
+  void add_gram(Index panel, const Panel<const Wide>& x, Square out) const {
     add_tiles(panel, x, x, out, true);
   }
 
@@ -114,11 +114,12 @@ class WidePanels {
   }
 
   /// \param upper  leaves out what is below the diagonal, give or take a tile.
-  void add_tiles(Index panel, const Panel<const Wide>& x, const Panel<const Wide>& y, Wide* out,
+  void add_tiles(Index panel, const Panel<const Wide>& x, const Panel<const Wide>& y, Square out,
                  bool upper) const {
     const Index r = rank();
     if (by_rank_) {
-      panel_dots(x.data, x.stride, r, y.data, y.stride, r, width(panel), out, r, Index{1});
+      panel_dots(x.data, x.stride, r, y.data, y.stride, r, width(panel), out.data(), out.stride(),
+                 Index{1});
       return;
     }
     const ProductTerm<Wide> terms[] = {{x.data, 1, y.data, y.stride}};
@@ -131,13 +132,13 @@ class WidePanels {
           const Index rows = (std::min)(kTile, r - i), cols = (std::min)(kCols, r - j);
           const bool whole = rows == kTile && cols == kCols;
           Wide padded_tile[kTile * kCols];
-          Wide* const to = out + i * r + j;
+          Wide* const to = out.row(i) + j;
           detail::product_tile<kTile, kPackets, typename detail::Packets<Wide>::Packet>(
-              terms, i, j, x.stride, width(panel), whole ? to : padded_tile, whole ? r : kCols,
-              whole);
+              terms, i, j, x.stride, width(panel), whole ? to : padded_tile,
+              whole ? out.stride() : kCols, whole);
           if (whole) continue;
           for (Index k = 0; k < rows; ++k)
-            for (Index l = 0; l < cols; ++l) to[k * r + l] += padded_tile[k * kCols + l];
+            for (Index l = 0; l < cols; ++l) to[k * out.stride() + l] += padded_tile[k * kCols + l];
         }
       };
       sweep(std::integral_constant<Index, kWide>{});
@@ -149,15 +150,5 @@ class WidePanels {
   PanelLayout source_;
   bool by_rank_;
 };
-
-namespace detail {
-
-/// Copies what is above the diagonal below it.
-inline void mirror(Index rank, Wide* matrix) {
-  for (Index i = 0; i < rank; ++i)
-    for (Index k = 0; k < i; ++k) matrix[i * rank + k] = matrix[k * rank + i];
-}
-
-}  // namespace detail
 
 LORAPRO_NAMESPACE_END

@@ -56,11 +56,11 @@ Pair pair_of(const LoraView<T, Base>& view) {
   checks::config(is_finite(view.scaling) && view.scaling != 0, "scaling",
                  "a finite number other than 0", view.scaling);
   Pair pair;
-  pair.model = {factor_of_A(view.lora_A), factor_of_B(view.lora_B), factor_of_A(view.grad_A),
-                factor_of_B(view.grad_B), view.scaling};
-  pair.out_features = out;
-  pair.in_features = in;
-  pair.rank = rank;
+  pair.A.value = factor_of_A(view.lora_A);
+  pair.A.grad = factor_of_A(view.grad_A);
+  pair.B.value = factor_of_B(view.lora_B);
+  pair.B.grad = factor_of_B(view.grad_B);
+  pair.scaling = view.scaling;
   return pair;
 }
 
@@ -83,8 +83,12 @@ Dense dense_of(const DenseView<T>& view) {
   const auto in_rows = [&](T* data) {
     return FactorView{data, storage_type<T>(), row, view.size / row, 1, row};
   };
-  return {in_rows(view.value), in_rows(view.grad), FactorView{},
-          view.cols > 0 ? view.size / view.cols : 0, view.cols};
+  Dense dense;
+  dense.factor.value = in_rows(view.value);
+  dense.factor.grad = in_rows(view.grad);
+  dense.rows = view.cols > 0 ? view.size / view.cols : 0;
+  dense.cols = view.cols;
+  return dense;
 }
 
 }  // namespace detail

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/optim/rule.hpp>
+#include <lorapro/optim/team.hpp>
 
 #include <algorithm>  // std::max
 #include <vector>     // std::vector
@@ -11,61 +11,67 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// The threads of an optimizer with their scratch, and how they share its parameters.
+/// All threads of an optimizer with their scratch. For each parameter it forms a Team of them.
 template <typename Scalar>
 class Crew {
  public:
-  /// Work of one parameter from which a team of threads is faster than one, and of all parameters
-  /// together from which threads that take one parameter each are: to wake threads up takes some
-  /// ten microseconds, several times a step. In the units of PairState::work, about a nanosecond.
-  static constexpr Index kTeamWork = 1 << 20;
-  static constexpr Index kSharedWork = 1 << 18;
+  /// Cost of one parameter, in nanoseconds, from which a team of threads is faster than one, and of
+  /// all parameters together from which threads that take one parameter each are: to wake threads
+  /// up takes some ten microseconds, several times a step.
+  static constexpr Index kTeamCost = 1 << 20;
+  static constexpr Index kSharedCost = 1 << 18;
 
-  explicit Crew(int threads) : members_(static_cast<std::size_t>(threads)) {}
+  explicit Crew(int threads) : memory_(static_cast<std::size_t>(threads)) {}
 
-  int threads() const { return static_cast<int>(members_.size()); }
+  int threads() const { return static_cast<int>(memory_.size()); }
 
-  /// Makes room for one more parameter, of this work. What is large needs its shared part once,
-  /// since such parameters come one after the other; others may meet on any thread.
-  void reserve(Index scalars, Index shared, Index wide, Index work) {
+  /// Makes room for one more parameter. What is large needs its shared part once, since such
+  /// parameters come one after the other; others may meet on any thread.
+  void reserve(const RuleWorkspace& workspace) {
     scratches_.clear();
-    for (Member& member : members_) {
-      const bool with_shared = work < kTeamWork || scratches_.empty();
-      member.scalars.reserve(scalars + (with_shared ? shared : 0));
-      member.wide.reserve(wide);
-      scratches_.push_back({member.scalars.data(), member.wide.data()});
+    for (Memory& thread : memory_) {
+      thread.scalars.reserve(workspace.scalars);
+      thread.wide.reserve(workspace.wide);
+      if (workspace.cost_ns < kTeamCost || scratches_.empty())
+        thread.shared.reserve(workspace.shared);
+      scratches_.push_back({WorkspaceOf<Scalar>(thread.scalars), WorkspaceOf<Wide>(thread.wide)});
     }
   }
 
-  /// Calls body(index, team) for every index in [0, count) whose work_of(index) is not negative:
+  /// Calls body(index, team) for every index in [0, count) whose cost_of(index) is not negative:
   /// first what is done by all threads together, one after the other, then the rest at the same
   /// time with one thread each. Which is which makes no difference to the bits.
-  template <typename WorkOf, typename Body>
-  void for_each(Index count, const WorkOf& work_of, const Body& body) const {
-    Index shared = 0;
+  template <typename CostOf, typename Body>
+  void for_each(Index count, const CostOf& cost_of, const Body& body) {
+    Index together = 0;
     for (Index index = 0; index < count; ++index) {
-      const Index work = work_of(index);
-      if (work >= kTeamWork) {
-        body(index, Team<Scalar>(scratches_.data(), threads()));
+      const Index cost = cost_of(index);
+      if (cost >= kTeamCost) {
+        body(index, Team<Scalar>(scratches_.data(), threads(), shared_of(0)));
       } else {
-        shared += std::max<Index>(work, 0);
+        together += std::max<Index>(cost, 0);
       }
     }
-    parallel_for(shared >= kSharedWork ? threads() : 1, count, [&](Index index, int thread) {
-      const Index work = work_of(index);
-      if (work >= 0 && work < kTeamWork)
-        body(index, Team<Scalar>(&scratches_[static_cast<std::size_t>(thread)], 1));
+    parallel_for(together >= kSharedCost ? threads() : 1, count, [&](Index index, int thread) {
+      const Index cost = cost_of(index);
+      if (cost >= 0 && cost < kTeamCost)
+        body(index, Team<Scalar>(&scratches_[static_cast<std::size_t>(thread)], 1,
+                                 shared_of(static_cast<std::size_t>(thread))));
     });
   }
 
  private:
-  struct Member {
-    Buffer<Scalar> scalars;
+  struct Memory {
+    Buffer<Scalar> scalars, shared;
     Buffer<Wide> wide;
   };
 
-  std::vector<Member> members_;
-  std::vector<Scratch<Scalar>> scratches_;  // views of the members' memory
+  WorkspaceOf<Scalar> shared_of(std::size_t thread) {
+    return WorkspaceOf<Scalar>(memory_[thread].shared);
+  }
+
+  std::vector<Memory> memory_;
+  std::vector<Scratch<Scalar>> scratches_;  // views of it
 };
 
 }  // namespace detail

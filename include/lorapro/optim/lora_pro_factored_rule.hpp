@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/adjust/equivalent_energy.hpp>
-#include <lorapro/optim/dense_state.hpp>
+#include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_tangent_step.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
@@ -29,116 +29,101 @@ LORAPRO_NAMESPACE_BEGIN
 /// \ref the first moment, its transport and the projections are the library's; the rank-one second
 ///      moment is that of Shazeer & Stern, arXiv:1804.04235v1, section 3.
 template <>
-struct LoraPro<FactoredMoments> {
-  static constexpr const char* kName = "LoraPro<FactoredMoments>";
+struct LoraPro<FactoredMoments> : PairRule {
+  static constexpr const char* kName = "lora_pro_factored";
+  static constexpr bool kNeedsSpectra = true;
 
   /// Of the root mean square of a row or column, relative to that of E.
   static constexpr double kFloor = 0x1.0p-20;
 
   template <typename Scalar>
-  struct PairState {
-    PairState(Index out_features, Index in_features, Index rank)
-        : tangent(out_features, in_features, rank),
-          exp_avg_sq_row(out_features),
-          exp_avg_sq_col(in_features),
-          energy_(rank),
-          weighted_(3 * rank * rank) {}
+  class PairState {
+   public:
+    explicit PairState(const PairShape& shape)
+        : shape_(shape),
+          tangent_(shape),
+          exp_avg_sq_{Buffer<Scalar>(shape.in_features), Buffer<Scalar>(shape.out_features)},
+          energy_(shape.rank),
+          image_(shape.rank),
+          seen_direction_(shape.rank),
+          arena_(7 * square_size(shape.rank)) {
+      for (FrameProducts& side : framed_)
+        side = {arena_.square(shape.rank), arena_.square(shape.rank)};
+      weighted_ = {arena_.square(shape.rank), arena_.square(shape.rank), arena_.square(shape.rank)};
+      arena_.close();
+    }
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      tangent.visit(visitor);
-      visitor("exp_avg_sq_row",
-              StateTensor<Scalar>(exp_avg_sq_row.data(), exp_avg_sq_row.size(), 1));
-      visitor("exp_avg_sq_col",
-              StateTensor<Scalar>(exp_avg_sq_col.data(), 1, exp_avg_sq_col.size()));
+      tangent_.visit(visitor);
+      visitor("exp_avg_sq_row", StateTensor<Scalar>(exp_avg_sq_.B.data(), exp_avg_sq_.B.size(), 1));
+      visitor("exp_avg_sq_col", StateTensor<Scalar>(exp_avg_sq_.A.data(), 1, exp_avg_sq_.A.size()));
     }
-    static Index scratch_size(Index rank) { return kOwnPanels * panel_size(rank) + kPanelWidth; }
-    static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
-      return Tangent::shared_scratch_size(out_features, in_features, rank);
+    static RuleWorkspace workspace(const PairShape& shape) {
+      RuleWorkspace workspace = Tangent::workspace(shape);
+      workspace.scalars = 5 * panel_size(shape.rank) + kPanelWidth;
+      workspace.wide += kPanelWidth;
+      return workspace;
     }
-    static Index work(Index out_features, Index in_features, Index rank) {
-      return (out_features + in_features) * rank * rank / 4;
-    }
-    static Index wide_scratch_size(Index rank) {
-      return Tangent::wide_scratch_size(rank) + kPanelWidth;
-    }
+    static PerSide<bool> grad_grams(const StepContext&) { return {true, true}; }
 
-    PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, tangent.adjusted, team, kGrams);
-    }
-
-    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
-      PairSolver& solver = tangent.adjusted.solver;
-      Preparation result =
-          detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team, kGrams);
+    Preparation prepare(const PairStep<Scalar>& step) {
+      Preparation result = tangent_.prepare(step);
       if (!result.report.usable()) return result;
       energy_before_ = 0;
-      for (Index i = 0; i < exp_avg_sq_row.size(); ++i)
-        energy_before_ += static_cast<double>(exp_avg_sq_row[i]);
-
-      const detail::SecondStepBound bound(pair, context, solver);
-      const double gradient = bound.equivalent(solver);
-      if (!detail::is_below(gradient, std::sqrt(max) / 2) ||
-          !detail::is_below(step_bound(pair, context, bound, gradient), max))
+      for (Index i = 0; i < exp_avg_sq_.B.size(); ++i)
+        energy_before_ += static_cast<double>(exp_avg_sq_.B[i]);
+      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
+      const detail::SecondStepBound bound(step);
+      if (!detail::is_below(bound.equivalent(), std::sqrt(max) / 2) ||
+          !detail::is_below(largest_number(step, bound), max))
         result.report.status = AdjustStatus::overflow;
       return result;
     }
 
-    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const OptimizerConfig& config = *context.config;
-      PairSolver& solver = tangent.adjusted.solver;
-      Scalar* const shared = team.own().scalars + scratch_size(pair.rank);
-      Wide* const scratch = team.own().wide;
-      const double s = pair.model.scaling;
+    void update(const PairStep<Scalar>& step) {
+      const OptimizerConfig& config = *step.context.config;
+      PairSolver& solver = *step.solver;
+      const double s = step.pair.scaling;
 
-      tangent.image_of_gradient(pair, context, team);
-      energy_.compute(pair.model, solver, scratch);
+      tangent_.see_gradient(step);
+      energy_.compute(step.pair, solver, step.wide());
       const double energy = config.beta2 * energy_before_ +
-                            (1 - config.beta2) * solver.equivalent_squared_norm(s, scratch);
-      const Normalisation normalisation(pair, config, context.step, energy);
-      team.parallel(2, [&](Index which, const Scratch<Scalar>& own) {
-        accumulate(tangent.side(pair, which, shared), config, normalisation,
-                   (which == 0) == fixes_A(context.free_factor), own);
+                            (1 - config.beta2) * solver.equivalent_squared_norm(s, step.wide());
+      const Normalisation normalisation(shape_, config, step.context.step, energy);
+      step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+        accumulate(side, step, normalisation, scratch);
       });
 
-      tangent.momentum.raise(solver.spectra(), scratch);
-      tangent.image.compute(tangent.momentum.coefficients(), tangent.products_A(),
-                            tangent.products_B(), s * normalisation.direction_scale, scratch);
-      tangent.image.cross(tangent.products_A(), solver.cross_A(), solver.cross_B());
-      tangent.set_image(pair, tangent.image, tangent.momentum.coefficients().conditioning());
-      tangent.descend(
-          pair, context, team, shared, direction_norm(pair, context, scratch),
-          [&](const Side& side, const PanelLayout& layout, Index panel,
-              const Panel<const Scalar>& f, const Scratch<Scalar>& own, const Panel<Scalar>& h) {
-            Scalar* const rest = own.scalars + 4 * panel_size(layout.rank());
-            const auto moment = read_panel(side.moment, layout, panel, rest);
-            side.image->apply(layout, panel, f, moment, h, own.wide);
-            weigh(side, normalisation, layout, panel, h, own.wide);
-          });
-      tangent.transport(pair, team, shared);
+      tangent_.project_momentum(step);
+      const AdjustCoefficients& M = tangent_.momentum().coefficients();
+      image_.compute(M, framed_, s * normalisation.direction_scale, step.wide());
+      image_.cross(framed_.A, {solver.cross(Side::A), solver.cross(Side::B)});
+      seen_direction_.set_widely(step.pair, image_, M.conditioning());
+      tangent_.descend(step, step.team.shared(), direction_norm(step),
+                       [&](Side side, const PanelAt& at, const Panel<const Scalar>& f,
+                           const Panel<Scalar>& h, Scratch<Scalar> scratch) {
+                         const auto moment =
+                             read_panel(tangent_.exp_avg(side), at.layout, at.panel,
+                                        scratch.scalars.vector(panel_size(shape_.rank)));
+                         seen_direction_[side].apply(at, f, moment, h, scratch.wide);
+                         scale_positions(at, weights(side, at, normalisation, scratch.wide), h);
+                       });
+      tangent_.transport(step, step.team.shared());
     }
-
-    Buffer<Scalar>& energies(Index which) { return which == 0 ? exp_avg_sq_col : exp_avg_sq_row; }
-
-    detail::TangentStep<Scalar> tangent;
-    Buffer<Scalar> exp_avg_sq_row, exp_avg_sq_col;
 
    private:
     using Tangent = detail::TangentStep<Scalar>;
-    using Side = detail::TangentSide<Scalar>;
-    static constexpr Index kOwnPanels = 5;
-    static constexpr detail::GradGrams kGrams{true, true};
 
     /// H = direction_scale D_row M D_col with weights (c + eps) / (a_i + eps), in [m^-1/2, 1 /
     /// kFloor].
     struct Normalisation {
       double correction, eps, all, direction_scale;
 
-      Normalisation(const Pair& pair, const OptimizerConfig& config, std::int64_t step,
+      Normalisation(const PairShape& shape, const OptimizerConfig& config, std::int64_t step,
                     double energy)
           : correction(1 - std::pow(config.beta2, static_cast<double>(step))), eps(config.eps) {
         const double size =
-            static_cast<double>(pair.out_features) * static_cast<double>(pair.in_features);
+            static_cast<double>(shape.out_features) * static_cast<double>(shape.in_features);
         all = std::sqrt(energy / correction / size);
         direction_scale =
             1 / ((all + eps) * (1 - std::pow(*config.beta1, static_cast<double>(step))));
@@ -157,122 +142,150 @@ struct LoraPro<FactoredMoments> {
       }
     };
 
+    /// Of the fixed side, with a its exp_avg, F its factor and D the weights of its positions.
+    struct Weighted {
+      Square aa, af, ff;  // a D^2 a^T, a D^2 F^T, F D^2 F^T
+    };
+
     /// Upper bound of what the update holds in Scalar after E.
-    /// \param gradient  upper bound of ||E||_F.
-    double step_bound(const Pair& pair, const StepContext& context,
-                      const detail::SecondStepBound& bound, double gradient) const {
-      const OptimizerConfig& config = *context.config;
-      const auto m = static_cast<double>(pair.out_features);
-      const auto n = static_cast<double>(pair.in_features);
+    double largest_number(const PairStep<Scalar>& step,
+                          const detail::SecondStepBound& bound) const {
+      const OptimizerConfig& config = *step.context.config;
+      const double gradient = bound.equivalent();
+      const auto m = static_cast<double>(shape_.out_features);
+      const auto n = static_cast<double>(shape_.in_features);
       // ||M||_F against the root of the averaged ||E||_F^2, as for one element of Adam; transport
       // only shortens M.
       const double adam = detail::adam_direction_bound(config);
       const double direction = adam * std::sqrt(m * n) / (kFloor * kFloor);
-      const double step = (std::max)(1.0, context.largest_lr()) * bound.step(direction);
+      const double move = (std::max)(1.0, step.pair.largest_lr()) * bound.step(direction);
       const double momentum = adam * std::sqrt(energy_before_ * config.beta2 +
                                                (1 - config.beta2) * gradient * gradient);
-      const double factors = (std::max)(bound.norm_A(), bound.norm_B());
+      const double factors = bound.largest_factor();
       const double largest =
-          (std::max)({2 * step, factors * direction * std::sqrt((std::max)(m, n)),
-                      (std::max)(1.0, std::abs(pair.model.scaling)) * bound.inverse(),
-                      (factors + step) * momentum});
-      return tangent.momentum_fits(bound, momentum) ? largest
-                                                    : (std::numeric_limits<double>::max)();
+          (std::max)({2 * move, factors * direction * std::sqrt((std::max)(m, n)),
+                      (std::max)(1.0, std::abs(step.pair.scaling)) * bound.inverse(),
+                      (factors + move) * momentum});
+      return bound.momentum_fits(momentum) ? largest : (std::numeric_limits<double>::max)();
     }
 
-    /// N of scale_free_dampings for H, at least least_direction_norm: from the Gram
-    /// matrix of s B^T H = (on_grad a + on_factor f) D of the fixed side, with a and f its moment
-    /// and factor, D the weights of its positions.
-    double direction_norm(const Pair& pair, const StepContext& context, Wide* scratch) {
-      const Index r = pair.rank, size = r * r;
-      const bool fixed_A = fixes_A(context.free_factor);
-      const TangentImage& image = tangent.image;
-      const Wide* const on_grad = fixed_A ? image.on_grad_A() : image.on_grad_B();
-      const Wide* const on_factor = fixed_A ? image.on_A() : image.on_B();
-      const Wide *const aa = weighted_.data(), *const af = aa + size, *const ff = af + size;
-      Wide *const seen_a = scratch, *const seen_f = seen_a + size, *const gram = seen_f + size;
-      for (Index i = 0; i < r; ++i)
-        for (Index k = 0; k < r; ++k) gram[i * r + k] = af[k * r + i];
-      panel_product_sum({on_grad, r, aa, r}, {on_factor, r, gram, r}, r, r, r, seen_a, r);
-      panel_product_sum({on_grad, r, af, r}, {on_factor, r, ff, r}, r, r, r, seen_f, r);
-      std::fill(gram, gram + size, 0.0);
-      panel_dots(seen_a, r, r, on_grad, r, r, r, gram, r, 1);
-      panel_dots(seen_f, r, r, on_factor, r, r, r, gram, r, 1);
-      return (std::max)(tangent.adjusted.solver.direction_norm(gram, pair.model.scaling,
-                                                               context.adjust_options(), seen_a),
-                        detail::least_direction_norm(pair));
+    /// N of scale_free_dampings for H, at least least_direction_norm: from the Gram matrix of
+    /// s B^T H = (on_grad a + on_factor F) D of the fixed side.
+    double direction_norm(const PairStep<Scalar>& step) const {
+      const AdjustOptions options = step.adjust_options();
+      const SideCoefficients image = image_[options.fixed_factor()];
+      Workspace scratch = step.wide();
+      const Index r = shape_.rank;
+      const Square with_a = scratch.square(r), with_F = scratch.square(r), gram = scratch.square(r);
+      const Square fa = gram;  // F D^2 a^T, before it is the Gram matrix
+      transpose(fa, weighted_.af);
+      multiply_sum(with_a, image.on_grad, weighted_.aa, image.on_factor, fa);
+      multiply_sum(with_F, image.on_grad, weighted_.af, image.on_factor, weighted_.ff);
+      multiply(gram, with_a, transposed(image.on_grad));
+      add_product(gram, with_F, transposed(image.on_factor));
+      return (std::max)(step.solver->direction_norm(gram, step.pair.scaling, options, scratch),
+                        detail::least_direction_norm(shape_));
     }
 
-    /// Steps 2 and 3 of one side, and the products that 4 needs.
-    void accumulate(const Side& side, const OptimizerConfig& config,
-                    const Normalisation& normalisation, bool fixed,
-                    const Scratch<Scalar>& scratch) {
-      const WidePanels products(side.model);
+    /// Weights of the positions of a panel, from the energies as they are.
+    /// \return whole packets. \param scratch  kPanelWidth elements.
+    Wide* weights(Side side, const PanelAt& at, const Normalisation& normalisation,
+                  Workspace scratch) const {
+      Wide* const out = scratch.vector(kPanelWidth);
+      normalisation.weights(exp_avg_sq_[side].data() + at.panel * kPanelWidth,
+                            at.layout.width(at.panel), shape_.length(other(side)), out);
+      return out;
+    }
+
+    /// Stages 2 and 3 of one side, and the products that 4 needs.
+    void accumulate(Side side, const PairStep<Scalar>& step, const Normalisation& normalisation,
+                    Scratch<Scalar> scratch) {
+      const OptimizerConfig& config = *step.context.config;
+      const Factor& factor = step.pair[side];
+      const bool fixed = side == other(step.context.free_factor);
+      const WidePanels products(factor.value);
       const PanelLayout& layout = products.source();
-      const Index r = layout.rank(), size = panel_size(r), stride = layout.stride();
-      Scalar* const panels = scratch.scalars;
-      Scalar* const sums = panels + kOwnPanels * size;
-      Wide* const wide = scratch.wide;
-      Wide* const weights = wide + Tangent::wide_scratch_size(r);
-      Scalar* const averages = energies(side.which).data();
+      const Index r = shape_.rank, size = panel_size(r);
+      Scalar *const f_memory = scratch.scalars.vector(size),
+                    *const g_memory = scratch.scalars.vector(size),
+                    *const m_memory = scratch.scalars.vector(size);
+      const Panel<Scalar> part{scratch.scalars.vector(size), layout.stride()};
+      Scalar *const energy_part = scratch.scalars.vector(size), *const energies =
+                                                                    scratch.scalars.vector(
+                                                                        kPanelWidth);
+      Wide* const weights = scratch.wide.vector(kPanelWidth);
+      const FactorView exp_avg = tangent_.exp_avg(side);
+      const Square moment_cross = tangent_.momentum().cross(side);
+      const auto [with_frame, factor_with_frame] = framed_[side];
       const auto beta2 = static_cast<Scalar>(config.beta2);
       const auto rest2 = static_cast<Scalar>(1 - config.beta2);
-      for (Wide* const out : {side.moment_cross, side.moment_products, side.factor_products})
-        std::fill(out, out + r * r, 0.0);
-      Wide *const aa = weighted_.data(), *const af = aa + r * r, *const ff = af + r * r;
-      if (fixed) std::fill(aa, aa + 3 * r * r, 0.0);
+      for (const Square out : {moment_cross, with_frame, factor_with_frame}) set_zero(out);
+      if (fixed)
+        for (const Square out : {weighted_.aa, weighted_.af, weighted_.ff}) set_zero(out);
       for (Index panel = 0; panel < layout.count(); ++panel) {
-        const auto f = read_panel(side.model, layout, panel, panels);
-        const auto g = read_panel(side.grad, layout, panel, panels + size);
-        const Panel<Scalar> part{panels + 2 * size, stride};
-        side.image->apply(layout, panel, f, g, part, wide);
-        const auto moment = detail::average_panel(*config.beta1, layout, panel, part, side.moment,
-                                                  panels + 3 * size);
+        const PanelAt at{layout, panel};
+        const auto f = read_panel(factor.value, layout, panel, f_memory);
+        const auto g = read_panel(factor.grad, layout, panel, g_memory);
+        tangent_.gradient()[side].apply(at, f, g, part, scratch.wide);
+        const auto moment =
+            detail::average_panel(*config.beta1, at, read_only(part), exp_avg, m_memory);
 
-        const Panel<const Scalar> seen{part.data, stride};
-        if (side.which == 0) {
-          energy_.apply_A(layout, panel, f, seen, sums, panels + 4 * size);
-        } else {
-          energy_.apply_B(layout, panel, f, seen, sums, panels + 4 * size);
-        }
-        Scalar* const average = averages + panel * kPanelWidth;
+        energy_[side].apply(at, f, read_only(part), energies, energy_part);
+        Scalar* const average = exp_avg_sq_[side].data() + panel * kPanelWidth;
         for (Index j = 0; j < layout.width(panel); ++j)
-          average[j] = beta2 * average[j] + rest2 * sums[j];
-        normalisation.weights(average, layout.width(panel), side.other_length, weights);
+          average[j] = beta2 * average[j] + rest2 * energies[j];
+        normalisation.weights(average, layout.width(panel), shape_.length(other(side)), weights);
 
-        const Index wide_size = WidePanels::size(r);
-        const auto right = products.convert(panel, f, wide);
-        const auto left = products.convert(panel, moment, wide + wide_size);
-        const auto frame = products.convert(panel, f, wide + 2 * wide_size);
-        products.scale_positions(panel, weights, wide + 2 * wide_size);
-        products.add_products(panel, left, right, side.moment_cross);
-        products.add_products(panel, left, frame, side.moment_products);
-        products.add_products(panel, right, frame, side.factor_products);
+        Workspace wide = scratch.wide;
+        Wide* const of_f = wide.vector(WidePanels::size(r));
+        Wide* const of_moment = wide.vector(WidePanels::size(r));
+        Wide* const of_frame = wide.vector(WidePanels::size(r));
+        const auto right = products.convert(panel, f, of_f);
+        const auto left = products.convert(panel, moment, of_moment);
+        const auto frame = products.convert(panel, f, of_frame);
+        products.scale_positions(panel, weights, of_frame);
+        products.add_products(panel, left, right, moment_cross);
+        products.add_products(panel, left, frame, with_frame);
+        products.add_products(panel, right, frame, factor_with_frame);
         if (!fixed) continue;
-        products.scale_positions(panel, weights, wide + wide_size);
-        products.add_gram(panel, left, aa);
-        products.add_products(panel, left, frame, af);
-        products.add_gram(panel, frame, ff);
+        products.scale_positions(panel, weights, of_moment);
+        products.add_gram(panel, left, weighted_.aa);
+        products.add_products(panel, left, frame, weighted_.af);
+        products.add_gram(panel, frame, weighted_.ff);
       }
       if (!fixed) return;
-      detail::mirror(r, aa);
-      detail::mirror(r, ff);
+      mirror(weighted_.aa);
+      mirror(weighted_.ff);
     }
 
-    void weigh(const Side& side, const Normalisation& normalisation, const PanelLayout& layout,
-               Index panel, const Panel<Scalar>& h, Wide* weights) {
-      const Scalar* const average = energies(side.which).data() + panel * kPanelWidth;
-      normalisation.weights(average, layout.width(panel), side.other_length, weights);
-      detail::scale_positions(layout, panel, weights, h);
+    /// Multiplies position j of a panel by factors[j].
+    static void scale_positions(const PanelAt& at, const Wide* factors,
+                                const Panel<Scalar>& values) {
+      for (Index i = 0; i < at.layout.rows(at.panel); ++i) {
+        Scalar* const row = values.data + i * values.stride;
+        if (at.layout.position_major()) {
+          for (Index k = 0; k < at.layout.rank(); ++k) row[k] *= static_cast<Scalar>(factors[i]);
+        } else {
+          for (Index j = 0; j < at.layout.width(at.panel); ++j)
+            row[j] *= static_cast<Scalar>(factors[j]);
+        }
+      }
     }
 
+    PairShape shape_;
+    Tangent tangent_;
+    PerSide<Buffer<Scalar>> exp_avg_sq_;  // of the columns of E by A, of its rows by B
     EquivalentEnergy<Scalar> energy_;
-    Buffer<Wide> weighted_;     // of the fixed side: a D^2 a^T, a D^2 f^T, f D^2 f^T
+    TangentImage image_;                              // of H, but for the outer weights
+    detail::PairCombination<Scalar> seen_direction_;  // the same for panels
+    Arena arena_;
+    PerSide<FrameProducts> framed_;  // of M and the factors with the weighted factors
+    Weighted weighted_;
     double energy_before_ = 0;  // sum of exp_avg_sq_row before the step
   };
 
   template <typename Scalar>
-  using DenseState = DenseAdamWState<Scalar>;
+  using DenseState = ElementwiseDense<AdamWRule, Scalar>;
 };
 
 LORAPRO_NAMESPACE_END

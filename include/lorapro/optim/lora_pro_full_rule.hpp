@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/adjust/full_moments_kernel.hpp>
-#include <lorapro/optim/dense_state.hpp>
+#include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_step.hpp>
 
 #include <atomic>  // std::atomic
@@ -26,239 +26,166 @@ LORAPRO_NAMESPACE_BEGIN
 /// \cost per pair 8 r m n + 14 m n + 13 r^2 (m + n) + r^2 n flops; one pass over the moments.
 /// \ref arXiv:2407.18242v3, algorithm 2.
 template <typename Storage>
-struct LoraPro<FullMoments<Storage>> {
-  static constexpr const char* kName = "LoraPro<FullMoments>";
+struct LoraPro<FullMoments<Storage>> : PairRule {
+  static constexpr const char* kName = "lora_pro_full";
+  static constexpr bool kNeedsSpectra = true;
 
   template <typename Scalar>
-  struct PairState {
+  class PairState {
     static_assert(std::is_same_v<Storage, Scalar> || std::is_same_v<Storage, bfloat16>,
                   "FullMoments: Storage must be the optimizer's Scalar or bfloat16");
 
-    PairState(Index out_features, Index in_features, Index rank)
-        : adjusted(rank),
-          moments(out_features, in_features),
-          blocks_(in_features),
+   public:
+    explicit PairState(const PairShape& shape)
+        : shape_(shape),
+          moments_(shape.out_features, shape.in_features),
+          adjusted_(shape.rank),
+          blocks_(shape.in_features),
           progress_(new std::atomic<Index>[static_cast<std::size_t>(blocks_.count())]) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
       using Tensor = MomentTensor<Scalar, Storage>;
-      visitor("exp_avg", Tensor(moments, Moments::kExpAvg));
-      visitor("exp_avg_sq", Tensor(moments, Moments::kExpAvgSq));
+      visitor("exp_avg", Tensor(moments_, Moments::kExpAvg));
+      visitor("exp_avg_sq", Tensor(moments_, Moments::kExpAvgSq));
     }
-    static Index scratch_size(Index rank) {
-      return (std::max)(4 * panel_size(rank), full_moments_scratch_size<Scalar>(rank));
+    static RuleWorkspace workspace(const PairShape& shape) {
+      return {(std::max)(4 * panel_size(shape.rank), full_moments_scratch_size<Scalar>(shape.rank)),
+              PairSolver::scratch_size(shape.rank), Buffers::size(shape),
+              shape.out_features * shape.in_features};
     }
-    static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
-      return Buffers::size(rank, out_features, in_features);
-    }
-    static Index work(Index out_features, Index in_features, Index /*rank*/) {
-      return out_features * in_features;
-    }
-    static Index wide_scratch_size(Index rank) { return PairSolver::scratch_size(rank); }
+    static PerSide<bool> grad_grams(const StepContext&) { return {}; }
 
-    PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, adjusted, team);
-    }
-
-    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
+    Preparation prepare(const PairStep<Scalar>& step) {
       const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
-      Preparation result = detail::prepare_adjusted<Scalar>(pair, context, max, adjusted, team);
+      Preparation result = detail::prepare_adjusted(step, max, adjusted_);
       if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
-      const detail::SecondStepBound bound(pair, context, adjusted.solver);
-      if (!detail::is_below(bound.equivalent(adjusted.solver), std::sqrt(max) / 2) ||
-          !detail::is_below(second_step_bound(pair, context, bound), max))
+      const detail::SecondStepBound bound(step);
+      if (!detail::is_below(bound.equivalent(), std::sqrt(max) / 2) ||
+          !detail::is_below(largest_number(step, bound), max))
         result.report.status = AdjustStatus::overflow;
       return result;
     }
 
-    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const OptimizerConfig& config = *context.config;
-      const Index r = pair.rank, m = pair.out_features, n = pair.in_features;
+    void update(const PairStep<Scalar>& step) {
+      const OptimizerConfig& config = *step.context.config;
+      PairSolver& solver = *step.solver;
+      const double s = step.pair.scaling;
       const FullMomentsConstants<Scalar> constants(*config.beta1, config.beta2, config.eps,
-                                                   context.step);
-      const Buffers buffers(team.own().scalars + scratch_size(r), r, m, n);
+                                                   step.context.step);
+      const Buffers buffers(step.team.shared().vector(Buffers::size(shape_)), shape_);
 
-      adjusted.solver.coefficients().scale(context.clip * pair.model.scaling *
-                                           constants.gradient_scale);
-      (void)adjusted.combine(pair);
-      team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
-        if (side == 0) {
-          pack(pair.model.lora_A, pair.model.grad_A, adjusted.combination_A, Tile::kCols, r, 0,
-               buffers.cols, scratch);
-        } else {
-          pack(pair.model.lora_B, pair.model.grad_B, adjusted.combination_B, Tile::kRows, 0, r,
-               buffers.rows, scratch);
-        }
+      solver.coefficients().scale(step.context.clip * s * constants.gradient_scale);
+      (void)adjusted_.set(step.pair, solver.coefficients());
+      step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+        pack(step.pair[side], side, buffers, scratch);
       });
-      pass(constants, context.rounding_key, buffers, team);
-      const AdjustOptions options = context.adjust_options();
-      const bool fixed_A = fixes_A(options.free_factor);
-      PairSolver& solver = adjusted.solver;
-      Wide* const gram = solver.grad_gram_A();
-      team.parallel(2, [&](Index side, const Scratch<Scalar>& scratch) {
-        if (side == 0) {
-          cross(buffers.back_A, Tile::kCols, pair.model.lora_A, solver.cross_A(),
-                fixed_A ? gram : nullptr, scratch);
-        } else {
-          cross(buffers.back_B, Tile::kRows, pair.model.lora_B, solver.cross_B(),
-                fixed_A ? nullptr : gram, scratch);
-        }
+      pass(constants, step.context.rounding_key, buffers, step.team);
+
+      const AdjustOptions options = step.adjust_options();
+      const Side fixed = options.fixed_factor();
+      step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+        const Square gram = side == fixed ? solver.grad_gram(side) : Square{};
+        multiply_back(step.pair[side].value, buffers.back(side), solver.cross(side), gram, scratch);
       });
       // What came back lacks s.
-      const double direction_norm = (std::max)(
-          constants.direction_scale * solver.direction_norm(gram, 1.0, options, team.own().wide),
-          detail::least_direction_norm(pair));
-      // second_step_bound has excluded an overflow.
-      (void)solver.project(pair.model.scaling, options, direction_norm,
-                           pair.model.scaling * constants.direction_scale, team.own().wide);
-      (void)adjusted.combine(pair);
-      apply_step(pair.model.lora_A, pair.master_A, adjusted.combination_A, buffers.back_A,
-                 Tile::kCols, context, team);
-      apply_step(pair.model.lora_B, pair.master_B, adjusted.combination_B, buffers.back_B,
-                 Tile::kRows, context.of_B(), team);
+      const double direction_norm =
+          (std::max)(constants.direction_scale *
+                         solver.direction_norm(solver.grad_gram(fixed), 1.0, options, step.wide()),
+                     detail::least_direction_norm(shape_));
+      // largest_number has excluded an overflow.
+      (void)solver.project(s, options, direction_norm, s * constants.direction_scale, step.wide());
+      (void)adjusted_.set(step.pair, solver.coefficients());
+      for (const Side side : kSides) descend(step.pair[side], side, buffers.back(side), step.team);
     }
-
-    detail::AdjustedPair<Scalar> adjusted;
-    MomentTiles<Scalar, Storage> moments;
 
    private:
     using Moments = MomentTiles<Scalar, Storage>;
     using Buffers = FullMomentsBuffers<Scalar>;
-    using Tile = TileShape<Scalar>;
 
     /// Upper bound of the norms of the second adjusted gradient and of what the update holds in
     /// Scalar on the way: coefficients, s dA, s dB and the products with the direction.
-    double second_step_bound(const Pair& pair, const StepContext& context,
-                             const detail::SecondStepBound& bound) const {
-      const OptimizerConfig& config = *context.config;
-      const double direction =
-          detail::adam_direction_bound(config) *
-          std::sqrt(static_cast<double>(pair.out_features) * static_cast<double>(pair.in_features));
+    double largest_number(const PairStep<Scalar>& step,
+                          const detail::SecondStepBound& bound) const {
+      const OptimizerConfig& config = *step.context.config;
+      const double direction = detail::adam_direction_bound(config) *
+                               std::sqrt(static_cast<double>(shape_.out_features) *
+                                         static_cast<double>(shape_.in_features));
       // The direction and the coefficients share direction_scale in a way of their own.
       const double scale =
-          FullMomentsConstants<Scalar>(*config.beta1, config.beta2, config.eps, context.step)
+          FullMomentsConstants<Scalar>(*config.beta1, config.beta2, config.eps, step.context.step)
               .direction_scale;
-      const double scaling = (std::max)(1.0, std::abs(pair.model.scaling));
-      return (std::max)(
-          {2 * (std::max)(1.0, context.largest_lr()) * bound.step(direction),
-           scaling * (std::max)(1.0, scale) * bound.inverse(),
-           (std::max)(bound.norm_A(), bound.norm_B()) * direction * (std::max)(1.0, 1 / scale),
-           scaling * (std::max)(adjusted.solver.bound_A(), adjusted.solver.bound_B()),
-           scaling * largest_coefficient()});
-    }
-
-    double largest_coefficient() const {
-      const AdjustCoefficients& c = adjusted.solver.coefficients();
-      double largest = 0;
-      for (const Wide* matrix : {c.on_grad_A(), c.on_A(), c.on_grad_B(), c.on_B()})
-        for (Index k = 0; k < adjusted.solver.rank() * adjusted.solver.rank(); ++k)
-          largest = (std::max)(largest, std::abs(matrix[k]));
+      const double scaling = (std::max)(1.0, std::abs(step.pair.scaling));
+      double largest =
+          (std::max)({2 * (std::max)(1.0, step.pair.largest_lr()) * bound.step(direction),
+                      scaling * (std::max)(1.0, scale) * bound.inverse(),
+                      bound.largest_factor() * direction * (std::max)(1.0, 1 / scale)});
+      for (const Side side : kSides) {
+        const SideCoefficients c = step.solver->coefficients()[side];
+        largest = (std::max)({largest, scaling * step.solver->bound(side),
+                              scaling * largest_element(c.on_grad),
+                              scaling * largest_element(c.on_factor)});
+      }
       return largest;
     }
 
-    /// Packs a factor f and its step, s (1 - beta1) (on_grad g + on_factor f), into tiles of
-    /// \p tile_length positions: (2 rank, tile_length) each, f from row factor_row, the step from
-    /// row step_row.
-    static void pack(const FactorView& factor, const FactorView& grad,
-                     const FactorCombination<Scalar>& combination, Index tile_length,
-                     Index factor_row, Index step_row, Scalar* tiles,
-                     const Scratch<Scalar>& scratch) {
-      Scalar* const panels = scratch.scalars;
-      const PanelLayout layout(factor);
-      const Index r = factor.rank, size = panel_size(r);
-      const Index last = (factor.length - 1) / tile_length;
-      std::fill(tiles + 2 * last * r * tile_length, tiles + 2 * (last + 1) * r * tile_length,
-                Scalar(0));
+    static double largest_element(ConstSquare a) {
+      double largest = 0;
+      for (Index i = 0; i < a.order(); ++i)
+        for (Index k = 0; k < a.order(); ++k) largest = (std::max)(largest, std::abs(a(i, k)));
+      return largest;
+    }
+
+    /// Packs a factor F and its step, s (1 - beta1) (on_grad g + on_factor F), for the pass.
+    void pack(const Factor& factor, Side side, const Buffers& buffers,
+              Scratch<Scalar> scratch) const {
+      const PanelLayout layout(factor.value);
+      const PackedFactor<Scalar> packed = buffers.packed(side);
+      const Index size = panel_size(shape_.rank);
+      Scalar *const f_memory = scratch.scalars.vector(size), *const g_memory =
+                                                                 scratch.scalars.vector(size);
+      const Panel<Scalar> d{scratch.scalars.vector(size), layout.stride()};
+      packed.clear_last(factor.value.length);
       for (Index panel = 0; panel < layout.count(); ++panel) {
-        const auto f = read_panel(factor, layout, panel, panels);
-        const auto g = read_panel(grad, layout, panel, panels + size);
-        const Panel<Scalar> d{panels + 2 * size, layout.stride()};
-        combination.apply(layout, panel, f, g, d, scratch.wide);
-        for_tile_pieces(layout, panel, tile_length,
-                        [&](Index tile, Index offset, Index from, Index count) {
-                          Scalar* const target = tiles + 2 * tile * r * tile_length + offset;
-                          copy_piece(layout, f.data, f.stride, from, count,
-                                     target + factor_row * tile_length, tile_length);
-                          copy_piece(layout, d.data, d.stride, from, count,
-                                     target + step_row * tile_length, tile_length);
-                        });
+        const PanelAt at{layout, panel};
+        const auto f = read_panel(factor.value, layout, panel, f_memory);
+        const auto g = read_panel(factor.grad, layout, panel, g_memory);
+        adjusted_[side].apply(at, f, g, d, scratch.wide);
+        packed.pack(at, f, buffers.factor_row(side));
+        packed.pack(at, read_only(d), buffers.step_row(side));
       }
     }
 
-    /// Positions [from, from + count) of a panel to rows of a tile, rank first.
-    static void copy_piece(const PanelLayout& layout, const Scalar* panel, Index stride, Index from,
-                           Index count, Scalar* tile, Index tile_length) {
-      const Index along_rank = layout.position_major() ? 1 : stride;
-      const Index along_length = layout.position_major() ? stride : 1;
-      for (Index k = 0; k < layout.rank(); ++k)
-        for (Index i = 0; i < count; ++i)
-          tile[k * tile_length + i] = panel[k * along_rank + (from + i) * along_length];
-    }
-
-    /// A panel out of tiles (rank, tile_length).
-    static Panel<const Scalar> unpack(const Scalar* tiles, Index tile_length,
-                                      const PanelLayout& layout, Index panel, Scalar* out) {
-      const Index r = layout.rank(), stride = layout.stride();
-      const Index along_rank = layout.position_major() ? 1 : stride;
-      const Index along_length = layout.position_major() ? stride : 1;
-      for_tile_pieces(
-          layout, panel, tile_length, [&](Index tile, Index offset, Index from, Index count) {
-            const Scalar* const source = tiles + tile * r * tile_length + offset;
-            for (Index k = 0; k < r; ++k)
-              for (Index i = 0; i < count; ++i)
-                out[k * along_rank + (from + i) * along_length] = source[k * tile_length + i];
-          });
-      return {out, stride};
-    }
-
-    /// Calls f(tile, offset in the tile, offset in the panel, count) for the pieces of a panel.
-    template <typename F>
-    static void for_tile_pieces(const PanelLayout& layout, Index panel, Index tile_length,
-                                const F& f) {
-      const Index width = layout.width(panel);
-      for (Index from = 0; from < width;) {
-        const Index position = panel * kPanelWidth + from, offset = position % tile_length;
-        const Index count = (std::min)(tile_length - offset, width - from);
-        f(position / tile_length, offset, from, count);
-        from += count;
-      }
-    }
-
-    /// cross = h f^T and, where there is a place for it, gram = h h^T in the wide scalar.
-    static void cross(const Scalar* tiles, Index tile_length, const FactorView& factor, Wide* out,
-                      Wide* gram, const Scratch<Scalar>& scratch) {
+    /// cross = h F^T and, where there is a place for it, gram = h h^T in the wide scalar.
+    static void multiply_back(const FactorView& factor, const PackedFactor<Scalar>& h, Square cross,
+                              Square gram, Scratch<Scalar> scratch) {
       const WidePanels panels(factor);
-      const Index r = factor.rank;
-      std::fill(out, out + r * r, 0.0);
-      if (gram != nullptr) std::fill(gram, gram + r * r, 0.0);
+      const Index size = WidePanels::size(factor.rank);
+      Scalar* const h_memory = scratch.scalars.vector(panel_size(factor.rank));
+      Wide *const wide_h = scratch.wide.vector(size), *const wide_f = scratch.wide.vector(size);
+      set_zero(cross);
+      if (gram) set_zero(gram);
       for (Index panel = 0; panel < panels.count(); ++panel) {
-        const auto h = unpack(tiles, tile_length, panels.source(), panel, scratch.scalars);
-        const auto wide = panels.convert(panel, h, scratch.wide);
-        panels.add_products(panel, wide,
-                            panels.read(factor, panel, scratch.wide + WidePanels::size(r)), out);
-        if (gram != nullptr) panels.add_gram(panel, wide, gram);
+        const auto unpacked = h.unpack({panels.source(), panel}, h_memory);
+        const auto left = panels.convert(panel, unpacked, wide_h);
+        panels.add_products(panel, left, panels.read(factor, panel, wide_f), cross);
+        if (gram) panels.add_gram(panel, left, gram);
       }
-      if (gram != nullptr) detail::mirror(r, gram);
+      if (gram) mirror(gram);
     }
 
-    static void apply_step(const FactorView& model, const FactorView& master,
-                           const FactorCombination<Scalar>& combination, const Scalar* tiles,
-                           Index tile_length, const StepContext& context,
-                           const Team<Scalar>& team) {
-      const PanelLayout layout(model);
-      const Index size = panel_size(model.rank);
-      detail::update_parameter(
-          model, master, team,
-          [&](Index panel, const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
-            Scalar* const panels = scratch.scalars;
-            const auto f = read_panel(model, layout, panel, panels + size);
-            const auto h = unpack(tiles, tile_length, layout, panel, panels + 2 * size);
-            const Panel<Scalar> d{panels + 3 * size, layout.stride()};
-            combination.apply(layout, panel, f, h, d, scratch.wide);
-            detail::descend_panel(context.decay, context.lr, layout, panel,
-                                  Panel<const Scalar>{d.data, d.stride}, value);
-          });
+    void descend(const Factor& factor, Side side, const PackedFactor<Scalar>& packed,
+                 const Team<Scalar>& team) const {
+      update_factor(factor, team,
+                    [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
+                      const Index size = panel_size(shape_.rank);
+                      const auto f = read_panel(factor.value, at.layout, at.panel,
+                                                scratch.scalars.vector(size));
+                      const auto h = packed.unpack(at, scratch.scalars.vector(size));
+                      const Panel<Scalar> d{scratch.scalars.vector(size), at.layout.stride()};
+                      adjusted_[side].apply(at, f, h, d, scratch.wide);
+                      descend_panel(factor.decay, factor.lr, at, read_only(d), value);
+                    });
     }
 
     /// The pass over the moments. Blocks of columns run at the same time, each behind the one
@@ -267,7 +194,7 @@ struct LoraPro<FullMoments<Storage>> {
               const Buffers& buffers, const Team<Scalar>& team) {
       for (Index block = 0; block < blocks_.count(); ++block)
         progress_[static_cast<std::size_t>(block)].store(0, std::memory_order_relaxed);
-      team.parallel(blocks_.count(), [&](Index block, const Scratch<Scalar>& scratch) {
+      team.parallel(blocks_.count(), [&](Index block, Scratch<Scalar> scratch) {
         const auto wait_for_turn = [&](Index group) {
           if (block == 0) return;
           const auto& before = progress_[static_cast<std::size_t>(block - 1)];
@@ -276,18 +203,22 @@ struct LoraPro<FullMoments<Storage>> {
         const auto finished = [&](Index group) {
           progress_[static_cast<std::size_t>(block)].store(group + 1, std::memory_order_release);
         };
-        full_moments_block(constants, adjusted.solver.rank(), blocks_.first_tile(block),
-                           blocks_.first_tile(block + 1), moments, rounding_key, buffers,
-                           scratch.scalars, wait_for_turn, finished);
+        full_moments_block(constants, shape_.rank, blocks_.first_tile(block),
+                           blocks_.first_tile(block + 1), moments_, rounding_key, buffers,
+                           scratch.scalars.vector(full_moments_scratch_size<Scalar>(shape_.rank)),
+                           wait_for_turn, finished);
       });
     }
 
+    PairShape shape_;
+    Moments moments_;
+    detail::PairCombination<Scalar> adjusted_;  // dA and dB of the gradient, then of the direction
     FullMomentsBlocks<Scalar> blocks_;
     std::unique_ptr<std::atomic<Index>[]> progress_;  // groups of tiles that a block has finished
   };
 
   template <typename Scalar>
-  using DenseState = DenseAdamWState<Scalar>;
+  using DenseState = ElementwiseDense<AdamWRule, Scalar>;
 };
 
 LORAPRO_NAMESPACE_END

@@ -23,6 +23,10 @@ struct SpectralMoments {};
 
 /// LoRA-Pro with the given moments: the rule of LoraProOptimizer. One header per specialisation.
 template <typename Moments>
-struct LoraPro;
+struct LoraPro {
+  static_assert(sizeof(Moments) == 0,
+                "LoraPro: Moments must be SpectralMoments, FullMoments<Storage>, FactoredMoments, "
+                "AdapterMoments or NoMoments; other rules go to Optimizer<Scalar, Rule>");
+};
 
 LORAPRO_NAMESPACE_END

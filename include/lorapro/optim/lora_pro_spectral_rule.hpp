@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/adjust/spectral_direction.hpp>
-#include <lorapro/optim/dense_state.hpp>
+#include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_tangent_step.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
@@ -27,137 +27,148 @@ LORAPRO_NAMESPACE_BEGIN
 ///      follows Liu et al., Muon is scalable for LLM training, arXiv:2502.16982v1, section 2.2,
 ///      with the rank that N has in place of the min(m, n) of a full matrix.
 template <>
-struct LoraPro<SpectralMoments> {
-  static constexpr const char* kName = "LoraPro<SpectralMoments>";
+struct LoraPro<SpectralMoments> : PairRule {
+  static constexpr const char* kName = "lora_pro_spectral";
+  static constexpr bool kNeedsSpectra = true;
   static constexpr double kBeta1 = 0.95;
   static constexpr double kMaxRelativeMove = 0.1;
 
   template <typename Scalar>
-  struct PairState {
-    PairState(Index out_features, Index in_features, Index rank)
-        : tangent(out_features, in_features, rank), direction_(rank) {}
+  class PairState {
+   public:
+    explicit PairState(const PairShape& shape)
+        : shape_(shape),
+          tangent_(shape),
+          direction_(shape.rank),
+          seen_direction_(shape.rank),
+          arena_(4 * square_size(shape.rank)) {
+      for (Products& side : nesterov_)
+        side = {arena_.square(shape.rank), arena_.square(shape.rank)};
+      arena_.close();
+    }
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      tangent.visit(visitor);
+      tangent_.visit(visitor);
     }
-    static Index scratch_size(Index rank) { return 5 * panel_size(rank); }
-    /// Of the factors before the step, and of what they see of N.
-    static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
-      return 2 * Tangent::shared_scratch_size(out_features, in_features, rank);
+    /// The shared part holds what the factors see of N, too.
+    static RuleWorkspace workspace(const PairShape& shape) {
+      RuleWorkspace workspace = Tangent::workspace(shape);
+      workspace.scalars = 5 * panel_size(shape.rank);
+      workspace.shared *= 2;
+      return workspace;
     }
-    static Index work(Index out_features, Index in_features, Index rank) {
-      return (out_features + in_features) * rank * rank / 4;
-    }
-    static Index wide_scratch_size(Index rank) { return Tangent::wide_scratch_size(rank); }
+    static PerSide<bool> grad_grams(const StepContext&) { return {}; }
 
-    PairSolver& measure(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      return detail::measure_adjusted(pair, context, tangent.adjusted, team);
-    }
-
-    Preparation prepare(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
-      const PairSolver& solver = tangent.adjusted.solver;
-      Preparation result =
-          detail::prepare_adjusted<Scalar>(pair, context, max, tangent.adjusted, team);
-      if (!result.report.usable()) return result;
-      // Half of the root for every ||E||, and so for ||M||; the other half for the new factors.
-      const double root = std::sqrt(max) / 2;
-      const detail::SecondStepBound bound(pair, context, solver);
-      const double direction =
-          detail::usual_singular_value(pair) * std::sqrt(detail::largest_rank(pair));
-      const double step = (std::max)(1.0, context.largest_lr()) * bound.step(direction);
-      const double factors = (std::max)(bound.norm_A(), bound.norm_B());
-      const double s = (std::max)(1.0, std::abs(pair.model.scaling));
-      using detail::is_below;
-      if (!is_below(bound.equivalent(solver), root) || !is_below(factors + step, root) ||
-          !is_below(s * factors * direction, root) || !is_below(s * bound.inverse(), max) ||
-          !tangent.momentum_fits(bound, root))
-        result.report.status = AdjustStatus::overflow;
+    Preparation prepare(const PairStep<Scalar>& step) {
+      Preparation result = tangent_.prepare(step);
+      if (result.report.usable() && !fits(step)) result.report.status = AdjustStatus::overflow;
       return result;
     }
 
-    void update(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-      PairSolver& solver = tangent.adjusted.solver;
-      Scalar* const shared = team.own().scalars + scratch_size(pair.rank);
+    void update(const PairStep<Scalar>& step) {
+      PairSolver& solver = *step.solver;
+      WorkspaceOf<Scalar> shared = step.team.shared();
+      PerSide<FactorView> seen;
+      for (const Side side : kSides)
+        seen[side] = factor_view(side, shape_, shared.vector(shape_.rank * shape_.length(side)));
 
-      tangent.image_of_gradient(pair, context, team);
-      Side sides[2];
-      for (Index which = 0; which < 2; ++which) sides[which] = tangent.side(pair, which, shared);
-      team.parallel(2, [&](Index which, const Scratch<Scalar>& own) {
-        accumulate(sides[which], seen(pair, sides[which]), *context.config->beta1, own);
+      tangent_.see_gradient(step);
+      step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+        accumulate(side, step, seen[side], scratch);
       });
-
-      tangent.momentum.raise(solver.spectra(), team.own().wide);
+      tangent_.project_momentum(step);
       // The products are finite, since prepare has bounded them. Without a direction nothing moves,
       // and the momentum is already what these factors see of it.
-      if (!direction_.compute(solver.spectra(), sides[0].factor_products, sides[0].moment_products,
-                              sides[1].factor_products, sides[1].moment_products,
-                              pair.model.scaling * detail::usual_singular_value(pair)))
+      if (!direction_.compute(
+              solver.spectra(),
+              {{nesterov_.A.cross, nesterov_.A.gram}, {nesterov_.B.cross, nesterov_.B.gram}},
+              step.pair.scaling * detail::usual_singular_value(shape_)))
         return;
-      direction_.cross(solver.cross_A(), solver.cross_B());
-      tangent.set_image(pair, direction_, direction_.conditioning());
-      tangent.descend(
-          pair, context, team, shared, detail::usual_direction_norm(pair),
-          [&](const Side& side, const PanelLayout& layout, Index panel,
-              const Panel<const Scalar>& f, const Scratch<Scalar>& own, const Panel<Scalar>& h) {
-            Scalar* const rest = own.scalars + 4 * panel_size(layout.rank());
-            const auto nu = read_panel(seen(pair, side), layout, panel, rest);
-            side.image->apply(layout, panel, f, nu, h, own.wide);
-          });
-      tangent.transport(pair, team, shared);
+      direction_.cross({solver.cross(Side::A), solver.cross(Side::B)});
+      seen_direction_.set_widely(step.pair, direction_, direction_.conditioning());
+      tangent_.descend(step, shared, detail::usual_direction_norm(shape_),
+                       [&](Side side, const PanelAt& at, const Panel<const Scalar>& f,
+                           const Panel<Scalar>& h, Scratch<Scalar> scratch) {
+                         const auto nu =
+                             read_panel(seen[side], at.layout, at.panel,
+                                        scratch.scalars.vector(panel_size(shape_.rank)));
+                         seen_direction_[side].apply(at, f, nu, h, scratch.wide);
+                       });
+      tangent_.transport(step, shared);
     }
-
-    detail::TangentStep<Scalar> tangent;
 
    private:
     using Tangent = detail::TangentStep<Scalar>;
-    using Side = detail::TangentSide<Scalar>;
 
-    /// What a side's factor sees of N: scratch behind that of the factors before the step.
-    static FactorView seen(const Pair& pair, const Side& side) {
-      FactorView view = side.before;
-      view.data = static_cast<Scalar*>(view.data) +
-                  Tangent::shared_scratch_size(pair.out_features, pair.in_features, pair.rank);
-      return view;
+    /// Of what a factor sees of N.
+    struct Products {
+      Square cross;  // with the factor
+      Square gram;   // with itself
+    };
+
+    bool fits(const PairStep<Scalar>& step) const {
+      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
+      // Half of the root for every ||E||, and so for ||M||; the other half for the new factors.
+      const double root = std::sqrt(max) / 2;
+      const detail::SecondStepBound bound(step);
+      const double direction =
+          detail::usual_singular_value(shape_) * std::sqrt(static_cast<double>(shape_.step_rank()));
+      const double move = (std::max)(1.0, step.pair.largest_lr()) * bound.step(direction);
+      const double factors = bound.largest_factor();
+      const double s = (std::max)(1.0, std::abs(step.pair.scaling));
+      using detail::is_below;
+      return is_below(bound.equivalent(), root) && is_below(factors + move, root) &&
+             is_below(s * factors * direction, root) && is_below(s * bound.inverse(), max) &&
+             bound.momentum_fits(root);
     }
 
-    /// Steps 2 and 3 of one side: the momentum and N as the factor sees them, and their products.
-    static void accumulate(const Side& side, const FactorView& seen_of_N, double beta1,
-                           const Scratch<Scalar>& scratch) {
-      const WidePanels products(side.model);
+    /// Stages 2 and 3 of one side: the momentum and N as the factor sees them, and their products.
+    void accumulate(Side side, const PairStep<Scalar>& step, const FactorView& seen_of_N,
+                    Scratch<Scalar> scratch) {
+      const Factor& factor = step.pair[side];
+      const double beta1 = *step.context.config->beta1;
+      const FactorView exp_avg = tangent_.exp_avg(side);
+      const Square moment_cross = tangent_.momentum().cross(side);
+      const auto [cross, gram] = nesterov_[side];
+      const WidePanels products(factor.value);
       const PanelLayout& layout = products.source();
-      const Index r = layout.rank(), size = panel_size(r), stride = layout.stride();
-      Scalar* const panels = scratch.scalars;
-      Wide* const wide = scratch.wide;
-      for (Wide* const out : {side.moment_cross, side.moment_products, side.factor_products})
-        std::fill(out, out + r * r, 0.0);
+      const Index r = shape_.rank, size = panel_size(r);
+      Scalar *const f_memory = scratch.scalars.vector(size),
+                    *const g_memory = scratch.scalars.vector(size),
+                    *const m_memory = scratch.scalars.vector(size);
+      const Panel<Scalar> part{scratch.scalars.vector(size), layout.stride()};
+      for (const Square out : {moment_cross, cross, gram}) set_zero(out);
       for (Index panel = 0; panel < layout.count(); ++panel) {
-        const auto f = read_panel(side.model, layout, panel, panels);
-        const auto g = read_panel(side.grad, layout, panel, panels + size);
-        const Panel<Scalar> part{panels + 2 * size, stride};
-        side.image->apply(layout, panel, f, g, part, wide);
-        const auto moment =
-            detail::average_panel(beta1, layout, panel, part, side.moment, panels + 3 * size);
-        // N = beta1 M + (1 - beta1) E = (1 - beta1) E - (-beta1) M.
-        detail::descend_panel(1 - beta1, -beta1, layout, panel, moment, part);
-        write_panel<Scalar>({part.data, part.stride}, seen_of_N, layout, panel);
+        const PanelAt at{layout, panel};
+        const auto f = read_panel(factor.value, layout, panel, f_memory);
+        const auto g = read_panel(factor.grad, layout, panel, g_memory);
+        tangent_.gradient()[side].apply(at, f, g, part, scratch.wide);
+        const auto moment = detail::average_panel(beta1, at, read_only(part), exp_avg, m_memory);
+        // N = beta1 M + (1 - beta1) E.
+        axpby_panel(beta1, at, moment, 1 - beta1, part);
+        write_panel(read_only(part), seen_of_N, layout, panel);
 
-        Wide* const values = wide + WidePanels::size(r);
-        const auto right = products.convert(panel, f, wide);
-        products.add_products(panel, products.convert(panel, moment, values), right,
-                              side.moment_cross);
-        const auto left = products.convert(panel, Panel<const Scalar>{part.data, stride}, values);
-        products.add_products(panel, left, right, side.factor_products);
-        products.add_gram(panel, left, side.moment_products);
+        Workspace wide = scratch.wide;
+        Wide* const values = wide.vector(WidePanels::size(r));
+        const auto right = products.convert(panel, f, wide.vector(WidePanels::size(r)));
+        products.add_products(panel, products.convert(panel, moment, values), right, moment_cross);
+        const auto left = products.convert(panel, read_only(part), values);
+        products.add_products(panel, left, right, cross);
+        products.add_gram(panel, left, gram);
       }
-      detail::mirror(r, side.moment_products);
+      mirror(gram);
     }
 
+    PairShape shape_;
+    Tangent tangent_;
     SpectralDirection direction_;
+    detail::PairCombination<Scalar> seen_direction_;  // what the factors see of H
+    Arena arena_;
+    PerSide<Products> nesterov_;
   };
 
   template <typename Scalar>
-  using DenseState = DenseAdamWState<Scalar>;
+  using DenseState = ElementwiseDense<AdamWRule, Scalar>;
 };
 
 LORAPRO_NAMESPACE_END

@@ -9,229 +9,160 @@ LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// moment = beta moment + (1 - beta) values on one panel, in place. \return the panel of moments.
-/// \param scratch  panel_size(rank) elements, which the result may use.
-template <typename Scalar>
-Panel<const Scalar> average_panel(double beta, const PanelLayout& layout, Index panel,
-                                  const Panel<Scalar>& values, const FactorView& moment,
-                                  Scalar* scratch) {
-  const auto out = edit_panel(moment, layout, panel, scratch);
-  descend_panel(beta, beta - 1, layout, panel, Panel<const Scalar>{values.data, values.stride},
-                out);
-  write_panel<Scalar>({out.data, out.stride}, moment, layout, panel);
-  return {out.data, out.stride};
-}
-
-/// Multiplies position j of a panel by factors[j].
-template <typename T>
-void scale_positions(const PanelLayout& layout, Index panel, const Wide* factors,
-                     const Panel<T>& values) {
-  for (Index i = 0; i < layout.rows(panel); ++i) {
-    T* const row = values.data + i * values.stride;
-    if (layout.position_major()) {
-      for (Index k = 0; k < layout.rank(); ++k) row[k] *= static_cast<T>(factors[i]);
-    } else {
-      for (Index j = 0; j < layout.width(panel); ++j) row[j] *= static_cast<T>(factors[j]);
-    }
-  }
-}
-
-/// One factor in a step with a tangent momentum.
-template <typename Scalar>
-struct TangentSide {
-  FactorView model, master, grad;
-  FactorView moment;  ///< exp_avg_A or exp_avg_B^T
-  FactorView before;  ///< the factor as it was before the step
-  const FactorCombination<Scalar>* image = nullptr;
-  const FactorCombination<Scalar>* step = nullptr;
-  Wide* moment_cross = nullptr;     ///< the momentum with the factor
-  Wide* moment_products = nullptr;  ///< with a frame
-  Wide* factor_products = nullptr;  ///< the factor with that frame
-  Index other_length = 0;           ///< of the other factor
-  Index which = 0;                  ///< 0 for A, 1 for B
-};
-
-/// What the rules with a tangent momentum share: its state, the accumulation of E, the step along
-/// a direction H that is known by (B^T H, H A^T), and the transport.
+/// What the rules with a tangent momentum share: its state, and the stages of a step that do not
+/// depend on how the momentum becomes a direction,
+///
+///     gradient -> what the factors see of E -> momentum -> [direction H] -> step -> transport
+///
+/// where a rule does what is in brackets. A stage writes what the next ones read, and nothing else.
 template <typename Scalar>
 class TangentStep {
  public:
-  using Side = TangentSide<Scalar>;
-
-  TangentStep(Index out_features, Index in_features, Index rank)
-      : adjusted(rank),
-        image(rank),
-        momentum(rank),
-        exp_avg_A(rank * in_features),
-        exp_avg_B(out_features * rank),
-        image_A_(rank),
-        image_B_(rank),
-        products_(4 * rank * rank) {}
+  explicit TangentStep(const PairShape& shape)
+      : shape_(shape),
+        exp_avg_(FactorState<Scalar>::of(shape)),
+        adjusted_(shape.rank),
+        gradient_(shape.rank),
+        transported_(shape.rank),
+        image_(shape.rank),
+        momentum_(shape.rank),
+        arena_(4 * square_size(shape.rank)) {
+    for (FrameProducts& side : products_) {
+      side.array = arena_.square(shape.rank);
+      side.factor = arena_.square(shape.rank);
+    }
+    arena_.close();
+  }
 
   template <typename Visitor>
   void visit(Visitor&& visitor) {
-    const Index rank = adjusted.solver.rank();
-    visitor("exp_avg_A", StateTensor<Scalar>(exp_avg_A.data(), rank, exp_avg_A.size() / rank));
-    visitor("exp_avg_B", StateTensor<Scalar>(exp_avg_B.data(), exp_avg_B.size() / rank, rank));
+    visit_sides("exp_avg", exp_avg_, visitor);
   }
 
-  static Index scratch_size(Index rank) { return 4 * panel_size(rank); }
-  static Index wide_scratch_size(Index rank) {
-    return (std::max)(PairSolver::scratch_size(rank), frame_products_scratch(rank));
-  }
-  /// Of the factors before the step, which the transport needs after it.
-  static Index shared_scratch_size(Index out_features, Index in_features, Index rank) {
-    return (out_features + in_features) * rank;
-  }
-
-  /// \param shared  shared_scratch_size elements.
-  Side side(const Pair& pair, Index which, Scalar* shared) {
-    const Index r = pair.rank, m = pair.out_features, n = pair.in_features, size = r * r;
-    if (which == 0)
-      return {pair.model.lora_A,
-              pair.master_A,
-              pair.model.grad_A,
-              state_of_A(exp_avg_A, r, n),
-              {shared, storage_type<Scalar>(), r, n, n, 1},
-              &image_A_,
-              &adjusted.combination_A,
-              momentum.cross_A(),
-              products_.data(),
-              products_.data() + size,
-              m,
-              0};
-    return {pair.model.lora_B,
-            pair.master_B,
-            pair.model.grad_B,
-            state_of_B(exp_avg_B, r, m),
-            {shared + r * n, storage_type<Scalar>(), r, m, 1, r},
-            &image_B_,
-            &adjusted.combination_B,
-            momentum.cross_B(),
-            products_.data() + 2 * size,
-            products_.data() + 3 * size,
-            n,
-            1};
+  /// Scratch of the stages here; the shared part holds the factors before the step.
+  static RuleWorkspace workspace(const PairShape& shape) {
+    return {4 * panel_size(shape.rank),
+            (std::max)(PairSolver::scratch_size(shape.rank), frame_products_scratch(shape.rank)),
+            (shape.out_features + shape.in_features) * shape.rank,
+            (shape.out_features + shape.in_features) * shape.rank * shape.rank / 4};
   }
 
-  /// \name The products of a side's momentum and factor with the side's frame
-  /// @{
-  FrameProducts products_A() const { return {products_.data(), products_.data() + size()}; }
-  FrameProducts products_B() const {
-    return {products_.data() + 2 * size(), products_.data() + 3 * size()};
-  }
-  /// @}
-
-  /// B^T E and E A^T of the adjusted gradient, clipped.
-  void image_of_gradient(const Pair& pair, const StepContext& context, const Team<Scalar>& team) {
-    PairSolver& solver = adjusted.solver;
-    solver.coefficients().scale(context.clip);
-    const PairSolver& products = solver;
-    image.compute(solver.coefficients(), {products.cross_A(), products.gram_A()},
-                  {products.cross_B(), products.gram_B()}, pair.model.scaling, team.own().wide);
-    set_image(pair, image, solver.coefficients().conditioning());
+  /// Solves for (dA, dB), whose norms only have to be finite numbers of Scalar.
+  Preparation prepare(const PairStep<Scalar>& step) {
+    return prepare_adjusted(step, static_cast<double>((std::numeric_limits<Scalar>::max)()),
+                            adjusted_);
   }
 
-  /// Whether the momentum of this norm can be raised in the wide scalar.
-  bool momentum_fits(const SecondStepBound& bound, double norm) const {
-    double inverses = 1;
-    for (const Spectrum* spectrum :
-         {&adjusted.solver.spectra().gram_A(), &adjusted.solver.spectra().gram_B()}) {
-      double smallest = 1;
-      for (Index i = 0; i < adjusted.solver.rank(); ++i)
-        if (spectrum->values[i] > spectrum->cutoff)
-          smallest = (std::min)(smallest, spectrum->values[i]);
-      inverses /= smallest;
-    }
-    const double factors = (std::max)({1.0, bound.norm_A(), bound.norm_B()});
-    return is_below(inverses * factors * factors * (std::max)(1.0, norm),
-                    (std::numeric_limits<double>::max)() / 16);
+  /// gradient()[side] makes of a gradient what the factor sees of E, clipped: B^T E or (E A^T)^T.
+  void see_gradient(const PairStep<Scalar>& step) {
+    PairSolver& solver = *step.solver;
+    solver.coefficients().scale(step.context.clip);
+    PerSide<FrameProducts> with_factors;
+    for (const Side side : kSides) with_factors[side] = {solver.cross(side), solver.gram(side)};
+    image_.compute(solver.coefficients(), with_factors, step.pair.scaling, step.wide());
+    gradient_.set_widely(step.pair, image_, solver.coefficients().conditioning());
   }
+  const PairCombination<Scalar>& gradient() const { return gradient_; }
 
-  /// Takes the coefficients of what the factors see, of on_grad_A() and so on, for panels.
-  template <typename Coefficients>
-  void set_image(const Pair& pair, const Coefficients& c, double conditioning) {
-    // Where Scalar is too narrow for them, the wide scalar is not.
-    const double wide = (std::numeric_limits<double>::max)();
-    if (!image_A_.set(c.on_grad_A(), c.on_A(), conditioning, pair.model.lora_A))
-      (void)image_A_.set(c.on_grad_A(), c.on_A(), wide, pair.model.lora_A);
-    if (!image_B_.set(c.on_grad_B(), c.on_B(), conditioning, pair.model.lora_B))
-      (void)image_B_.set(c.on_grad_B(), c.on_B(), wide, pair.model.lora_B);
+  /// M on the tangent space of the factors, from what they see of it: momentum().cross(side) is to
+  /// hold the products of exp_avg and factor.
+  void project_momentum(const PairStep<Scalar>& step) {
+    momentum_.project_to_tangent(step.solver->spectra(), step.wide());
   }
+  TangentMomentum& momentum() { return momentum_; }
+  FactorView exp_avg(Side side) { return exp_avg_[side].view(); }
 
-  /// Projects the direction, whose cross products are in the solver, and steps along it.
-  /// \param direction_norm  as in PairSolver::conclude.
-  /// \param direction  direction(side, layout, panel, factor, scratch, out) writes the panel of
-  ///                   B^T H or (H A^T)^T; scratch.scalars from 3 panels on are its own.
+  /// Projects the direction H, whose products with the factors are in the solver, and steps along
+  /// it.
+  /// \param shared          workspace().shared elements, for transport.
+  /// \param direction_norm  as in PairSolver::finish.
+  /// \param direction  direction(side, at, factor, out, scratch) writes the panel of B^T H or
+  ///                   (H A^T)^T.
   template <typename Direction>
-  void descend(const Pair& pair, const StepContext& context, const Team<Scalar>& team,
-               Scalar* shared, double direction_norm, const Direction& direction) {
+  void descend(const PairStep<Scalar>& step, WorkspaceOf<Scalar> shared, double direction_norm,
+               const Direction& direction) {
+    PairSolver& solver = *step.solver;
     // prepare has bounded the second step.
-    (void)adjusted.solver.project(pair.model.scaling, context.adjust_options(), direction_norm, 1.0,
-                                  team.own().wide);
-    (void)adjusted.combine(pair);
-    for (Index which = 0; which < 2; ++which) {
-      const Side side = this->side(pair, which, shared);
-      const StepContext own = which == 0 ? context : context.of_B();
-      const PanelLayout layout(side.model);
-      const Index size = panel_size(pair.rank);
-      update_parameter(
-          side.model, side.master, team,
-          [&](Index panel, const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
-            Scalar* const panels = scratch.scalars;
-            const auto f = read_panel(side.model, layout, panel, panels + size);
-            write_panel<Scalar>(f, side.before, layout, panel);
-            const Panel<Scalar> h{panels + 2 * size, layout.stride()};
-            direction(side, layout, panel, f, scratch, h);
-            const Panel<Scalar> d{panels + 3 * size, layout.stride()};
-            side.step->apply(layout, panel, f, Panel<const Scalar>{h.data, h.stride}, d,
-                             scratch.wide);
-            descend_panel(own.decay, own.lr, layout, panel, Panel<const Scalar>{d.data, d.stride},
-                          value);
-          });
+    (void)solver.project(step.pair.scaling, step.adjust_options(), direction_norm, 1.0,
+                         step.wide());
+    (void)adjusted_.set(step.pair, solver.coefficients());
+    const PerSide<FactorView> before = factors_before(shared);
+    for (const Side side : kSides) {
+      const Factor& factor = step.pair[side];
+      update_factor(factor, step.team,
+                    [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
+                      const Index size = panel_size(shape_.rank), stride = at.layout.stride();
+                      const auto f = read_panel(factor.value, at.layout, at.panel,
+                                                scratch.scalars.vector(size));
+                      write_panel<Scalar>(f, before[side], at.layout, at.panel);
+                      const Panel<Scalar> h{scratch.scalars.vector(size), stride};
+                      const Panel<Scalar> d{scratch.scalars.vector(size), stride};
+                      direction(side, at, f, h, scratch);
+                      adjusted_[side].apply(at, f, read_only(h), d, scratch.wide);
+                      descend_panel(factor.decay, factor.lr, at, read_only(d), value);
+                    });
     }
   }
 
-  /// Moves the momentum, raised at the factors before the step, to the factors after it.
-  void transport(const Pair& pair, const Team<Scalar>& team, Scalar* shared) {
-    team.parallel(2, [&](Index which, const Scratch<Scalar>& scratch) {
-      const Side side = this->side(pair, which, shared);
-      frame_products(side.moment, side.before, side.model, side.moment_products,
-                     side.factor_products, scratch.wide);
+  /// Moves the momentum from the factors before the step to those after it.
+  /// \param shared  as descend had it.
+  void transport(const PairStep<Scalar>& step, WorkspaceOf<Scalar> shared) {
+    const PerSide<FactorView> before = factors_before(shared);
+    step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+      frame_products(exp_avg(side), before[side], step.pair[side].value, products_[side],
+                     scratch.wide);
     });
-    image.compute(momentum.coefficients(), products_A(), products_B(), 1.0, team.own().wide);
+    image_.compute(momentum_.coefficients(), products_, 1.0, step.wide());
     // The coefficients hold as many inverses as frames of the same side that cancel them: rounding
     // them costs no more than rounding what they act on.
-    set_image(pair, image, 1.0);
-    for (Index which = 0; which < 2; ++which) {
-      const Side side = this->side(pair, which, shared);
-      const PanelLayout layout(side.model);
-      const Index size = panel_size(pair.rank);
-      team.parallel_ranges(
+    transported_.set_widely(step.pair, image_, 1.0);
+    for (const Side side : kSides) {
+      const PanelLayout layout(step.pair[side].value);
+      const FactorView moment = exp_avg(side);
+      step.team.parallel_ranges(
           layout.count(), [&](Index, Index first, Index last, const Scratch<Scalar>& scratch) {
             for (Index panel = first; panel < last; ++panel) {
-              Scalar* const panels = scratch.scalars;
-              const auto f = read_panel(side.before, layout, panel, panels);
-              const auto moment = read_panel(side.moment, layout, panel, panels + size);
-              const Panel<Scalar> moved{panels + 2 * size, layout.stride()};
-              side.image->apply(layout, panel, f, moment, moved, scratch.wide);
-              write_panel<Scalar>({moved.data, moved.stride}, side.moment, layout, panel);
+              Scratch<Scalar> own = scratch;
+              const Index size = panel_size(shape_.rank);
+              const auto f = read_panel(before[side], layout, panel, own.scalars.vector(size));
+              const auto m = read_panel(moment, layout, panel, own.scalars.vector(size));
+              const Panel<Scalar> moved{own.scalars.vector(size), layout.stride()};
+              transported_[side].apply({layout, panel}, f, m, moved, own.wide);
+              write_panel(read_only(moved), moment, layout, panel);
             }
           });
     }
   }
 
-  AdjustedPair<Scalar> adjusted;
-  TangentImage image;
-  TangentMomentum momentum;
-  Buffer<Scalar> exp_avg_A, exp_avg_B;
-
  private:
-  Index size() const { return adjusted.solver.rank() * adjusted.solver.rank(); }
+  PerSide<FactorView> factors_before(WorkspaceOf<Scalar> shared) const {
+    PerSide<FactorView> views;
+    for (const Side side : kSides)
+      views[side] = factor_view(side, shape_, shared.vector(shape_.rank * shape_.length(side)));
+    return views;
+  }
 
-  FactorCombination<Scalar> image_A_, image_B_;
-  Buffer<Wide> products_;
+  PairShape shape_;
+  PerSide<FactorState<Scalar>> exp_avg_;
+  PairCombination<Scalar> adjusted_;     // dA and dB of a gradient or a direction
+  PairCombination<Scalar> gradient_;     // what the factors see of E
+  PairCombination<Scalar> transported_;  // what the new factors see of M
+  TangentImage image_;
+  TangentMomentum momentum_;
+  Arena arena_;
+  PerSide<FrameProducts> products_;  // of M and the old factors with the new ones
 };
+
+/// exp_avg = beta exp_avg + (1 - beta) values on one panel, in place. \return the panel of exp_avg.
+/// \param scratch  a panel, which the result may lie in.
+template <typename Scalar>
+Panel<const Scalar> average_panel(double beta, const PanelAt& at, const Panel<const Scalar>& values,
+                                  const FactorView& exp_avg, Scalar* scratch) {
+  const auto out = edit_panel(exp_avg, at.layout, at.panel, scratch);
+  axpby_panel(1 - beta, at, values, beta, out);
+  write_panel(read_only(out), exp_avg, at.layout, at.panel);
+  return read_only(out);
+}
 
 }  // namespace detail
 

@@ -6,6 +6,7 @@
 #include <lorapro/optim/observer.hpp>
 #include <lorapro/optim/report.hpp>
 #include <lorapro/optim/stepper.hpp>
+#include <lorapro/optim/tally.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <string>  // std::string
@@ -34,6 +35,7 @@ LORAPRO_NAMESPACE_BEGIN
 template <typename Scalar, typename Rule>
 class Optimizer {
   static_assert(is_compute_scalar_v<Scalar>, "Optimizer: Scalar must be float or double");
+  static_assert(detail::check_rule<Rule, Scalar>());
   using Slot = detail::Slot;
   using PairSlot = detail::PairSlot<Scalar, Rule>;
   using DenseSlot = detail::DenseSlot<Scalar, Rule>;
@@ -42,9 +44,9 @@ class Optimizer {
   /// A pair with its state, between detach and attach.
   class DetachedPair {
    public:
-    Index out_features() const { return slot_->pair.out_features; }
-    Index in_features() const { return slot_->pair.in_features; }
-    Index rank() const { return slot_->pair.rank; }
+    Index out_features() const { return slot_->shape().out_features; }
+    Index in_features() const { return slot_->shape().in_features; }
+    Index rank() const { return slot_->shape().rank; }
 
    private:
     friend class Optimizer;
@@ -100,10 +102,10 @@ class Optimizer {
     static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
     if (detached.slot_ == nullptr)
       throw StateError("detached: expected a detached pair, got one that was attached again");
-    const Pair& old = detached.slot_->pair;
-    checks::shape("lora_A", view.lora_A.rows, view.lora_A.cols, old.rank, old.in_features);
-    checks::shape("lora_B", view.lora_B.rows, view.lora_B.cols, old.out_features, old.rank);
-    if (old.model.lora_A.type != storage_type<T>())
+    const PairShape offered{view.lora_B.rows, view.lora_A.cols, view.lora_A.rows};
+    detached.slot_->check_fits(offered);
+    checks::shape("lora_B", view.lora_B.rows, view.lora_B.cols, offered.out_features, offered.rank);
+    if (detached.slot_->pair.A.value.type != storage_type<T>())
       throw ConfigError("lora_A: expected the element type that was detached");
     PairSlot fresh(view, detached.slot_->name);
     const GroupId group{detached.slot_->group};
@@ -196,7 +198,7 @@ class Optimizer {
   /// observer throws: the step is done then.
   [[nodiscard]] StepReport step(const StepScale& scale = {}) {
     detail::NoPeers peers;
-    return step_among(peers, scale);
+    return step_sharded(peers, scale);
   }
 
   /// The step of an optimizer that has a part of a model's parameters, among peers that have the
@@ -205,7 +207,7 @@ class Optimizer {
   /// tally holds then is what clipping and the report go by, and a throw leaves all as it was.
   /// Calls peers.updated(report) when everything is written, before the observers.
   template <typename Peers>
-  [[nodiscard]] StepReport step_among(Peers& peers, const StepScale& scale = {}) {
+  [[nodiscard]] StepReport step_sharded(Peers& peers, const StepScale& scale = {}) {
     const auto started = observers_.start();
     checks::config(scale.loss_scale > 0 && is_finite(scale.loss_scale), "loss_scale",
                    "a finite number > 0", scale.loss_scale);
@@ -304,20 +306,20 @@ class Optimizer {
   }
 
   /// Calls visitor(name, tensor) for every matrix of state, a StateTensor, and
-  /// visitor(name, counter) for every step count and the number of a pair's FreeFactor, a
+  /// visitor(name, counter) for every step count and the number of a pair's free factor, a
   /// std::int64_t&: all that a checkpoint needs.
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     visitor(std::string("step"), step_);
     attached_.for_each([&](auto& slot) {
-      const auto named = [&](const char* part, auto tensor) {
+      const auto named = [&](const std::string& part, auto tensor) {
         visitor(slot.name + "." + part, tensor);
       };
       visitor(slot.name + ".step", slot.step);
       if constexpr (std::is_same_v<std::decay_t<decltype(slot)>, PairSlot>) {
-        auto number = static_cast<std::int64_t>(slot.free_factor);
+        std::int64_t number = slot.free_factor == Side::B ? 0 : 1;
         visitor(slot.name + ".free_factor", number);
-        slot.free_factor = number == 0 ? FreeFactor::lora_B : FreeFactor::lora_A;
+        slot.free_factor = number == 0 ? Side::B : Side::A;
       }
       slot.state.visit(named);
       slot.visit_masters(named);

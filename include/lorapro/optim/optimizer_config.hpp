@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adjust/pair_solver.hpp>
+#include <lorapro/adjust/adjust_options.hpp>
 #include <lorapro/optim/lr_schedule.hpp>
 
 #include <optional>  // std::optional
@@ -67,7 +67,7 @@ struct OptimizerConfig {
   /// exact projection, with which the first steps after B = 0 move A by O(1) whatever the rate.
   /// LoRA-Pro rules only.
   double damping = 0.1;
-  /// kappa: in one step the fixed factor, A unless it started from zero (FreeFactor), moves by at
+  /// kappa: in one step the fixed factor, A unless it started from zero (AdjustOptions::free_factor), moves by at
   /// most this part of itself; > 0. Unset: the rule's own, 0.05, or 0.1 for spectral moments. Plays
   /// no part where damping is 0. LoRA-Pro rules only; proven for all but adapter moments, which
   /// normalise what it bounds.

@@ -5,23 +5,13 @@
 #include <lorapro/optim/crew.hpp>
 #include <lorapro/optim/slot.hpp>
 
-#include <algorithm>    // std::sort, std::clamp
-#include <memory>       // std::unique_ptr
-#include <type_traits>  // std::void_t
-#include <vector>       // std::vector
+#include <algorithm>  // std::sort, std::clamp
+#include <memory>     // std::unique_ptr
+#include <vector>     // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
-
-/// Whether a PairState has measure.
-template <typename State, typename Scalar, typename = void>
-struct HasMeasure : std::false_type {};
-template <typename State, typename Scalar>
-struct HasMeasure<State, Scalar,
-                  std::void_t<decltype(std::declval<State&>().measure(
-                      std::declval<const Pair&>(), std::declval<const StepContext&>(),
-                      std::declval<const Team<Scalar>&>()))>> : std::true_type {};
 
 /// Pairs of one rank by the packet, whose spectra are decomposed together: kEigenLanes at a time
 /// take little longer than the two of one pair. What a pair gets does not depend on its company, so
@@ -32,39 +22,39 @@ class PairBatches {
   using Slot = PairSlot<Scalar, Rule>;
   struct Batch {
     Index first;  ///< in slot
-    Index count;  ///< at most kMaxPairs; 1 above kBatchedEigenSize, where prepare decomposes
+    Index count;  ///< at most kMaxPairs; 1 above kBatchedEigenSize
     Index rank;
   };
 
-  static constexpr bool kMeasures = HasMeasure<typename Slot::State, Scalar>::value;
-
   /// Makes room for `count` pairs, one of this rank among them. \cost O(1) on average.
   void expect(std::size_t count, Index rank, Crew<Scalar>& crew) {
-    if (!kMeasures) return;
+    if (!Slot::kNeedsSpectra) return;
     if (slots_.capacity() < count) {
       slots_.reserve(2 * count);
       batches_.reserve(2 * count);
     }
     const Index together = rank > kBatchedEigenSize ? 1 : kMaxPairs;
-    crew.reserve(0, 0, batched_eigen_scratch(rank, 2 * together), 0);
+    RuleWorkspace workspace;
+    workspace.wide = batched_eigen_scratch(rank, 2 * together);
+    crew.reserve(workspace);
   }
 
   /// Forms the batches anew. No heap if all pairs have been expected.
   /// \param attached  null where there is no pair. \cost O(n log n).
   void arrange(const std::vector<std::unique_ptr<Slot>>& attached, int threads) {
-    if (!kMeasures) return;
+    if (!Slot::kNeedsSpectra) return;
     slots_.clear();
     batches_.clear();
     for (const auto& slot : attached)
       if (slot != nullptr) slots_.push_back(slot.get());
     std::sort(slots_.begin(), slots_.end(), [](const Slot* one, const Slot* other) {
-      return one->pair.rank != other->pair.rank ? one->pair.rank < other->pair.rank
-                                                : one->stream < other->stream;
+      return one->shape().rank != other->shape().rank ? one->shape().rank < other->shape().rank
+                                                      : one->stream < other->stream;
     });
     for (auto first = slots_.begin(); first != slots_.end();) {
-      const Index rank = (*first)->pair.rank;
+      const Index rank = (*first)->shape().rank;
       auto last = first;
-      while (last != slots_.end() && (*last)->pair.rank == rank) ++last;
+      while (last != slots_.end() && (*last)->shape().rank == rank) ++last;
       const Index count = last - first;
       // Few pairs are shared among the threads rather than put into one packet.
       const Index together = rank > kBatchedEigenSize
@@ -75,36 +65,41 @@ class PairBatches {
     }
   }
 
-  /// The part of a step that comes before the decompositions: all of prepare for a rule without
-  /// measure.
+  /// The part of a step that comes before the decompositions: all of prepare for a rule that needs
+  /// no spectra.
   static void measure(Slot& slot, const Team<Scalar>& team) {
-    if constexpr (kMeasures) {
-      slot.solver = &slot.state.measure(slot.pair, slot.context, team);
+    if constexpr (Slot::kNeedsSpectra) {
+      PerSide<bool> with_norm = Slot::State::grad_grams(slot.context);
+      if (slot.context.clip_norm == ClipNorm::equivalent_gradient) with_norm = {true, true};
+      team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+        slot.solver.measure(side, slot.pair[side], with_norm[side], scratch.wide);
+      });
     } else {
-      slot.preparation = slot.state.prepare(slot.pair, slot.context, team);
+      slot.preparation = slot.state.prepare(slot.in_step(team));
     }
   }
 
   /// The rest: decompositions and prepare, batch by batch. \pre Every pair has been measured.
-  void prepare(const Crew<Scalar>& crew) const {
-    if (!kMeasures) return;
-    const auto work_of = [&](Index index) {
-      const Batch& batch = batches_[static_cast<std::size_t>(index)];
-      // That of the decompositions; too little for a team, since one of them keeps to its lanes.
-      return batch.rank > kBatchedEigenSize
-                 ? slot(batch.first).work
-                 : 2 * batch.count * batch.rank * batch.rank * batch.rank;
-    };
-    crew.for_each(static_cast<Index>(batches_.size()), work_of,
-                  [&](Index index, const Team<Scalar>& team) {
-                    const Batch& batch = batches_[static_cast<std::size_t>(index)];
-                    if (batch.rank <= kBatchedEigenSize) decompose(batch, team.own().wide);
-                    for (Index k = 0; k < batch.count; ++k) {
-                      Slot& member = slot(batch.first + k);
-                      if (!member.takes_part()) continue;
-                      member.preparation = member.state.prepare(member.pair, member.context, team);
-                    }
-                  });
+  void prepare(Crew<Scalar>& crew) const {
+    if constexpr (Slot::kNeedsSpectra) {
+      const auto cost_of = [&](Index index) {
+        const Batch& batch = batches_[static_cast<std::size_t>(index)];
+        // That of the decompositions; too little for a team, since one of them keeps to its lanes.
+        return batch.rank > kBatchedEigenSize
+                   ? slot(batch.first).cost_ns
+                   : 2 * batch.count * batch.rank * batch.rank * batch.rank;
+      };
+      crew.for_each(static_cast<Index>(batches_.size()), cost_of,
+                    [&](Index index, const Team<Scalar>& team) {
+                      const Batch& batch = batches_[static_cast<std::size_t>(index)];
+                      decompose(batch, team);
+                      for (Index k = 0; k < batch.count; ++k) {
+                        Slot& member = slot(batch.first + k);
+                        if (member.takes_part())
+                          member.preparation = member.state.prepare(member.in_step(team));
+                      }
+                    });
+    }
   }
 
   const std::vector<Batch>& batches() const { return batches_; }
@@ -114,16 +109,23 @@ class PairBatches {
  private:
   static constexpr Index kMaxPairs = std::max<Index>(1, kEigenLanes / 2);
 
-  void decompose(const Batch& batch, Wide* scratch) const {
+  void decompose(const Batch& batch, const Team<Scalar>& team) const {
     EigenProblem* problems[2 * kMaxPairs];
     Index count = 0;
     for (Index k = 0; k < batch.count; ++k) {
       if (!slot(batch.first + k).takes_part()) continue;
-      SpectralPair& spectra = slot(batch.first + k).solver->spectra();
-      problems[count++] = &spectra.problem_A();
-      problems[count++] = &spectra.problem_B();
+      for (const Side side : kSides)
+        problems[count++] = &slot(batch.first + k).solver.spectra().problem(side);
     }
-    batched_eigen(problems, count, batch.rank, scratch);
+    const auto scratch_of = [&](Scratch<Scalar> scratch, Index together) {
+      return scratch.wide.vector(batched_eigen_scratch(batch.rank, together));
+    };
+    if (batch.rank <= kBatchedEigenSize)
+      return batched_eigen(problems, count, batch.rank, scratch_of(team.own(), 2 * kMaxPairs));
+    // Matrices that share no packet may have a thread each.
+    team.parallel(count, [&](Index index, const Scratch<Scalar>& scratch) {
+      batched_eigen(problems + index, 1, batch.rank, scratch_of(scratch, 2));
+    });
   }
 
   std::vector<Slot*> slots_;  // by rank

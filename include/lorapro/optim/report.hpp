@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adjust/coefficients.hpp>
+#include <lorapro/adjust/adjust_report.hpp>
 
 #include <cstdint>  // std::int64_t
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <lorapro/adjust/moment_tiles.hpp>
-#include <lorapro/core/view.hpp>
+#include <lorapro/adjust/pair.hpp>
+
+#include <string>  // std::string
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -38,6 +40,48 @@ class StateTensor {
   Index rows_;
   Index cols_;
 };
+
+/// An array of the shape of a factor, (rank, in_features) or (out_features, rank) row-major, with
+/// the rank first.
+template <typename T>
+FactorView factor_view(Side side, const PairShape& shape, T* data) {
+  const Index length = shape.length(side);
+  return side == Side::A ? FactorView{data, storage_type<T>(), shape.rank, length, length, 1}
+                         : FactorView{data, storage_type<T>(), shape.rank, length, 1, shape.rank};
+}
+
+/// State of a factor, an element for each of its own; zero at first.
+template <typename Scalar>
+class FactorState {
+ public:
+  FactorState() = default;
+  FactorState(Side side, const PairShape& shape)
+      : side_(side), shape_(shape), values_(shape.rank * shape.length(side)) {}
+  /// Of both factors.
+  static PerSide<FactorState> of(const PairShape& shape) {
+    return {FactorState(Side::A, shape), FactorState(Side::B, shape)};
+  }
+
+  FactorView view() { return factor_view(side_, shape_, values_.data()); }
+  /// As checkpoints see it, in the shape of lora_A or lora_B.
+  StateTensor<Scalar> tensor() {
+    const Index length = shape_.length(side_);
+    return side_ == Side::A ? StateTensor<Scalar>(values_.data(), shape_.rank, length)
+                            : StateTensor<Scalar>(values_.data(), length, shape_.rank);
+  }
+
+ private:
+  Side side_ = Side::A;
+  PairShape shape_;
+  Buffer<Scalar> values_;
+};
+
+/// Calls visitor("name_A", tensor) and visitor("name_B", tensor).
+template <typename Scalar, typename Visitor>
+void visit_sides(const std::string& name, PerSide<FactorState<Scalar>>& state, Visitor&& visitor) {
+  visitor(name + "_A", state.A.tensor());
+  visitor(name + "_B", state.B.tensor());
+}
 
 /// A StateTensor of moments that are kept in tiles: the same to a visitor.
 template <typename Scalar, typename Storage>

@@ -4,7 +4,6 @@
 
 #include <lorapro/optim/attachments.hpp>
 #include <lorapro/optim/pair_batches.hpp>
-#include <lorapro/optim/step_context.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -23,18 +22,11 @@ class Stepper {
 
   /// Makes room for one more pair; of `count` in all. \cost O(1) on average.
   void expect(const PairSlot& slot, std::size_t count) {
-    using State = typename PairSlot::State;
-    const Pair& pair = slot.pair;
-    crew_.reserve(State::scratch_size(pair.rank),
-                  State::shared_scratch_size(pair.out_features, pair.in_features, pair.rank),
-                  State::wide_scratch_size(pair.rank), slot.work);
-    batches_.expect(count, pair.rank, crew_);
+    crew_.reserve(PairSlot::State::workspace(slot.shape()));
+    batches_.expect(count, slot.shape().rank, crew_);
     arranged_ = false;
   }
-  void expect(const DenseSlot&) {
-    using State = typename DenseSlot::State;
-    crew_.reserve(State::scratch_size(), 0, State::wide_scratch_size(), 0);
-  }
+  void expect(const DenseSlot& slot) { crew_.reserve(DenseSlot::State::workspace(slot.dense)); }
   /// A pair has gone.
   void forget_pair() { arranged_ = false; }
 
@@ -45,26 +37,27 @@ class Stepper {
                double grad_scale, double lr_factor) {
     if (!arranged_) batches_.arrange(attached.pairs(), crew_.threads());
     arranged_ = true;
-    const auto context = [&](const Slot& slot, bool is_pair) {
-      return step_context(config, groups[static_cast<std::size_t>(slot.group)].config, slot,
-                          is_pair, grad_scale, lr_factor);
+    const auto begin = [&](auto& slot) {
+      const GroupConfig& group = groups[static_cast<std::size_t>(slot.group)].config;
+      slot.set_context(config, group, grad_scale);
+      slot.set_rates(group, lr_factor);
     };
     for_each(
         attached,
         [&](PairSlot& slot, const Team<Scalar>& team) {
           if (slot.step == 0) slot.choose_free_factor();
-          slot.context = context(slot, true);
+          begin(slot);
           batches_.measure(slot, team);
         },
         [&](DenseSlot& slot, const Team<Scalar>& team) {
-          slot.context = context(slot, false);
-          slot.preparation = slot.state.prepare(slot.dense, slot.context, team);
+          begin(slot);
+          slot.preparation = slot.state.prepare(slot.in_step(team));
         });
     batches_.prepare(crew_);
   }
 
   /// Updates what measure found usable, with the groups' clip factors.
-  void update(const Attachments& attached, const Groups& groups, double lr_factor) const {
+  void update(const Attachments& attached, const Groups& groups, double lr_factor) {
     for_each(
         attached,
         [&](PairSlot& slot, const Team<Scalar>& team) {
@@ -73,15 +66,15 @@ class Stepper {
           slot.context.clip = group.clip;
           if (group.config.decays_base())
             scale_base(slot.base_weight, slot.base_type,
-                       slot.pair.out_features * slot.pair.in_features,
-                       base_decay(group.config, lr_factor));
-          slot.state.update(slot.pair, slot.context, team);
+                       slot.shape().out_features * slot.shape().in_features,
+                       decay_at(group.config.lr * lr_factor, group.config));
+          slot.state.update(slot.in_step(team));
           ++slot.step;
         },
         [&](DenseSlot& slot, const Team<Scalar>& team) {
           if (!slot.preparation.report.usable()) return;
           slot.context.clip = groups[static_cast<std::size_t>(slot.group)].clip;
-          slot.state.update(slot.dense, slot.context, team);
+          slot.state.update(slot.in_step(team));
           ++slot.step;
         });
   }
@@ -89,14 +82,14 @@ class Stepper {
  private:
   /// Calls on_pair(slot, team) and on_dense(slot, team) for everything that takes part.
   template <typename OnPair, typename OnDense>
-  void for_each(const Attachments& attached, const OnPair& on_pair, const OnDense& on_dense) const {
+  void for_each(const Attachments& attached, const OnPair& on_pair, const OnDense& on_dense) {
     const Index pairs = attached.pair_count();
-    const auto work_of = [&](Index index) {
+    const auto cost_of = [&](Index index) {
       const Slot* const slot = index < pairs ? static_cast<const Slot*>(attached.pair(index))
                                              : attached.dense(index - pairs);
-      return slot != nullptr && slot->takes_part() ? slot->work : -1;
+      return slot != nullptr && slot->takes_part() ? slot->cost_ns : -1;
     };
-    crew_.for_each(pairs + attached.dense_count(), work_of,
+    crew_.for_each(pairs + attached.dense_count(), cost_of,
                    [&](Index index, const Team<Scalar>& team) {
                      if (index < pairs) {
                        on_pair(*attached.pair(index), team);

@@ -147,7 +147,7 @@ class DistributedOptimizer {
     if (config_.reduction == Reduction::mean) whole.accumulated *= communicator_.size();
     const auto summed = Clock::now();
     Peers peers{*this};
-    const StepReport report = local_.step_among(peers, whole);
+    const StepReport report = local_.step_sharded(peers, whole);
     times_.optimizer = milliseconds_since(summed) - times_.gather;
     return report;
   }
@@ -364,9 +364,9 @@ class DistributedOptimizer {
       found.status = found_[i];
       if (parameter.owner != communicator_.rank() && part_[i] == Part::taken && found.usable() &&
           group.decays_base())
-        ::lorapro::detail::scale_base(parameter.base_weight, parameter.base_type,
-                                      parameter.rows * parameter.cols,
-                                      ::lorapro::detail::base_decay(group, report.lr_factor));
+        ::lorapro::detail::scale_base(
+            parameter.base_weight, parameter.base_type, parameter.rows * parameter.cols,
+            ::lorapro::detail::decay_at(group.lr * report.lr_factor, group));
     }
     gather_->gather();
     if (config_.check_every > 0 && report.step % config_.check_every == 0) check_replicas();

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/adapters/torch/engine.hpp>
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
@@ -142,8 +142,8 @@ class MappedEngine final : public Engine {
           bound.item.is_pair() ? state_of(states, bound.item.B) : state_A;
       state_A.step(slot.step);
       state_B.step(slot.step);
-      state_A.free_factor(static_cast<std::int64_t>(slot.free_factor));
-      visit_state(slot, [&](const char* part, auto tensor) {
+      state_A.free_factor(slot.free_factor == Side::B ? 0 : 1);
+      visit_state(slot, [&](const std::string& part, auto tensor) {
         const torch::Tensor copy = tensor_for(bound.item, tensor);
         tensor.read(static_cast<ElementOf<decltype(tensor)>*>(copy.data_ptr()));
         part_of(part, state_A, state_B) = copy;
@@ -307,14 +307,14 @@ class MappedEngine final : public Engine {
     LoraProAdamWParamState& state_B =
         bound.item.is_pair() ? state_of(states, bound.item.B) : *state_A;
     slot.step = state_A->step();
-    slot.free_factor = state_A->free_factor() == 0 ? FreeFactor::lora_B : FreeFactor::lora_A;
-    visit_state(slot, [&](const char* part, auto tensor) {
+    slot.free_factor = state_A->free_factor() == 0 ? Side::B : Side::A;
+    visit_state(slot, [&](const std::string& part, auto tensor) {
       const torch::Tensor& stored = part_of(part, *state_A, state_B);
       torch::Tensor copy = tensor_for(bound.item, tensor);
       // What had not been stepped has no moments yet, and masters follow the parameter.
       if (stored.defined()) {
         copy.copy_(stored);
-      } else if (std::string_view(part).substr(0, 6) == "master") {
+      } else if (part.compare(0, 6, "master") == 0) {
         return;
       } else {
         copy.zero_();

@@ -32,7 +32,7 @@ struct LoraProAdamWParamState : torch::optim::OptimizerCloneableParamState<LoraP
   TORCH_ARG(torch::Tensor, exp_avg);
   TORCH_ARG(torch::Tensor, exp_avg_sq);
   TORCH_ARG(torch::Tensor, master);
-  /// Of a pair, at its lora_A: 1 if A is the FreeFactor.
+  /// Of a pair, at its lora_A: 1 if A is the free factor.
   TORCH_ARG(int64_t, free_factor) = 0;
 
  public:

@@ -47,7 +47,7 @@ class TensorPair {
       : A_(A), B_(B), of_P_(B.t().mm(B), storage_eps), of_Q_(A.mm(A.t()), storage_eps) {}
 
   /// As AdjustCoefficients: the damped closed form of the gradients, in double.
-  /// \param direction_norm  a number in double, as in PairSolver::conclude; undefined for none.
+  /// \param direction_norm  a number in double, as in PairSolver::finish; undefined for none.
   TensorStep adjust(const TensorStep& grad, double scaling, const AdjustOptions& options,
                     const torch::Tensor& direction_norm = {}) const {
     const double s2 = scaling * scaling;
@@ -56,7 +56,7 @@ class TensorPair {
     torch::Tensor lambda_A = of_P_.largest * (options.damping * s2);
     torch::Tensor lambda_B = of_Q_.largest * (options.damping * s2);
     if (damped && direction_norm.defined()) {
-      const bool fixed_A = fixes_A(options.free_factor);
+      const bool fixed_A = options.fixed_factor() == Side::A;
       const torch::Tensor tau = direction_norm * (options.lr / (2 * options.max_relative_move));
       const torch::Tensor size = (fixed_A ? u : l).sum();
       torch::Tensor& fixed = fixed_A ? lambda_A : lambda_B;
@@ -108,7 +108,7 @@ class TensorPair {
   /// damped_norm of what the factors see of a direction: (s B^T H, s H A^T).
   torch::Tensor damped_norm(const TensorStep& seen, double scaling,
                             const AdjustOptions& options) const {
-    const bool fixed_A = fixes_A(options.free_factor);
+    const bool fixed_A = options.fixed_factor() == Side::A;
     const TensorSpectrum& of = fixed_A ? of_P_ : of_Q_;
     const torch::Tensor along = of.vectors.t().mm(fixed_A ? seen.A : seen.B.t()).square().sum(1);
     const torch::Tensor damped = of.values + of.largest * options.damping;

@@ -5,8 +5,8 @@
 #include <lorapro/adapters/torch/engine.hpp>
 #include <lorapro/adapters/torch/tensor_adjust.hpp>
 #include <lorapro/adjust/adam.hpp>
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/overflow_bounds.hpp>
 
 #include <cmath>   // std::pow, std::sqrt
 #include <limits>  // std::numeric_limits
@@ -130,18 +130,12 @@ class TensorEngine final : public Engine {
       }
       const bool fixed_A = state.free_factor() == 0;
       projection = config.adjust_options();
-      projection.free_factor = fixed_A ? FreeFactor::lora_B : FreeFactor::lora_A;
+      projection.free_factor = fixed_A ? Side::B : Side::A;
       projection.lr = config.group.lr * (fixed_A ? 1 : config.group.loraplus_lr_ratio);
     }
 
     /// What the library's norms of directions go by.
-    lorapro::Pair shape() const {
-      lorapro::Pair sizes;
-      sizes.rank = item->A.size(0);
-      sizes.out_features = item->B.size(0);
-      sizes.in_features = item->A.size(1);
-      return sizes;
-    }
+    PairShape shape() const { return {item->B.size(0), item->A.size(1), item->A.size(0)}; }
     torch::Tensor on_device(double number) const {
       return torch::full({}, number, value.A.options());
     }
@@ -209,7 +203,7 @@ class TensorEngine final : public Engine {
       const auto type = compute_type(item.A);
       const TensorStep clipped{work.step.A * clip, work.step.B * clip};
       const TensorPair& pair = *work.pair;
-      const lorapro::Pair shape = work.shape();
+      const PairShape shape = work.shape();
       // A direction whose norm is not given is measured, as by LoraPro<FullMoments>.
       const auto project = [&](const TensorStep& seen, torch::Tensor norm = {}) {
         const TensorStep scaled_by_s = scaled(seen, item.scaling);

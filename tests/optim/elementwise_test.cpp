@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include <lorapro/optim/dense_state.hpp>
+#include <lorapro/optim/elementwise.hpp>
 
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
@@ -15,7 +15,7 @@ using lorapro::DenseView;
 using lorapro::OptimizerConfig;
 using lorapro::SgdRule;
 
-TEST_CASE("dense SGD is exact in integers", "[dense_state]") {
+TEST_CASE("dense SGD is exact in integers", "[elementwise]") {
   for (const Index size : {1, 31, 256, 257, 1000}) {
     std::vector<float> value(static_cast<std::size_t>(size), 5), grad(value.size());
     for (std::size_t i = 0; i < grad.size(); ++i) grad[i] = static_cast<float>(i);
@@ -59,14 +59,14 @@ void follow_adamw(Index size) {
   }
 }
 
-TEST_CASE("dense AdamW follows its reference", "[dense_state]") {
+TEST_CASE("dense AdamW follows its reference", "[elementwise]") {
   for (const Index size : {1, 65, 513}) {
     follow_adamw<float>(size);
     follow_adamw<double>(size);
   }
 }
 
-TEST_CASE("dense parameters that are not finite or would overflow are skipped", "[dense_state]") {
+TEST_CASE("dense parameters that are not finite or would overflow are skipped", "[elementwise]") {
   const float bad = GENERATE(1e20F, 1e30F, std::numeric_limits<float>::infinity(),
                              std::numeric_limits<float>::quiet_NaN());
   std::vector<float> value(300, 1), grad(300, 1), other(5, 1), other_grad(5, 1);

@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
+#include <lorapro/optim/tally.hpp>
+
 #include <lorapro/optim/optimizer.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
 
@@ -13,53 +15,7 @@ using lorapro::detail::Groups;
 using lorapro::detail::Slot;
 using lorapro::detail::Tally;
 
-TEST_CASE("the context of a step has the group's rates and decays", "[step_context]") {
-  lorapro::OptimizerConfig config;
-  config.seed = 7;
-  lorapro::GroupConfig group;
-  group.lr = 0.5;
-  group.loraplus_lr_ratio = 4;
-  group.weight_decay = 0.25;
-  group.clip_norm = lorapro::ClipNorm::adapter;
-  Slot slot;
-  slot.step = 2;
-  slot.stream = 5;
-  const auto context = lorapro::detail::step_context(config, group, slot, true, 0.125, 0.5);
-  CHECK(context.config == &config);
-  CHECK(context.lr == 0.25);
-  CHECK(context.lr_B == 1);
-  CHECK(context.decay == 1 - 0.0625);
-  CHECK(context.decay_B == 0.75);
-  CHECK(context.grad_scale == 0.125);
-  CHECK(context.clip == 1);
-  CHECK(context.step == 3);
-  CHECK(context.clip_norm == lorapro::ClipNorm::adapter);
-  // Stochastic rounding has a key of its own for each step and each parameter.
-  const auto key_with = [&](std::int64_t step, std::uint64_t stream) {
-    slot.step = step;
-    slot.stream = stream;
-    return lorapro::detail::step_context(config, group, slot, true, 1, 1).rounding_key;
-  };
-  CHECK(key_with(2, 5) == context.rounding_key);
-  CHECK(key_with(3, 5) != context.rounding_key);
-  CHECK(key_with(2, 6) != context.rounding_key);
-}
-
-TEST_CASE("merged decay shrinks W as a whole", "[step_context]") {
-  lorapro::GroupConfig group;
-  group.lr = 0.5;
-  group.weight_decay = 0.5;
-  group.loraplus_lr_ratio = 2;
-  group.decay_target = lorapro::DecayTarget::merged;
-  const auto of = [&](bool is_pair) {
-    return lorapro::detail::step_context({}, group, Slot(), is_pair, 1, 1);
-  };
-  CHECK(lorapro::detail::base_decay(group, 1) == 0.75);
-  CHECK(of(true).decay * of(true).decay_B == Approx(0.75).epsilon(1e-15));
-  CHECK(of(false).decay == 0.75);
-}
-
-TEST_CASE("a tally sums what is usable, by group", "[step_context]") {
+TEST_CASE("a tally sums what is usable, by group", "[tally]") {
   Groups groups({{}, {}});
   groups[0].squared_norm = 99;
   lorapro::StepReport report;
@@ -102,7 +58,7 @@ struct OnePeer {
   void updated(const lorapro::StepReport& report) { updates += static_cast<int>(report.step); }
 };
 
-TEST_CASE("an optimizer among peers clips by the norm of all", "[step_context]") {
+TEST_CASE("an optimizer among peers clips by the norm of all", "[tally]") {
   lorapro::OptimizerConfig config;
   config.group.clip_norm = lorapro::ClipNorm::adapter;
   config.group.lr = 1;
@@ -111,12 +67,12 @@ TEST_CASE("an optimizer among peers clips by the norm of all", "[step_context]")
   optimizer.attach(lorapro::DenseView<double>{w.data(), g.data(), 1});
   OnePeer peers;
   peers.throws = true;
-  CHECK_THROWS_AS(optimizer.step_among(peers), lorapro::StateError);
+  CHECK_THROWS_AS(optimizer.step_sharded(peers), lorapro::StateError);
   CHECK(w(0, 0) == 0);
   CHECK(optimizer.step_count() == 0);
   peers.throws = false;
   peers.squared_norm = 16;
-  const auto report = optimizer.step_among(peers);
+  const auto report = optimizer.step_sharded(peers);
   CHECK(report.updated == 2);
   CHECK(report.grad_norm == 5);
   CHECK(w(0, 0) == Approx(-0.6).epsilon(1e-15));

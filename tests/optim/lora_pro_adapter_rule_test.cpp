@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 
 #include "support/rule_battery.hpp"
 
@@ -9,9 +9,10 @@ namespace {
 using namespace rule_battery;
 using lorapro::Gauge;
 using lorapro::OptimizerConfig;
-using ProEfficient = lorapro::LoraPro<lorapro::AdapterMoments>;
+using ProAdapter = lorapro::LoraPro<lorapro::AdapterMoments>;
 
-TEST_CASE("LoraPro efficient without memory steps by the sign", "[lora_pro_efficient_rule]") {
+TEST_CASE("LoraPro with adapter moments without memory steps by the sign",
+          "[lora_pro_adapter_rule]") {
   // Norm-2 orthogonal factors and s = 1/2 make the adjusted gradients exact (zero gauge: dA = gA).
   OptimizerConfig config;
   config.group.lr = 1;
@@ -29,7 +30,7 @@ TEST_CASE("LoraPro efficient without memory steps by the sign", "[lora_pro_effic
   pair.backpropagate(G);
   const Factors f = pair.factors(), g = pair.gradients();
   const RealMatrix dB = g.B - product(f.B, product(g.A, transposed(f.A))) / 4;
-  lorapro::Optimizer<double, ProEfficient> optimizer(config);
+  lorapro::Optimizer<double, ProAdapter> optimizer(config);
   optimizer.attach(pair.view());
   REQUIRE(optimizer.step().updated == 1);
   const auto sign = [](Real x) { return x > 0 ? 1 : x < 0 ? -1 : 0; };
@@ -39,7 +40,7 @@ TEST_CASE("LoraPro efficient without memory steps by the sign", "[lora_pro_effic
     CHECK(Real(pair.B.data()[i]) == f.B.data()[i] - sign(dB.data()[i]));
 }
 
-TEST_CASE("LoraPro efficient follows its reference", "[lora_pro_efficient_rule][trap]") {
+TEST_CASE("LoraPro with adapter moments follows its reference", "[lora_pro_adapter_rule][trap]") {
   OptimizerConfig config;
   config.group.lr = 0.05;
   config.group.weight_decay = 0.5;
@@ -49,34 +50,35 @@ TEST_CASE("LoraPro efficient follows its reference", "[lora_pro_efficient_rule][
       config.damping = damping;
       config.gauge = gauge;
       for (const Case& c : ragged_cases()) {
-        follow_reference<ProEfficient, float>(Kind::lora_pro_efficient, c, config, 3);
-        follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, c, config, 3);
+        follow_reference<ProAdapter, float>(Kind::lora_pro_adapter, c, config, 3);
+        follow_reference<ProAdapter, double>(Kind::lora_pro_adapter, c, config, 3);
       }
-      follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, {20, 12, 4, 2.0, 0.0},
-                                             config, 4);
+      follow_reference<ProAdapter, double>(Kind::lora_pro_adapter, {20, 12, 4, 2.0, 0.0}, config,
+                                           4);
     }
 }
 
-TEST_CASE("LoraPro efficient clips before the moments", "[lora_pro_efficient_rule]") {
+TEST_CASE("LoraPro with adapter moments clips before the moments", "[lora_pro_adapter_rule]") {
   OptimizerConfig config;
   config.eps = 1e-3;
   config.group.lr = 0.1;
   config.group.max_grad_norm = 0.5;
   for (const auto norm : {lorapro::ClipNorm::equivalent_gradient, lorapro::ClipNorm::adapter}) {
     config.group.clip_norm = norm;
-    follow_reference<ProEfficient, double>(Kind::lora_pro_efficient, {12, 20, 4, 0.5}, config, 3);
+    follow_reference<ProAdapter, double>(Kind::lora_pro_adapter, {12, 20, 4, 0.5}, config, 3);
   }
 }
 
-TEST_CASE("LoraPro efficient passes the battery", "[lora_pro_efficient_rule]") {
+TEST_CASE("LoraPro with adapter moments passes the battery", "[lora_pro_adapter_rule]") {
   OptimizerConfig config;
   config.group.lr = 0.05;
-  run<ProEfficient, float>(config, 150, 0.1, true);
+  run<ProAdapter, float>(config, 150, 0.1, true);
 }
 
-TEST_CASE("LoraPro efficient keeps two moments of each factor", "[lora_pro_efficient_rule][trap]") {
+TEST_CASE("LoraPro with adapter moments keeps two moments of each factor",
+          "[lora_pro_adapter_rule][trap]") {
   PairBuffers<double> pair(24, 17, 3, 0.5, 1);
-  lorapro::Optimizer<double, ProEfficient> optimizer;
+  lorapro::Optimizer<double, ProAdapter> optimizer;
   optimizer.attach(pair.view(), {}, "layer");
   CHECK(optimizer.state_bytes() == 2 * 8 * 3 * (24 + 17));
   std::vector<std::string> names;

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include <lorapro/optim/lora_pro_efficient_rule.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 
 #include "bench/naive/pro_rules.hpp"
 #include "support/step_case.hpp"
@@ -20,7 +20,7 @@ bench::Work work(const bench::Shape& shape) {
 const bool registered = bench::add_all([] {
   bench::add_library_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient/f32", work,
                                                                       bench::max_threads());
-  bench::add_naive_steps<naive::ProEfficient<float>>("efficient", work);
+  bench::add_naive_steps<naive::ProAdapter<float>>("efficient", work);
 });
 
 }  // namespace
