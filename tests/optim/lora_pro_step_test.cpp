@@ -31,15 +31,14 @@ struct Bench {
     for (const lorapro::Side side : lorapro::kSides)
       solver.measure(side, pair[side], true, scratch.wide);
     solver.spectra().decompose(scratch.wide);
-    return lorapro::detail::prepare_adjusted<float>({pair, context, team, &solver}, limit,
-                                                    adjusted);
+    return lorapro::prepare_adjusted<float>({pair, context, team, &solver}, limit, adjusted);
   }
 
   lorapro::OptimizerConfig config;
   lorapro::Pair pair;
   lorapro::StepContext context;
   lorapro::PairSolver solver;
-  lorapro::detail::PairCombination<float> adjusted;
+  lorapro::PairCombination<float> adjusted;
   Buffer<float> scalars;
   Buffer<Wide> wide;
   lorapro::Scratch<float> scratch;
@@ -102,18 +101,18 @@ TEST_CASE("update_adjusted hands out the adjusted gradient of every panel", "[lo
              lorapro::storage_epsilon<float>());
   REQUIRE(bench.prepare().report.status == AdjustStatus::ok);
   Index positions = 0;
-  lorapro::detail::update_adjusted(
-      bench.pair.B, bench.adjusted[lorapro::Side::B], bench.team,
-      [&](const lorapro::PanelAt& at, const lorapro::Panel<const float>& step,
-          const lorapro::Panel<float>& value, const lorapro::Scratch<float>&) {
-        REQUIRE(at.layout.position_major());
-        for (Index i = 0; i < at.layout.rows(at.panel); ++i, ++positions)
-          for (Index k = 0; k < 3; ++k) {
-            const Real expected = d.B(at.panel * lorapro::kPanelWidth + i, k);
-            if (!(std::abs(step.data[i * step.stride + k] - expected) < 1e-5)) FAIL_CHECK(i);
-            value.data[i * value.stride + k] = 7;
-          }
-      });
+  lorapro::update_adjusted(bench.pair.B, bench.adjusted[lorapro::Side::B], bench.team,
+                           [&](const lorapro::PanelAt& at, const lorapro::Panel<const float>& step,
+                               const lorapro::Panel<float>& value, const lorapro::Scratch<float>&) {
+                             REQUIRE(at.layout.position_major());
+                             for (Index i = 0; i < at.layout.rows(at.panel); ++i, ++positions)
+                               for (Index k = 0; k < 3; ++k) {
+                                 const Real expected = d.B(at.panel * lorapro::kPanelWidth + i, k);
+                                 if (!(std::abs(step.data[i * step.stride + k] - expected) < 1e-5))
+                                   FAIL_CHECK(i);
+                                 value.data[i * value.stride + k] = 7;
+                               }
+                           });
   CHECK(positions == 300);
   CHECK((buffers.B.array() == 7).all());
 }

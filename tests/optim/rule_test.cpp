@@ -55,11 +55,11 @@ struct NormalizedRule : lorapro::PairRule {
       return {2 * lorapro::panel_size(shape.rank), lorapro::panel_size(shape.rank), 0, 0};
     }
     lorapro::Preparation prepare(const PairStep<Scalar>& step) {
-      return lorapro::detail::prepare_elements(step, 1e15);
+      return lorapro::prepare_elements(step, 1e15);
     }
     void update(const PairStep<Scalar>& step) {
       for (const lorapro::Factor& factor : step.pair) {
-        const double norm = std::sqrt(lorapro::detail::squared_norm_of(factor.grad, step.team));
+        const double norm = std::sqrt(lorapro::squared_norm_of(factor.grad, step.team));
         if (norm > 0)
           lorapro::update_factor(
               factor, step.team,

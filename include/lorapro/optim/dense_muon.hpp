@@ -51,7 +51,7 @@ class DenseMuonState {
 
   Preparation prepare(const DenseStep<Scalar>& step) {
     if (!matrix_) return adamw_.prepare(step);
-    return detail::prepare_elements(step, detail::largest_muon_gradient<Scalar>());
+    return prepare_elements(step, detail::largest_muon_gradient<Scalar>());
   }
 
   void update(const DenseStep<Scalar>& step) {
@@ -101,7 +101,7 @@ class DenseMuonState {
     FactorView flat = step.dense.factor.value;  // contiguous
     flat.data = current_.data();
     flat.type = storage_type<Scalar>();
-    const double norm = std::sqrt(detail::squared_norm_of(flat, team));
+    const double norm = std::sqrt(squared_norm_of(flat, team));
     // Its quotients would not be finite: no direction.
     const double over_norm = norm > 1e-30 ? 1 / norm : 0;
     if (rows_ > cols_) transpose(current_.data(), rows_, cols_, next_.data());

@@ -8,18 +8,16 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-namespace detail {
-
 /// Largest magnitude of a matrix.
 template <typename Scalar>
-Magnitude<Scalar> largest_of(const FactorView& factor, const Team<Scalar>& team) {
-  Magnitude<Scalar> pieces[Team<Scalar>::kMaxPieces] = {};
+detail::Magnitude<Scalar> largest_of(const FactorView& factor, const Team<Scalar>& team) {
+  detail::Magnitude<Scalar> pieces[Team<Scalar>::kMaxPieces] = {};
   team.parallel_ranges(panel_count(factor.length),
                        [&](Index piece, Index first, Index last, Scratch<Scalar> scratch) {
                          pieces[piece] = largest_magnitude(
                              factor, first, last, scratch.scalars.vector(panel_size(factor.rank)));
                        });
-  Magnitude<Scalar> largest;
+  detail::Magnitude<Scalar> largest;
   for (const auto& piece : pieces) largest.include(piece);
   return largest;
 }
@@ -37,14 +35,10 @@ double squared_norm_of(const FactorView& factor, const Team<Scalar>& team) {
   return sum;
 }
 
-/// Scratch that prepare_elements needs.
-inline RuleWorkspace element_checks_workspace(Index rank) {
-  return {panel_size(rank), panel_size(rank), 0, 0};
-}
-
 /// Finiteness, size and norm of gradients and values, for rules that look at elements alone.
 /// \param limit  largest magnitude that a gradient, scaled, may have; values have to stay below
-///               step_limit(0).
+///               half of the largest number.
+/// Scratch: a panel of scalars and one of wide ones.
 template <typename Scalar>
 Preparation prepare_elements(std::initializer_list<const Factor*> factors, double limit,
                              const StepContext& context, const Team<Scalar>& team) {
@@ -53,18 +47,18 @@ Preparation prepare_elements(std::initializer_list<const Factor*> factors, doubl
     result.report.status = AdjustStatus::non_finite;
     return result;
   };
-  Magnitude<Scalar> largest_value;
+  detail::Magnitude<Scalar> largest_value;
   for (const Factor* factor : factors) {
     largest_value.include(largest_of(factor->value, team));
     if (!largest_value.is_finite()) return non_finite();
   }
   for (const Factor* factor : factors) {
-    const Magnitude<Scalar> largest = largest_of(factor->grad, team);
+    const detail::Magnitude<Scalar> largest = largest_of(factor->grad, team);
     if (!largest.is_finite()) return non_finite();
-    if (!is_below(largest.value() * context.grad_scale, limit))
+    if (!detail::is_below(largest.value() * context.grad_scale, limit))
       result.report.status = AdjustStatus::overflow;
   }
-  if (!is_below(largest_value.value(), step_limit<Scalar>(0)))
+  if (!detail::is_below(largest_value.value(), detail::step_limit<Scalar>(0)))
     result.report.status = AdjustStatus::overflow;
   if (context.clip_norm == ClipNorm::none || result.report.status != AdjustStatus::ok)
     return result;
@@ -80,7 +74,5 @@ template <typename Scalar>
 Preparation prepare_elements(const DenseStep<Scalar>& step, double limit) {
   return prepare_elements({&step.dense.factor}, limit, step.context, step.team);
 }
-
-}  // namespace detail
 
 LORAPRO_NAMESPACE_END

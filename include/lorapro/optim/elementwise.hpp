@@ -115,8 +115,7 @@ class ElementwisePair {
   }
 
   Preparation prepare(const PairStep<Scalar>& step) {
-    return detail::prepare_elements(
-        step, Rule::template largest_gradient<Scalar>(step.pair.largest_lr()));
+    return prepare_elements(step, Rule::template largest_gradient<Scalar>(step.pair.largest_lr()));
   }
   void update(const PairStep<Scalar>& step) {
     for (const Side side : kSides) {
@@ -150,8 +149,7 @@ class ElementwiseDense {
   }
 
   Preparation prepare(const DenseStep<Scalar>& step) {
-    return detail::prepare_elements(step,
-                                    Rule::template largest_gradient<Scalar>(step.dense.factor.lr));
+    return prepare_elements(step, Rule::template largest_gradient<Scalar>(step.dense.factor.lr));
   }
   void update(const DenseStep<Scalar>& step) {
     const FactorView& value = step.dense.factor.value;

@@ -37,7 +37,7 @@ struct LoraPro<AdapterMoments> : PairRule {
     static PerSide<bool> grad_grams(const StepContext&) { return {}; }
 
     Preparation prepare(const PairStep<Scalar>& step) {
-      return detail::prepare_adjusted(step, detail::largest_adam_gradient<Scalar>(), adjusted_);
+      return prepare_adjusted(step, detail::largest_adam_gradient<Scalar>(), adjusted_);
     }
 
     void update(const PairStep<Scalar>& step) {
@@ -50,18 +50,18 @@ struct LoraPro<AdapterMoments> : PairRule {
       for (const Side side : kSides) {
         const AdamWRule::Update<Scalar> adamw(ElementStep(step.pair[side], of_adjusted));
         const std::array<FactorView, 2> moments{exp_avg_[side].view(), exp_avg_sq_[side].view()};
-        detail::update_adjusted(step.pair[side], adjusted_[side], step.team,
-                                [&](const PanelAt& at, const Panel<const Scalar>& d,
-                                    const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
-                                  detail::update_panel<AdamWRule>(adamw, at, d, moments, value,
-                                                                  scratch.scalars);
-                                });
+        update_adjusted(step.pair[side], adjusted_[side], step.team,
+                        [&](const PanelAt& at, const Panel<const Scalar>& d,
+                            const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
+                          detail::update_panel<AdamWRule>(adamw, at, d, moments, value,
+                                                          scratch.scalars);
+                        });
       }
     }
 
    private:
     PerSide<FactorState<Scalar>> exp_avg_, exp_avg_sq_;
-    detail::PairCombination<Scalar> adjusted_;
+    PairCombination<Scalar> adjusted_;
   };
 
   template <typename Scalar>

@@ -276,8 +276,8 @@ struct LoraPro<FactoredMoments> : PairRule {
     Tangent tangent_;
     PerSide<Buffer<Scalar>> exp_avg_sq_;  // of the columns of E by A, of its rows by B
     EquivalentEnergy<Scalar> energy_;
-    TangentImage image_;                              // of H, but for the outer weights
-    detail::PairCombination<Scalar> seen_direction_;  // the same for panels
+    TangentImage image_;                      // of H, but for the outer weights
+    PairCombination<Scalar> seen_direction_;  // the same for panels
     Arena arena_;
     PerSide<FrameProducts> framed_;  // of M and the factors with the weighted factors
     Weighted weighted_;

@@ -57,7 +57,7 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
 
     Preparation prepare(const PairStep<Scalar>& step) {
       const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
-      Preparation result = detail::prepare_adjusted(step, max, adjusted_);
+      Preparation result = prepare_adjusted(step, max, adjusted_);
       if (!result.report.usable()) return result;
       // Half of the root: rounding exp_avg_sq up in bfloat16 must not reach infinity either.
       const detail::SecondStepBound bound(step);
@@ -212,7 +212,7 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
 
     PairShape shape_;
     Moments moments_;
-    detail::PairCombination<Scalar> adjusted_;  // dA and dB of the gradient, then of the direction
+    PairCombination<Scalar> adjusted_;  // dA and dB of the gradient, then of the direction
     FullMomentsBlocks<Scalar> blocks_;
     std::unique_ptr<std::atomic<Index>[]> progress_;  // groups of tiles that a block has finished
   };

@@ -34,7 +34,7 @@ struct LoraPro<NoMoments> : PairRule {
     }
 
     Preparation prepare(const PairStep<Scalar>& step) {
-      return detail::prepare_adjusted(step, limit(step), adjusted_, [&] {
+      return prepare_adjusted(step, limit(step), adjusted_, [&] {
         gradient_norm_ = step.solver->gradient_norm(step.pair.scaling, step.adjust_options(),
                                                     step.context.grad_scale, step.wide());
         return gradient_norm_;
@@ -45,7 +45,7 @@ struct LoraPro<NoMoments> : PairRule {
       if (step.context.clip != 1) clip(step);
       for (const Side side : kSides) {
         const Factor& factor = step.pair[side];
-        detail::update_adjusted(
+        update_adjusted(
             factor, adjusted_[side], step.team,
             [&](const PanelAt& at, const Panel<const Scalar>& d, const Panel<Scalar>& value,
                 const Scratch<Scalar>&) { descend_panel(factor.decay, factor.lr, at, d, value); });
@@ -76,7 +76,7 @@ struct LoraPro<NoMoments> : PairRule {
       (void)adjusted_.set(step.pair, solver.coefficients());
     }
 
-    detail::PairCombination<Scalar> adjusted_;
+    PairCombination<Scalar> adjusted_;
     double gradient_norm_ = 0;  // N of scale_free_dampings, before clipping
   };
 

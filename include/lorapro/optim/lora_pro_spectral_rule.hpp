@@ -162,7 +162,7 @@ struct LoraPro<SpectralMoments> : PairRule {
     PairShape shape_;
     Tangent tangent_;
     SpectralDirection direction_;
-    detail::PairCombination<Scalar> seen_direction_;  // what the factors see of H
+    PairCombination<Scalar> seen_direction_;  // what the factors see of H
     Arena arena_;
     PerSide<Products> nesterov_;
   };

@@ -8,8 +8,6 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-namespace detail {
-
 /// d = on_grad g + on_factor F of both sides, panel by panel.
 template <typename Scalar>
 class PairCombination {
@@ -63,7 +61,8 @@ Preparation prepare_adjusted(const PairStep<Scalar>& step, double step_limit,
   if (!result.report.usable()) return result;
   const double value_limit = detail::step_limit<Scalar>(0);
   bool fits = solver.is_bounded_by(step_limit) && adjusted.set(step.pair, solver.coefficients());
-  for (const Side side : kSides) fits = fits && is_below(solver.factor_norm(side), value_limit);
+  for (const Side side : kSides)
+    fits = fits && detail::is_below(solver.factor_norm(side), value_limit);
   if (!fits) {
     result.report.status = AdjustStatus::overflow;
     return result;
@@ -77,7 +76,7 @@ template <typename Scalar>
 Preparation prepare_adjusted(const PairStep<Scalar>& step, double step_limit,
                              PairCombination<Scalar>& adjusted) {
   return prepare_adjusted(step, step_limit, adjusted,
-                          [&] { return usual_direction_norm(step.pair.shape()); });
+                          [&] { return detail::usual_direction_norm(step.pair.shape()); });
 }
 
 /// One factor's update by its adjusted gradient: f(at, d, value, scratch) applies the adjusted
@@ -97,7 +96,5 @@ void update_adjusted(const Factor& factor, const FactorCombination<Scalar>& adju
         f(at, read_only(d), value, scratch);
       });
 }
-
-}  // namespace detail
 
 LORAPRO_NAMESPACE_END

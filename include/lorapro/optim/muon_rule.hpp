@@ -43,7 +43,7 @@ struct MuonRule : PairRule {
     }
 
     Preparation prepare(const PairStep<Scalar>& step) {
-      return detail::prepare_elements(step, detail::largest_muon_gradient<Scalar>());
+      return prepare_elements(step, detail::largest_muon_gradient<Scalar>());
     }
 
     void update(const PairStep<Scalar>& step) {
