@@ -364,4 +364,21 @@ class LoraLayer {
   bool merged_ = false;
 };
 
+/// The layer's pair as an optimizer attaches it, with W0 where it is the layer's own and not
+/// quantised. \throws StateError (merged layer).
+template <typename Scalar, typename Base>
+auto lora_views(LoraLayer<Scalar, Base>& layer) {
+  if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
+  auto A = layer.lora_A();
+  auto B = layer.lora_B();
+  auto grad_A = layer.grad_A();
+  auto grad_B = layer.grad_B();
+  using Stored = std::conditional_t<is_storage_scalar_v<Base>, Base, Scalar>;
+  LoraView<Scalar, Stored> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
+                                layer.scaling()};
+  if constexpr (is_storage_scalar_v<Base>)
+    if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
+  return view;
+}
+
 LORAPRO_NAMESPACE_END
