@@ -18,7 +18,7 @@ template <typename Base>
 struct Fixture {
   using Layer = lorapro::LoraLayer<float, Base>;
 
-  Fixture(const bench::Shape& shape, Index batch)
+  Fixture(const bench::Shape& shape, Index batch, int threads)
       : weight(bench::random_matrix<float>(shape.out, shape.in, 0.02, 1)),
         layer(Layer::Weight::quantize(weight), config(shape)),
         x(bench::random_matrix<float>(batch, shape.in, 1, 2)),
@@ -27,6 +27,7 @@ struct Fixture {
         grad_x(batch, shape.in) {
     auto B = layer.lora_B();
     bench::fill_random(B, 0.02, 4);
+    layer.set_threads(threads);
   }
 
   static lorapro::LoraConfig config(const bench::Shape& shape) {
@@ -46,13 +47,15 @@ void add(const std::string& kind, const bench::Shape& shape, Index batch, double
   bench::Work work;
   work.flops = flops;
   work.least_f32 = flops;
-  const auto make = [=] {
-    auto fixture = std::make_shared<Fixture<Base>>(shape, batch);
-    return std::function<void()>([fixture, run] { run(*fixture); });
-  };
   const std::string name = "layer/" + kind + "/" + shape.name() + "/batch" + std::to_string(batch);
   for (int threads = 1; threads <= bench::max_threads(); ++threads)
-    bench::add(name, work, make, threads);
+    bench::add(
+        name, work,
+        [=] {
+          auto fixture = std::make_shared<Fixture<Base>>(shape, batch, threads);
+          return std::function<void()>([fixture, run] { run(*fixture); });
+        },
+        threads);
 }
 
 /// \param suffix  of the names: what W0 is stored in, nothing for float.

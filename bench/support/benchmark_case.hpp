@@ -65,7 +65,7 @@ void add(std::string name, const Work& work, Make make, int threads = 1) {
   if (threads > 1) name += "/threads" + std::to_string(threads);
   const auto measure = [name, work, make, threads](benchmark::State& state) {
     try {
-      Eigen::setNbThreads(threads);  // of naive twins and of the layer's products
+      Eigen::setNbThreads(threads);  // of naive twins and of Eigen's own products
       detail::Held& held = detail::held();
       if (held.name != name) {
         held = {};  // frees the old one before the new one is made

@@ -5,20 +5,22 @@
 #include <cmath>  // std::sqrt
 #include <optional>
 #include <string>
-#include <utility>
+#include <type_traits>
 
 #include "parameters.hpp"
 #include "products.hpp"
 
 namespace examples::nn {
 
-/// y = x W^T + b, or with an adapter y = x W^T + b + s (x A^T) B^T. Without an adapter the weight
-/// is trained (unless frozen), with one A and B are and the weight is not.
-template <typename Scalar>
+/// y = x W^T + b, or with an adapter the lorapro::LoraLayer over W, y = x W^T + b + s (x A^T) B^T.
+/// Without an adapter the weight is trained (unless frozen), with one A and B are and the weight is
+/// not; the bias is trained in both unless frozen.
+/// \tparam Base  what the weight behind an adapter is stored in, as of LoraLayer.
+template <typename Scalar, typename Base = Scalar>
 class Linear {
  public:
   using Matrix = RowMatrix<Scalar>;
-  using Adapter = lorapro::LoraLayer<Scalar>;
+  using Adapter = lorapro::LoraLayer<Scalar, Base>;
 
   Linear(Index out_features, Index in_features, bool with_bias = true)
       : weight_(out_features, in_features), bias_(with_bias ? 1 : 0, out_features) {}
@@ -29,64 +31,61 @@ class Linear {
     bias_.value.setZero();
   }
 
-  /// Freezes the weight and puts an adapter on it, which maps it and owns A and B.
-  /// \throws lorapro::ConfigError, also for dropout, which this layer does not do.
+  /// Freezes the weight and puts an adapter on it, which owns A and B. The adapter maps the weight;
+  /// in another format it has a copy, and weight() is empty from then on.
+  /// \throws lorapro::ConfigError
   void attach_adapter(const lorapro::LoraConfig& config) {
-    if (config.lora_dropout != 0.0) {
-      throw lorapro::ConfigError("lora_dropout: expected 0 in a Linear, got another number");
+    const Scalar* const bias = bias_.value.size() > 0 ? bias_.value.data() : nullptr;
+    if constexpr (std::is_same_v<Base, Scalar>) {
+      adapter_.emplace(Adapter::Weight::map_writable(weight_.value), config, bias);
+      weight_.freeze();
+    } else {
+      adapter_.emplace(Adapter::Weight::quantize(weight_.value), config, bias);
+      weight_ = {};
     }
-    adapter_.emplace(
-        lorapro::BaseWeight<Scalar>::map(weight_.value.data(), out_features(), in_features()),
-        config);
-    weight_.freeze();
   }
 
-  Index out_features() const { return weight_.value.rows(); }
-  Index in_features() const { return weight_.value.cols(); }
+  Index out_features() const { return adapter_ ? adapter_->out_features() : weight_.value.rows(); }
+  Index in_features() const { return adapter_ ? adapter_->in_features() : weight_.value.cols(); }
   std::optional<Adapter>& adapter() { return adapter_; }
   Parameter<Scalar>& weight() { return weight_; }
   /// No rows if the layer has no bias.
   Parameter<Scalar>& bias() { return bias_; }
 
+  /// In training, which a new layer is in, the dropout of the adapter acts.
+  void set_training(bool training) {
+    if (adapter_) adapter_->set_training(training);
+  }
+
   void forward(const Matrix& x, Matrix& y) {
-    y.resize(x.rows(), out_features());
-    if (adapter_) hidden_.resize(x.rows(), adapter_->rank());
+    if (adapter_) {
+      adapter_->set_threads(thread_setting());
+      adapter_->forward(x, y);
+      return;
+    }
+    products_.multiply_transposed(x, weight_.value, y);
+    if (bias_.value.size() == 0) return;
     for_blocks(x.rows(), kRowBlock, [&](Index row, Index rows) {
-      const auto input = x.middleRows(row, rows);
-      auto output = y.middleRows(row, rows);
-      output.noalias() = input * weight_.value.transpose();
-      if (bias_.value.size() > 0) output.rowwise() += bias_.value.row(0);
-      if (!adapter_) return;
-      auto hidden = hidden_.middleRows(row, rows);
-      hidden.noalias() = input * adapter_->lora_A().transpose();
-      output.noalias() += scaling() * hidden * adapter_->lora_B().transpose();
+      y.middleRows(row, rows).rowwise() += bias_.value.row(0);
     });
   }
 
   /// Gradients of the last forward, which got the same x; grad_x is overwritten.
   void backward(const Matrix& x, const Matrix& grad_y, Matrix& grad_x) {
-    grad_x.resize(x.rows(), in_features());
-    if (adapter_) back_.resize(x.rows(), adapter_->rank());
-    for_blocks(x.rows(), kRowBlock, [&](Index row, Index rows) {
-      const auto dy = grad_y.middleRows(row, rows);
-      auto dx = grad_x.middleRows(row, rows);
-      dx.noalias() = dy * weight_.value;
-      if (!adapter_) return;
-      auto back = back_.middleRows(row, rows);
-      back.noalias() = scaling() * dy * adapter_->lora_B();
-      dx.noalias() += back * adapter_->lora_A();
-    });
+    if (adapter_) {
+      adapter_->set_threads(thread_setting());
+      adapter_->backward(x, grad_y, grad_x);
+    } else {
+      products_.multiply(grad_y, weight_.value, grad_x);
+    }
     accumulate(x, grad_y);
   }
 
   /// As above without grad_x (the first layer of a model).
   void backward(const Matrix& x, const Matrix& grad_y) {
     if (adapter_) {
-      back_.resize(x.rows(), adapter_->rank());
-      for_blocks(x.rows(), kRowBlock, [&](Index row, Index rows) {
-        back_.middleRows(row, rows).noalias() =
-            scaling() * grad_y.middleRows(row, rows) * adapter_->lora_B();
-      });
+      adapter_->set_threads(thread_setting());
+      adapter_->backward(x, grad_y);
     }
     accumulate(x, grad_y);
   }
@@ -102,34 +101,26 @@ class Linear {
 
   template <typename Visitor>
   void for_each_parameter(const std::string& name, const Visitor& visit) {
-    visit(name + ".weight", weight_);
+    if (weight_.value.size() > 0) visit(name + ".weight", weight_);
     if (bias_.value.size() > 0) visit(name + ".bias", bias_);
   }
 
  private:
-  Scalar scaling() const { return static_cast<Scalar>(adapter_->scaling()); }
-
+  /// The gradients that the adapter does not have.
   void accumulate(const Matrix& x, const Matrix& grad_y) {
-    if (adapter_) {
-      add_weight_gradient(Scalar(1), back_, x, adapter_->grad_A());
-      add_weight_gradient(scaling(), grad_y, hidden_, adapter_->grad_B());
-      if (watched_.size() > 0) add_weight_gradient(Scalar(1), grad_y, x, watched_);
-    } else if (!weight_.frozen()) {
-      add_weight_gradient(Scalar(1), grad_y, x, weight_.grad);
-    }
-    if (!bias_.frozen()) {
-      for_blocks(out_features(), kFeatureBlock, [&](Index first, Index size) {
-        bias_.grad.middleCols(first, size) += grad_y.middleCols(first, size).colwise().sum();
-      });
-    }
+    Matrix& to_weight = adapter_ ? watched_ : weight_.grad;
+    if (to_weight.size() > 0) products_.add_weight_gradient(grad_y, x, to_weight);
+    if (bias_.frozen()) return;
+    for_blocks(out_features(), kFeatureBlock, [&](Index first, Index size) {
+      bias_.grad.middleCols(first, size) += grad_y.middleCols(first, size).colwise().sum();
+    });
   }
 
   Parameter<Scalar> weight_;  // (out, in)
   Parameter<Scalar> bias_;    // (1, out), or (0, out)
   std::optional<Adapter> adapter_;
+  Products<Scalar> products_;
   Matrix watched_;  // grad_y^T x, while watched
-  Matrix hidden_;   // x A^T
-  Matrix back_;     // s grad_y B
 };
 
 }  // namespace examples::nn

@@ -1,44 +1,46 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <lorapro/linalg/tiled_product.hpp>
+
 #include "threads.hpp"
 
-// Products of a batch, one example per row, with a weight (out, in), cut into blocks that run in
-// parallel.
 namespace examples::nn {
 
-/// y = x W^T
-template <typename Matrix>
-void multiply_transposed(const Matrix& x, const Matrix& weight, Matrix& y) {
-  y.resize(x.rows(), weight.rows());
-  for_blocks(x.rows(), kRowBlock, [&](Index row, Index rows) {
-    y.middleRows(row, rows).noalias() = x.middleRows(row, rows) * weight.transpose();
-  });
-}
+/// Products of a batch, one example per row, with a weight (out, in) that is not frozen, by the
+/// kernels of lorapro::LoraLayer.
+template <typename Scalar>
+class Products {
+ public:
+  using Matrix = lorapro::RowMatrix<Scalar>;
 
-/// y = x W
-template <typename Matrix>
-void multiply(const Matrix& x, const Matrix& weight, Matrix& y) {
-  y.resize(x.rows(), weight.cols());
-  for_blocks(x.rows(), kRowBlock, [&](Index row, Index rows) {
-    y.middleRows(row, rows).noalias() = x.middleRows(row, rows) * weight;
-  });
-}
-
-/// grad += scale grad_y^T x, the gradient of the weight of y = x W^T. Cut along the longer side.
-template <typename GradY, typename X, typename Grad>
-void add_weight_gradient(typename X::Scalar scale, const GradY& grad_y, const X& x, Grad&& grad) {
-  if (grad.rows() >= grad.cols()) {
-    for_blocks(grad.rows(), kFeatureBlock, [&](Index first, Index size) {
-      grad.middleRows(first, size).noalias() +=
-          scale * grad_y.middleCols(first, size).transpose() * x;
-    });
-  } else {
-    for_blocks(grad.cols(), kFeatureBlock, [&](Index first, Index size) {
-      grad.middleCols(first, size).noalias() +=
-          scale * grad_y.transpose() * x.middleCols(first, size);
-    });
+  /// y = x W^T
+  void multiply_transposed(const Matrix& x, const Matrix& weight, Matrix& y) {
+    y.resize(x.rows(), weight.rows());
+    product_.assign(view(x), Tiles(lorapro::transposed(view(weight))), lorapro::make_view(y),
+                    thread_setting());
   }
-}
+
+  /// y = x W
+  void multiply(const Matrix& x, const Matrix& weight, Matrix& y) {
+    y.resize(x.rows(), weight.cols());
+    product_.assign(view(x), Tiles(view(weight)), lorapro::make_view(y), thread_setting());
+  }
+
+  /// grad += grad_y^T x, the gradient of the weight of y = x W^T.
+  void add_weight_gradient(const Matrix& grad_y, const Matrix& x, Matrix& grad) {
+    product_.add(Scalar(1), lorapro::transposed(view(grad_y)), Tiles(view(x)),
+                 lorapro::make_view(grad), thread_setting());
+  }
+
+ private:
+  using Tiles = lorapro::ViewTiles<Scalar>;
+
+  static lorapro::MatrixView<const Scalar> view(const Matrix& matrix) {
+    return lorapro::make_view(matrix);
+  }
+
+  lorapro::TiledProduct<Scalar> product_;
+};
 
 }  // namespace examples::nn

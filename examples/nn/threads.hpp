@@ -16,8 +16,9 @@ inline int& thread_setting() {
 }
 
 /// \param threads  0 for all cores; 1 without OpenMP.
-/// Products are cut into blocks by the layers, always the same ones, so that a result does not
-/// depend on the number of threads; Eigen's own threads, which would change it, are turned off.
+/// Products are the library's, and what else layers do is cut into blocks, always the same ones, so
+/// that a result does not depend on the number of threads. Products of Eigen's stay on one thread,
+/// as others would change it.
 inline void set_threads(int threads) {
   thread_setting() = lorapro::thread_count(threads);
   Eigen::setNbThreads(1);
@@ -33,6 +34,6 @@ void for_blocks(Index count, Index block, const Body& body) {
 }
 
 constexpr Index kRowBlock = 128;     // of a batch: large enough for Eigen's products to be fast
-constexpr Index kFeatureBlock = 64;  // of the gradient of a weight
+constexpr Index kFeatureBlock = 64;  // of the gradient of a bias
 
 }  // namespace examples::nn

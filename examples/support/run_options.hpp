@@ -51,7 +51,7 @@ struct RunOptions {
   std::optional<double> max_relative_move;  // of the lora_pro methods; unset: the rule's own
   lorapro::Gauge gauge = lorapro::Gauge::sylvester;
   lorapro::LoraInit init = lorapro::LoraInit::kaiming_uniform;
-  bool align_init = false;                  // GradientAlignedInit
+  bool align_init = false;                  // AlignedRestart
   std::int64_t refresh_every = 0;           // steps; 0 for never
   std::optional<double> loraplus_lr_ratio;  // of all methods that train adapters
   double weight_decay = 0.0;

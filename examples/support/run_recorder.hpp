@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "gradient_aligned_init.hpp"
+#include "aligned_restart.hpp"
 #include "progress_bar.hpp"
 #include "run_checkpoint.hpp"
 #include "step_measurements.hpp"
@@ -38,11 +38,11 @@ class RunRecorder {
   std::int64_t start(MethodOptimizer& optimizer);
 
   /// Has the adapters of these layers start from the first batch. To be called before it.
-  void align(const std::vector<GradientAlignedInit::Layer*>& layers) { init_.emplace(layers); }
+  void align(const std::vector<AlignedRestart::Layer*>& layers) { init_.emplace(layers); }
 
   /// Has them start anew, from the batch that comes, after every so many steps; `restart` does the
   /// optimizer's part.
-  void refresh(std::int64_t every, std::vector<GradientAlignedInit::Layer*> layers,
+  void refresh(std::int64_t every, std::vector<AlignedRestart::Layer*> layers,
                std::function<void()> restart) {
     refresh_every_ = every;
     refreshed_ = std::move(layers);
@@ -106,9 +106,9 @@ class RunRecorder {
   const RunCheckpoint* checkpoint_;
   std::function<void()> save_;
   std::int64_t started_at_ = 0;
-  std::optional<GradientAlignedInit> init_;
+  std::optional<AlignedRestart> init_;
   std::int64_t refresh_every_ = 0;
-  std::vector<GradientAlignedInit::Layer*> refreshed_;
+  std::vector<AlignedRestart::Layer*> refreshed_;
   std::function<void()> restart_;
   std::function<void(double)> change_;
   std::optional<StepMeasurements> measurements_;

@@ -54,7 +54,7 @@ TEST_CASE("a recorder averages the losses of a point and of the last epoch", "[r
 TEST_CASE("adapters start anew every few steps", "[run_recorder]") {
   examples::ProgressBar bar(10);
   examples::RunRecorder recorder({"method", 0.5, 7, {}}, 10, 1, bar);
-  examples::GradientAlignedInit::Layer layer(3, 4);
+  examples::AlignedRestart::Layer layer(3, 4);
   lorapro::LoraConfig config;
   config.rank = 1;
   layer.attach_adapter(config);

@@ -36,6 +36,33 @@ TEST_CASE("a writable map can be written", "[base_weight]") {
   CHECK(weight.matrix()(2, 1) == 60);
 }
 
+template <typename Matrix, typename = void>
+constexpr bool can_be_mapped = false;
+template <typename Matrix>
+constexpr bool
+    can_be_mapped<Matrix, std::void_t<decltype(BaseWeight<float>::map(std::declval<Matrix>()))>> =
+        true;
+
+TEST_CASE("Eigen matrices are mapped as they lie", "[base_weight]") {
+  RowMatrix<float> matrix = RowMatrix<float>::Random(5, 3);
+  const RowMatrix<float>& constant = matrix;
+  CHECK(BaseWeight<float>::map(constant).data() == matrix.data());
+  CHECK(BaseWeight<float>::map(constant).writable_data() == nullptr);
+  const auto writable = BaseWeight<float>::map_writable(matrix);
+  CHECK(writable.writable_data() == matrix.data());
+  CHECK((writable.out_features() == 5 && writable.in_features() == 3));
+  const Eigen::Map<const RowMatrix<float>> map(matrix.data(), 3, 5);
+  CHECK(BaseWeight<float>::map(map).in_features() == 5);
+  CHECK(BaseWeight<float>::map(matrix.middleRows(1, 2)).data() == matrix.data() + 3);
+  CHECK_THROWS_WITH(BaseWeight<float>::map(matrix.leftCols(2)),
+                    "base_weight: expected rows that follow one another, 2 elements apart, got 3");
+  CHECK_THROWS_AS(BaseWeight<float>::map(RowMatrix<float>::Zero(0, 3).eval().middleRows(0, 0)),
+                  lorapro::ShapeError);
+  static_assert(can_be_mapped<RowMatrix<float>&>);
+  static_assert(can_be_mapped<Eigen::Map<RowMatrix<float>>>);
+  static_assert(!can_be_mapped<RowMatrix<float>>, "a temporary would be gone");
+}
+
 TEMPLATE_TEST_CASE("an owned weight is a row-major copy", "[base_weight]", float, double, bfloat16,
                    half) {
   using Matrix = Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic>;

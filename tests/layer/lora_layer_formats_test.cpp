@@ -30,7 +30,7 @@ using reference::transposed;
 using support::tolerance;
 using Matrix = RowMatrix<double>;
 
-LoraConfig config_of(Index rank, double dropout = 0) {
+LoraConfig format_config(Index rank, double dropout = 0) {
   LoraConfig config;
   config.rank = rank;
   config.lora_alpha = 1.5 * static_cast<double>(rank);
@@ -86,7 +86,7 @@ TEMPLATE_TEST_CASE("a layer computes with the dequantised W0", "[formats]",
   for (const auto& shape : shapes) {
     CAPTURE(shape[0], shape[1], shape[2]);
     Case<Scalar, typename TestType::second_type> c(random, shape[0], shape[1], shape[2],
-                                                   config_of(3));
+                                                   format_config(3));
     c.run();
     const RealMatrix W = dequantized(c.layer), x = real(c.x), dy = real(c.dy);
     const RealMatrix A = real(c.layer.lora_A()), B = real(c.layer.lora_B());
@@ -139,9 +139,9 @@ constexpr double kTypicalError<Nf4Weight> = 0.094;
 TEMPLATE_TEST_CASE("the error of a format against the float layer", "[formats]", bfloat16, half,
                    Int8Weight, Nf4Weight) {
   LORAPRO_TEST_RANDOM(random, 2502);
-  Case<float, TestType> c(random, 200, 333, 20, config_of(3));
+  Case<float, TestType> c(random, 200, 333, 20, format_config(3));
   RowMatrix<float> exact(20, 200);
-  LoraLayer<float> plain(lorapro::BaseWeight<float>::own(c.W), config_of(3));
+  LoraLayer<float> plain(lorapro::BaseWeight<float>::own(c.W), format_config(3));
   plain.lora_A() = c.layer.lora_A();
   plain.lora_B() = c.layer.lora_B();
   const RealMatrix W = dequantized(c.layer);
@@ -171,7 +171,7 @@ TEMPLATE_TEST_CASE("the error of a format against the float layer", "[formats]",
 
 /// d loss / d values. The loss is linear in each element, so a step of 1 is exact.
 template <typename Loss>
-Matrix differences(Matrix& values, const Loss& loss) {
+Matrix slopes_of(Matrix& values, const Loss& loss) {
   Matrix out(values.rows(), values.cols());
   for (Index k = 0; k < values.size(); ++k) {
     const double start = values.data()[k];
@@ -184,12 +184,12 @@ Matrix differences(Matrix& values, const Loss& loss) {
   return out;
 }
 
-TEMPLATE_TEST_CASE("gradients over a quantised W0 against finite differences", "[formats]",
-                   bfloat16, half, Int8Weight, Nf4Weight) {
+TEMPLATE_TEST_CASE("gradients over a quantised W0 against finite slopes_of", "[formats]", bfloat16,
+                   half, Int8Weight, Nf4Weight) {
   LORAPRO_TEST_RANDOM(random, 2503);
   for (const double dropout : {0.0, 0.4}) {
     CAPTURE(dropout);
-    const Case<double, TestType> c(random, 11, 13, 6, config_of(2, dropout));
+    const Case<double, TestType> c(random, 11, 13, 6, format_config(2, dropout));
     Matrix A = c.layer.lora_A(), B = c.layer.lora_B(), x = c.x;
     // Made anew for every loss, so that each draws the first dropout mask.
     const auto fresh = [&] {
@@ -212,22 +212,21 @@ TEMPLATE_TEST_CASE("gradients over a quantised W0 against finite differences", "
       CHECK(expected.norm() > 0.1);
       CHECK(support::distance(got, expected) <= tolerance<double>(4, 78, 1, expected.norm() + 10));
     };
-    check(layer.grad_A(), differences(A, loss));
-    check(layer.grad_B(), differences(B, loss));
-    check(dx, differences(x, loss));
+    check(layer.grad_A(), slopes_of(A, loss));
+    check(layer.grad_B(), slopes_of(B, loss));
+    check(dx, slopes_of(x, loss));
   }
 }
 
 TEMPLATE_TEST_CASE("the bits of a layer do not depend on the number of threads", "[formats]", float,
                    bfloat16, half, Int8Weight, Nf4Weight) {
   LORAPRO_TEST_RANDOM(random, 2504);
-  Case<float, TestType> c(random, 330, 500, 150, config_of(8));
-  const int threads_before = Eigen::nbThreads();
+  Case<float, TestType> c(random, 330, 500, 150, format_config(8));
   c.layer.set_training(false);
   RowMatrix<float> y, dx, grad_A, grad_B;
   for (const int threads : {1, 2, 3, 8}) {
     CAPTURE(threads);
-    Eigen::setNbThreads(threads);
+    c.layer.set_threads(threads);
     c.run();
     if (threads == 1) {
       y = c.y;
@@ -240,13 +239,12 @@ TEMPLATE_TEST_CASE("the bits of a layer do not depend on the number of threads",
     CHECK(c.layer.grad_A() == grad_A);
     CHECK(c.layer.grad_B() == grad_B);
   }
-  Eigen::setNbThreads(threads_before);
 }
 
 template <typename Base>
 std::size_t bytes_of(const RowMatrix<float>& W) {
   using Layer = LoraLayer<float, Base>;
-  return Layer(Layer::Weight::quantize(W), config_of(2)).base_bytes();
+  return Layer(Layer::Weight::quantize(W), format_config(2)).base_bytes();
 }
 
 TEST_CASE("bytes of W0 in each format", "[formats]") {
@@ -262,7 +260,7 @@ TEST_CASE("bytes of W0 in each format", "[formats]") {
 
 TEMPLATE_TEST_CASE("a quantised W0 is not merged into", "[formats]", Int8Weight, Nf4Weight) {
   LORAPRO_TEST_RANDOM(random, 2505);
-  Case<float, TestType> c(random, 5, 7, 3, config_of(2));
+  Case<float, TestType> c(random, 5, 7, 3, format_config(2));
   const RealMatrix before = dequantized(c.layer);
   CHECK_THROWS_WITH(c.layer.merge(),
                     std::string("base_weight: expected a floating-point W0 to merge into, got ") +
@@ -277,7 +275,7 @@ TEMPLATE_TEST_CASE("a quantised W0 is not merged into", "[formats]", Int8Weight,
 
 TEST_CASE("merging into half rounds to half", "[formats]") {
   LORAPRO_TEST_RANDOM(random, 2506);
-  Case<float, half> c(random, 70, 7, 3, config_of(2));
+  Case<float, half> c(random, 70, 7, 3, format_config(2));
   const RealMatrix expected =
       dequantized(c.layer) + 1.5L * product(real(c.layer.lora_B()), real(c.layer.lora_A()));
   c.layer.merge();
@@ -288,7 +286,7 @@ TEST_CASE("merging into half rounds to half", "[formats]") {
 TEMPLATE_TEST_CASE("an optimizer trains over a quantised W0", "[formats]", half, Int8Weight,
                    Nf4Weight) {
   LORAPRO_TEST_RANDOM(random, 2507);
-  Case<float, TestType> c(random, 24, 32, 200, config_of(4));
+  Case<float, TestType> c(random, 24, 32, 200, format_config(4));
   c.layer.lora_B().setZero();
   const RowMatrix<float> target =
       c.x * (c.W + rounded<float>(product(random.matrix(24, 2, 0.3), random.matrix(2, 32, 0.3))))
@@ -315,7 +313,7 @@ TEMPLATE_TEST_CASE("an optimizer trains over a quantised W0", "[formats]", half,
 
 TEST_CASE("merged decay needs a W0 that can be written", "[formats]") {
   LORAPRO_TEST_RANDOM(random, 2508);
-  Case<float, Nf4Weight> c(random, 5, 7, 3, config_of(2));
+  Case<float, Nf4Weight> c(random, 5, 7, 3, format_config(2));
   lorapro::OptimizerConfig config;
   config.group.weight_decay = 0.1;
   config.group.decay_target = lorapro::DecayTarget::merged;
@@ -329,7 +327,7 @@ TEST_CASE("layers share one quantised W0", "[formats]") {
   LORAPRO_TEST_RANDOM(random, 2509);
   const auto W = rounded<float>(random.matrix(6, 70));
   const auto weight = Nf4Weight::quantize(W);
-  LoraLayer<float, Nf4Weight> first(weight, config_of(2)), second(weight, config_of(3));
+  LoraLayer<float, Nf4Weight> first(weight, format_config(2)), second(weight, format_config(3));
   CHECK(first.base_weight().codes() == second.base_weight().codes());
   const auto x = rounded<float>(random.matrix(3, 70));
   RowMatrix<float> y_first(3, 6), y_second(3, 6);

@@ -322,6 +322,23 @@ TEST_CASE("dropout is off when not training", "[lora_layer]") {
   CHECK(window.mask(3) == reference_window.mask(3));
 }
 
+TEST_CASE("a forward that is computed once more draws the same mask", "[lora_layer]") {
+  Window window(0.5, 1);
+  const Matrix first = window.mask(130);
+  const std::uint64_t of_first = window.layer.dropout_masks();
+  const Matrix second = window.mask(130);
+  REQUIRE(second != first);
+  const Matrix x = Matrix::Ones(130, Window::kSize);
+  Matrix dx;
+  // Backward of the second batch, then of the first, which had to be computed again.
+  window.layer.backward(x, x, dx);
+  CHECK(dx == second);
+  window.layer.set_dropout_masks(of_first - 1);
+  CHECK(window.mask(130) == first);
+  window.layer.backward(x, x, dx);
+  CHECK(dx == first);
+}
+
 TEST_CASE("backward sees the mask of the last forward", "[lora_layer]") {
   Window window(0.5, 1);
   const Matrix x = Matrix::Ones(130, Window::kSize);
@@ -475,14 +492,15 @@ TEST_CASE("wrong shapes leave everything untouched", "[lora_layer]") {
   auto layer = e.layer(), undisturbed = e.layer();
   Matrix y = Matrix::Constant(4, kOut, 7), dx = Matrix::Constant(4, kIn, 7);
   Matrix wrong_y = Matrix::Constant(3, kOut, 7), wrong_dx = Matrix::Constant(4, kIn + 1, 7);
+  Eigen::Map<Matrix> map_of_y(wrong_y.data(), 3, kOut), map_of_dx(wrong_dx.data(), 4, kIn + 1);
   const Matrix wrong_x = Matrix::Ones(4, kIn - 1), wrong_dy = Matrix::Ones(4, kOut + 1);
   const Matrix short_dy = Matrix::Ones(3, kOut);
   CHECK_THROWS_WITH(layer.forward(wrong_x, y), "x: expected (4, 7), got (4, 6)");
-  CHECK_THROWS_WITH(layer.forward(e.x, wrong_y), "y: expected (4, 5), got (3, 5)");
+  CHECK_THROWS_WITH(layer.forward(e.x, map_of_y), "y: expected (4, 5), got (3, 5)");
   CHECK_THROWS_WITH(layer.backward(wrong_x, e.C, dx), "x: expected (4, 7), got (4, 6)");
   CHECK_THROWS_WITH(layer.backward(e.x, wrong_dy, dx), "grad_y: expected (4, 5), got (4, 6)");
   CHECK_THROWS_WITH(layer.backward(e.x, short_dy, dx), "grad_y: expected (4, 5), got (3, 5)");
-  CHECK_THROWS_WITH(layer.backward(e.x, e.C, wrong_dx), "grad_x: expected (4, 7), got (4, 8)");
+  CHECK_THROWS_WITH(layer.backward(e.x, e.C, map_of_dx), "grad_x: expected (4, 7), got (4, 8)");
   CHECK_THROWS_WITH(layer.backward(wrong_x, e.C), "x: expected (4, 7), got (4, 6)");
   CHECK_THROWS_AS(layer.backward(e.x, wrong_dy), lorapro::ShapeError);
   CHECK(y == Matrix::Constant(4, kOut, 7));
@@ -496,6 +514,38 @@ TEST_CASE("wrong shapes leave everything untouched", "[lora_layer]") {
   layer.forward(e.x, y);
   undisturbed.forward(e.x, y_undisturbed);
   CHECK(y == y_undisturbed);
+}
+
+TEST_CASE("matrices are given their sizes", "[lora_layer]") {
+  LORAPRO_TEST_RANDOM(random, 944);
+  const Experiment e(random, 0, 4);
+  auto layer = e.layer();
+  Matrix y(4, kOut), dx(4, kIn);
+  layer.forward(e.x, y);
+  layer.backward(e.x, e.C, dx);
+  Matrix empty_y, other_dx(2, 9);
+  layer.forward(e.x, empty_y);
+  layer.backward(e.x, e.C, other_dx);
+  CHECK(empty_y == y);
+  CHECK(other_dx == dx);
+  CHECK(layer.forward(e.x) == y);
+  // What overlaps is refused before a size changes.
+  Matrix x = e.x;
+  CHECK_THROWS_WITH(layer.forward(x, x), "y: expected memory of its own, got memory shared with x");
+  CHECK(x == e.x);
+  CHECK_THROWS_AS(layer.forward(x.leftCols(2), y), lorapro::ShapeError);
+}
+
+TEST_CASE("a layer has a number of threads of its own", "[lora_layer]") {
+  LORAPRO_TEST_RANDOM(random, 945);
+  const Experiment e(random, 0, 4);
+  auto layer = e.layer();
+  const Matrix y = layer.forward(e.x);
+  for (const int threads : {0, 1, 3}) {
+    layer.set_threads(threads);
+    CHECK(layer.forward(e.x) == y);
+  }
+  CHECK_THROWS_WITH(layer.set_threads(-1), "threads: expected a number >= 0, got -1");
 }
 
 TEST_CASE("a config that is not valid makes no layer", "[lora_layer]") {

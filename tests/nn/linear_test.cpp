@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "examples/nn/linear.hpp"
 
+#include <lorapro/layer/int8_weight.hpp>
+#include <lorapro/layer/nf4_weight.hpp>
+
 #include "support/gradients.hpp"
 
 namespace {
@@ -82,17 +85,15 @@ TEST_CASE("a linear layer with an adapter trains the adapter alone", "[nn][linea
   moved_loss();
   support::check_gradient("x", x, grad_x, loss);
 
-  // The library's own layer, on the same weight, agrees.
-  lorapro::LoraLayer<double> layer(adapter.base_weight(), config(), linear.bias().value.data());
-  layer.lora_B() = B;
-  Matrix layer_y(batch, kOut), layer_grad_x(batch, kIn);
+  // Plain Eigen agrees.
   loss();
-  layer.forward(x, layer_y);
-  layer.backward(x, c, layer_grad_x);
-  CHECK((layer_y - y).norm() <= 1e-12 * y.norm());
-  CHECK((layer_grad_x - grad_x).norm() <= 1e-12 * grad_x.norm());
-  CHECK((layer.grad_A() - grad_A).norm() <= 1e-12 * grad_A.norm());
-  CHECK((layer.grad_B() - grad_B).norm() <= 1e-12 * grad_B.norm());
+  const Matrix& W = linear.weight().value;
+  const Matrix whole = W + 1.5 * B * A, G = c.transpose() * x;
+  CHECK((y - ((x * whole.transpose()).rowwise() + linear.bias().value.row(0))).norm() <=
+        1e-12 * y.norm());
+  CHECK((grad_x - c * whole).norm() <= 1e-12 * grad_x.norm());
+  CHECK((grad_A - 1.5 * B.transpose() * G).norm() <= 1e-12 * grad_A.norm());
+  CHECK((grad_B - 1.5 * G * A.transpose()).norm() <= 1e-12 * grad_B.norm());
 }
 
 TEST_CASE("a linear layer without grad_x has the same gradients", "[nn][linear]") {
@@ -149,11 +150,92 @@ TEST_CASE("a linear layer does not know the number of threads", "[nn][linear]") 
   for (const int threads : {2, 3}) CHECK(run(threads) == expected);
 }
 
-TEST_CASE("a linear layer refuses dropout", "[nn][linear]") {
-  Linear<double> linear(kOut, kIn);
+TEST_CASE("the dropout of a linear layer acts in training alone", "[nn][linear]") {
+  LORAPRO_TEST_RANDOM(random, 5);
+  auto linear = random_linear(random);
   auto with_dropout = config();
-  with_dropout.lora_dropout = 0.1;
-  CHECK_THROWS_AS(linear.attach_adapter(with_dropout), lorapro::ConfigError);
+  with_dropout.lora_dropout = 0.5;
+  linear.attach_adapter(with_dropout);
+  linear.adapter()->lora_B() = random_matrix(random, kOut, 3);
+  const Matrix x = random_matrix(random, 6, kIn), c = random_matrix(random, 6, kOut);
+  Matrix first, second, grad_x;
+  linear.forward(x, first);
+  linear.forward(x, second);
+  CHECK(first != second);
+  // Backward sees the mask of the last forward: y is linear in B, so <grad_B, B> is what of <c, y>
+  // comes from the adapter.
+  linear.backward(x, c, grad_x);
+  const auto& adapter = *linear.adapter();
+  const double from_adapter = adapter.grad_B().cwiseProduct(adapter.lora_B()).sum();
+  const Matrix base =
+      (x * linear.weight().value.transpose()).rowwise() + linear.bias().value.row(0);
+  CHECK(from_adapter == Approx(support::weighted_sum(c, second - base)).epsilon(1e-10));
+
+  linear.set_training(false);
+  linear.forward(x, first);
+  linear.forward(x, second);
+  CHECK(first == second);
+  const Matrix delta = 1.5 * adapter.lora_B() * adapter.lora_A();
+  CHECK((first - base - x * delta.transpose()).norm() <= 1e-12 * first.norm());
+}
+
+TEMPLATE_TEST_CASE("a linear layer over a weight in another format", "[nn][linear]",
+                   lorapro::bfloat16, lorapro::Int8Weight, lorapro::Nf4Weight) {
+  LORAPRO_TEST_RANDOM(random, 6);
+  Linear<double, TestType> linear(kOut, kIn);
+  linear.weight().value = random_matrix(random, kOut, kIn);
+  linear.bias().value = random_matrix(random, 1, kOut);
+  const Matrix W = linear.weight().value;
+  linear.attach_adapter(config());
+  auto& adapter = *linear.adapter();
+  adapter.lora_B() = random_matrix(random, kOut, 3);
+  CHECK(linear.weight().value.size() == 0);
+  CHECK((linear.out_features() == kOut && linear.in_features() == kIn));
+  int parameters = 0;
+  linear.for_each_parameter("linear", [&](const std::string& name, auto&) {
+    CHECK(name == "linear.bias");
+    ++parameters;
+  });
+  CHECK(parameters == 1);
+
+  Matrix stored(kOut, kIn);
+  adapter.base_weight().decode(0, kOut, 0, kIn, stored.data(), kIn);
+  CHECK((stored - W).norm() <= 0.2 * W.norm());
+  Matrix x = random_matrix(random, 6, kIn);
+  const Matrix c = random_matrix(random, 6, kOut);
+  Matrix y, grad_x;
+  const auto loss = [&] {
+    linear.forward(x, y);
+    return support::weighted_sum(c, y);
+  };
+  loss();
+  const Matrix whole = stored + 1.5 * adapter.lora_B() * adapter.lora_A();
+  CHECK((y - ((x * whole.transpose()).rowwise() + linear.bias().value.row(0))).norm() <= 1e-12);
+  linear.backward(x, c, grad_x);
+  support::check_gradient("x", x, grad_x, loss);
+  CHECK((linear.bias().grad - c.colwise().sum()).norm() <= 1e-12);
+}
+
+TEST_CASE("a linear layer watches the gradient of its whole weight", "[nn][linear]") {
+  LORAPRO_TEST_RANDOM(random, 7);
+  auto linear = random_linear(random);
+  linear.attach_adapter(config());
+  CHECK_FALSE(linear.watches_weight_gradient());
+  linear.watch_weight_gradient(true);
+  const Matrix x = random_matrix(random, 6, kIn), c = random_matrix(random, 6, kOut);
+  Matrix y, grad_x;
+  linear.forward(x, y);
+  linear.backward(x, c, grad_x);
+  CHECK((linear.weight_gradient() - c.transpose() * x).norm() <= 1e-12);
+  linear.backward(x, c);
+  CHECK((linear.weight_gradient() - 2 * c.transpose() * x).norm() <= 1e-12);
+}
+
+TEST_CASE("a linear layer refuses a config that is not valid", "[nn][linear]") {
+  Linear<double> linear(kOut, kIn);
+  auto wrong = config();
+  wrong.lora_dropout = 1;
+  CHECK_THROWS_AS(linear.attach_adapter(wrong), lorapro::ConfigError);
   CHECK_FALSE(linear.adapter().has_value());
   CHECK_FALSE(linear.weight().frozen());
 }

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
+#include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>

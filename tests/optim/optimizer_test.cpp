@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/optimizer.hpp>
 
+#include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/sgd_rule.hpp>

@@ -57,6 +57,22 @@ class BaseWeight {
     return BaseWeight(Buffer<T>(), data, data, out_features, in_features);
   }
 
+  /// \name The same for a row-major Eigen matrix of scalar T, or a map or block of whole rows
+  /// \throws ShapeError (sizes below 1, rows that do not follow one another).
+  /// @{
+  template <typename Derived>
+  static BaseWeight map(const Eigen::DenseBase<Derived>& weight) {
+    return map(rows_in_memory(weight.derived()), weight.rows(), weight.cols());
+  }
+  template <typename Derived>
+  static BaseWeight map_writable(Eigen::DenseBase<Derived>& weight) {
+    return map_writable(rows_in_memory(weight.derived()), weight.rows(), weight.cols());
+  }
+  /// A temporary would be gone before the weight is used.
+  template <typename Derived>
+  static BaseWeight map(const Eigen::PlainObjectBase<Derived>&& weight) = delete;
+  /// @}
+
   /// Copies `weight` (any Eigen expression of scalar T).
   template <typename Derived>
   static BaseWeight own(const Eigen::DenseBase<Derived>& weight) {
@@ -117,6 +133,20 @@ class BaseWeight {
     using Source = Eigen::Map<const Eigen::Array<T, 1, Eigen::Dynamic>>;
     using Target = Eigen::Map<Eigen::Array<Scalar, 1, Eigen::Dynamic>>;
     Target(to + k, count - k) = Source(from + k, count - k).template cast<Scalar>();
+  }
+
+  template <typename Derived>
+  static auto* rows_in_memory(Derived& weight) {
+    static_assert(std::is_same_v<typename Derived::Scalar, T>, "weight must have the scalar T");
+    static_assert((Derived::Flags & Eigen::DirectAccessBit) != 0,
+                  "weight must have memory of its own: own() copies an expression");
+    static_assert(Derived::IsRowMajor && Derived::InnerStrideAtCompileTime == 1,
+                  "weight must be row-major with contiguous rows");
+    if (weight.rows() > 1 && weight.outerStride() != weight.cols())
+      throw ShapeError("base_weight: expected rows that follow one another, " +
+                       std::to_string(weight.cols()) + " elements apart, got " +
+                       std::to_string(weight.outerStride()));
+    return weight.data();
   }
 
   /// A weight of its own with the entries entry(i, j), of the shape of `weight`.

@@ -6,7 +6,8 @@
 #include <lorapro/core/view.hpp>
 #include <lorapro/layer/lora_config.hpp>
 
-#include <vector>  // std::vector
+#include <type_traits>  // std::is_invocable_v
+#include <vector>       // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -36,6 +37,24 @@ inline std::vector<double> random_orthogonal(Index size, std::uint64_t key) {
 }
 
 }  // namespace detail
+
+/// What is to happen to W0 when an initialiser has filled A and B.
+enum class BaseCorrection {
+  none,
+  subtract_adapter  ///< W0 -= s B A, so that the layer computes what it did before
+};
+
+/// Whether Init can start an adapter of Scalar over a W0 of type Weight: a callable
+///
+///     init(config, W0, lora_A, lora_B)
+///
+/// with a LoraConfig, the frozen weight, which it may read tile by tile (decode), and views of A
+/// (rank, in_features) and B (out_features, rank), which are 0 and which it fills. It returns
+/// nothing or a BaseCorrection. PiSSA in a few lines: tests/layer/lora_layer_init_test.cpp.
+template <typename Init, typename Scalar, typename Weight>
+inline constexpr bool is_lora_initializer_v =
+    std::is_invocable_v<Init, const LoraConfig&, const Weight&, const MatrixView<Scalar>&,
+                        const MatrixView<Scalar>&>;
 
 /// Fills A (rank, in_features) and B (out_features, rank) as `config.init` says; the same numbers
 /// for the same seed, whatever the scalar.
@@ -83,5 +102,31 @@ void initialize_lora(const LoraConfig& config, const MatrixView<T>& lora_A,
     }
   }
 }
+
+/// The initialiser of `config.init`, which does not look at W0.
+struct ConfiguredInit {
+  template <typename Weight, typename Scalar>
+  void operator()(const LoraConfig& config, const Weight&, const MatrixView<Scalar>& lora_A,
+                  const MatrixView<Scalar>& lora_B) const {
+    initialize_lora(config, lora_A, lora_B);
+  }
+};
+
+namespace detail {
+
+template <typename Init, typename Weight, typename Scalar>
+BaseCorrection run_initializer(Init& init, const LoraConfig& config, const Weight& weight,
+                               const MatrixView<Scalar>& lora_A, const MatrixView<Scalar>& lora_B) {
+  static_assert(is_lora_initializer_v<Init&, Scalar, Weight>,
+                "LoraLayer: an initialiser is called as init(config, base_weight, lora_A, lora_B)");
+  if constexpr (std::is_void_v<decltype(init(config, weight, lora_A, lora_B))>) {
+    init(config, weight, lora_A, lora_B);
+    return BaseCorrection::none;
+  } else {
+    return init(config, weight, lora_A, lora_B);
+  }
+}
+
+}  // namespace detail
 
 LORAPRO_NAMESPACE_END

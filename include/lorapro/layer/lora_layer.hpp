@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/core/random.hpp>
-#include <lorapro/core/row_overlap.hpp>
-#include <lorapro/layer/base_weight.hpp>
+#include <lorapro/layer/batch.hpp>
 #include <lorapro/layer/lora_init.hpp>
-#include <lorapro/layer/weight_tiles.hpp>
+#include <lorapro/layer/low_rank_product.hpp>
+
+#include <utility>  // std::move, std::pair
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -22,10 +22,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// optimizer stays attached. Not thread-safe; different layers are independent, also those that
 /// share one W0.
 ///
-/// Products are split among Eigen::nbThreads() threads, which is one without OpenMP; results have
-/// the same bits for any number. W0 is converted to Scalar tile by tile inside forward and
-/// backward, in a workspace of 128 kB per thread (152 kB in double). Neither uses the heap once a
-/// batch of the size has passed.
+/// Products are those of LowRankProduct: the same bits for any number of threads, W0 decoded tile by
+/// tile, no heap once a batch of the size has passed.
 ///
 /// \tparam Scalar  float or double: activations, A, B, gradients.
 /// \tparam Base    what W0 is stored in: Scalar, bfloat16, half, or a class that quantises it,
@@ -46,6 +44,13 @@ class LoraLayer {
   /// \param bias  (out_features), mapped, frozen; or null.
   /// \throws ConfigError (a field of config).
   LoraLayer(Weight base_weight, const LoraConfig& config, const Scalar* bias = nullptr)
+      : LoraLayer(std::move(base_weight), config, bias, ConfiguredInit{}) {}
+
+  /// \param init  fills A and B, and may have their product taken out of W0: is_lora_initializer_v.
+  /// \throws ConfigError (a field of config; a correction of a W0 that is read-only, shared or
+  /// quantised), and what init throws. W0 is unchanged then.
+  template <typename Init>
+  LoraLayer(Weight base_weight, const LoraConfig& config, const Scalar* bias, Init&& init)
       : base_weight_(std::move(base_weight)), config_(config), bias_(bias) {
     config.validate();
     const Index a = rank() * in_features(), b = out_features() * rank();
@@ -53,9 +58,7 @@ class LoraLayer {
     grad_A_ = Buffer<Scalar>(a);
     lora_B_ = Buffer<Scalar>(b);
     grad_B_ = Buffer<Scalar>(b);
-    auto A = lora_A();
-    auto B = lora_B();
-    initialize_lora(config, make_view(A), make_view(B));
+    initialize(init);
   }
 
   LoraLayer(LoraLayer&&) = default;
@@ -63,77 +66,62 @@ class LoraLayer {
 
   /// y = x W0^T + bias + s (drop(x) A^T) B^T. In training each call draws a new dropout mask.
   /// \param x       (batch, in_features), row-major (a block of rows or columns is fine).
-  /// \param[out] y  (batch, out_features), row-major; overwritten. No element of it may be one of
-  ///                 x, the factors, their gradients, the bias or W0.
+  /// \param[out] y  (batch, out_features), row-major; overwritten. A matrix is given that size, a
+  ///                 block or map must have it. No element of it may be one of x, the factors,
+  ///                 their gradients, the bias or W0.
   /// \cost 2 batch (m n + (m + n) r) flops, and W0 decoded once; a temporary of (batch, r), no
   /// (m, n) one.
   /// \throws ShapeError (shapes, memory that overlaps); y is then untouched.
   template <typename X, typename Y>
   void forward(const Eigen::MatrixBase<X>& x, Y&& y) {
-    const auto input = batch(x);
-    auto output = batch(y);
-    checks::shape("x", input.rows(), input.cols(), input.rows(), in_features());
-    checks::shape("y", output.rows(), output.cols(), input.rows(), out_features());
-    check_output("y", rows_of(output), "x", rows_of(input));
-    if (training_ && dropping()) ++mask_;
-    product_.assign(read(input), TransposedWeightTiles<Scalar, Weight>(base_weight_),
-                    make_view(output), threads());
-    if (bias_ != nullptr)
-      output.rowwise() +=
-          Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>>(bias_, out_features());
-    if (merged_) return;
-    const auto s = static_cast<Scalar>(scaling());
-    reserve_hidden(input.rows());
-    Map h = hidden(input.rows());
-    down_project(input, h);
-    product_.add(s, read(h), transposed_tiles(lora_B()), make_view(output), threads());
+    const auto input = detail::batch_view<Scalar>(x);
+    checks::shape("x", input.rows, input.cols, input.rows, in_features());
+    detail::check_shape_or_resizable("y", y, input.rows, out_features());
+    check_output("y", detail::batch_view<Scalar>(y), "x", input);
+    const auto output = detail::sized_batch_view<Scalar>(y, input.rows, out_features());
+    if (dropout().drops()) ++mask_;
+    product_.forward_base(input, base_weight_, output);
+    add_bias(output);
+    if (!merged_) product_.forward_adapter(input, lora(), dropout(), output);
+  }
+
+  /// The same; y is returned, and allocated. \throws ShapeError (shape of x).
+  template <typename X>
+  Matrix forward(const Eigen::MatrixBase<X>& x) {
+    Matrix y;
+    forward(x, y);
+    return y;
   }
 
   /// Gradients of the last forward; call it with that forward's x (the dropout mask is drawn again
-  /// from its counter, not stored).
+  /// from its number, not stored).
   /// \param x            as forward got it.
   /// \param grad_y       (batch, out_features), dL/dy.
-  /// \param[out] grad_x  (batch, in_features), overwritten. No element of it may be one of x,
-  ///                     grad_y or what y must not overlap.
+  /// \param[out] grad_x  (batch, in_features), overwritten; sized as y of forward is. No element of
+  ///                     it may be one of x, grad_y or what y must not overlap.
   /// \cost 2 batch (m n + 3 (m + n) r) flops.
   /// \throws ShapeError (shapes, memory that overlaps), StateError (merged); nothing is written
   /// then.
   template <typename X, typename GradY, typename GradX>
   void backward(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<GradY>& grad_y,
                 GradX&& grad_x) {
-    const auto input = batch(x);
-    const auto dy = batch(grad_y);
-    auto dx = batch(grad_x);
-    check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
-    check_inputs(input, dy);
-    checks::shape("grad_x", dx.rows(), dx.cols(), input.rows(), in_features());
-    check_output("grad_x", rows_of(dx), "x", rows_of(input));
-    detail::check_apart("grad_x", rows_of(dx), "grad_y", rows_of(dy));
-    product_.assign(read(dy), WeightTiles<Scalar, Weight>(base_weight_), make_view(dx), threads());
-    accumulate(input, dy);
-    // accumulate leaves s grad_y B in the second hidden buffer.
-    const Map back = hidden_gradient(input.rows());
-    if (!training_ || !dropping()) {
-      product_.add(Scalar(1), read(back), tiles(lora_A()), make_view(dx), threads());
-      return;
-    }
-    for_row_blocks(input.rows(), [&](Index row, Index rows) {
-      Map block(block_.data(), rows, in_features());
-      product_.assign(read(back.middleRows(row, rows)), tiles(lora_A()), make_view(block),
-                      threads());
-      for (Index i = 0; i < rows; ++i)
-        for (Index j = 0; j < in_features(); ++j) dx(row + i, j) += block(i, j) * mask(row + i, j);
-    });
+    const auto input = detail::batch_view<Scalar>(x), dy = detail::batch_view<Scalar>(grad_y);
+    check_backward(input, dy);
+    detail::check_shape_or_resizable("grad_x", grad_x, input.rows, in_features());
+    const auto present = detail::batch_view<Scalar>(grad_x);
+    check_output("grad_x", present, "x", input);
+    check_output("grad_x", present, "grad_y", dy);
+    const auto dx = detail::sized_batch_view<Scalar>(grad_x, input.rows, in_features());
+    product_.backward_base(dy, base_weight_, dx);
+    product_.backward_adapter(input, dy, lora(), dropout(), dx);
   }
 
   /// As above without grad_x (the first layer of a network).
   template <typename X, typename GradY>
   void backward(const Eigen::MatrixBase<X>& x, const Eigen::MatrixBase<GradY>& grad_y) {
-    const auto input = batch(x);
-    const auto dy = batch(grad_y);
-    check_backward(input.rows(), input.cols(), dy.rows(), dy.cols());
-    check_inputs(input, dy);
-    accumulate(input, dy);
+    const auto input = detail::batch_view<Scalar>(x), dy = detail::batch_view<Scalar>(grad_y);
+    check_backward(input, dy);
+    product_.backward_adapter(input, dy, lora(), dropout());
   }
 
   /// grad_A = 0, grad_B = 0.
@@ -142,10 +130,16 @@ class LoraLayer {
     grad_B().setZero();
   }
 
+  /// \param threads  among which products are split; 0, the default: as many as OpenMP has.
+  /// \throws ConfigError (below 0).
+  void set_threads(int threads) { product_.set_threads(threads); }
+
   /// Dropout acts in training only. A new layer is in training.
   void set_training(bool training) { training_ = training; }
 
-  /// Dropout masks drawn so far: with the seed of the config, all that the next ones depend on.
+  /// Dropout masks drawn so far: with the seed of the config, all that the next ones depend on, and
+  /// the number of the last forward's. Set to that number, backward draws the mask of that forward;
+  /// set to one less, the next forward does, where it is computed once more.
   std::uint64_t dropout_masks() const { return mask_; }
   void set_dropout_masks(std::uint64_t masks) { mask_ = masks; }
 
@@ -163,6 +157,28 @@ class LoraLayer {
     if (!merged_) throw StateError("unmerge: expected a merged layer, got an unmerged one");
     add_to_base(-scaling());
     merged_ = false;
+  }
+
+  /// Lets the adapter start anew, with what it has learned in W0: W0 += s B A, then A and B as of
+  /// `init`, and gradients 0. An optimizer that has the layer should forget its moments
+  /// (Optimizer::reset_pairs).
+  /// \param init  as of the constructor; it sees the new W0.
+  /// \cost 2 m n r flops, and what init takes.
+  /// \throws as merge, and what init throws; then B is 0 and the layer computes what it did.
+  /// \ref Lialin et al., ReLoRA, arXiv:2307.05695.
+  template <typename Init = ConfiguredInit>
+  void restart(Init&& init = {}) {
+    if (merged_) throw StateError("restart: expected an unmerged layer, got a merged one");
+    add_to_base(scaling());
+    zero_grad();
+    lora_A().setZero();
+    lora_B().setZero();
+    try {
+      initialize(init);
+    } catch (...) {
+      lora_B().setZero();
+      throw;
+    }
   }
 
   bool merged() const { return merged_; }
@@ -185,165 +201,69 @@ class LoraLayer {
   ConstMap grad_B() const { return {grad_B_.data(), out_features(), rank()}; }
 
  private:
-  /// Rows of a batch that are masked, or of W0 that are merged into, at a time.
-  static constexpr Index kBlockRows = 64;
+  using View = MatrixView<Scalar>;
+  using ConstView = MatrixView<const Scalar>;
 
-  bool dropping() const { return config_.lora_dropout > 0; }
-
-  /// A map of a caller's batch; no copy, whatever the outer stride.
-  template <typename Derived>
-  static auto batch(Derived&& matrix) {
-    using Plain = std::remove_const_t<std::remove_reference_t<Derived>>;
-    static_assert(std::is_same_v<typename Plain::Scalar, Scalar>,
-                  "a batch must have the layer's Scalar");
-    static_assert((Plain::Flags & Eigen::DirectAccessBit) != 0,
-                  "a batch must have memory of its own: evaluate the expression first");
-    static_assert(Plain::IsRowMajor && Plain::InnerStrideAtCompileTime == 1,
-                  "a batch must be row-major with contiguous rows");
-    auto& m = matrix.derived();
-    using Stride = Eigen::OuterStride<>;
-    using Data = std::remove_pointer_t<decltype(m.data())>;
-    using Element = std::conditional_t<std::is_const_v<Data>, const Matrix, Matrix>;
-    return Eigen::Map<Element, Eigen::Unaligned, Stride>(m.data(), m.rows(), m.cols(),
-                                                         Stride(m.outerStride()));
+  LoraView<Scalar> lora() {
+    return row_major_view(lora_A_.data(), lora_B_.data(), grad_A_.data(), grad_B_.data(),
+                          out_features(), in_features(), rank(), scaling());
   }
 
-  void check_backward(Index x_rows, Index x_cols, Index y_rows, Index y_cols) const {
+  template <typename Init>
+  void initialize(Init& init) {
+    const LoraView<Scalar> pair = lora();
+    if (detail::run_initializer(init, config_, base_weight_, pair.lora_A, pair.lora_B) ==
+        BaseCorrection::subtract_adapter)
+      add_to_base(-scaling());
+  }
+
+  /// The mask of the last forward.
+  Dropout dropout() const { return {training_ ? config_.lora_dropout : 0, config_.seed, mask_}; }
+
+  void add_bias(const View& y) const {
+    if (bias_ == nullptr) return;
+    using Row = Eigen::Array<Scalar, 1, Eigen::Dynamic>;
+    const Eigen::Map<const Row> bias(bias_, y.cols);
+    for (Index i = 0; i < y.rows; ++i) Eigen::Map<Row>(&y(i, 0), y.cols) += bias;
+  }
+
+  /// \throws StateError (merged), ShapeError (shapes; what backward reads has memory of the
+  /// gradients that it adds to).
+  void check_backward(const ConstView& x, const ConstView& grad_y) const {
     if (merged_) throw StateError("backward: expected an unmerged layer, got a merged one");
-    checks::shape("x", x_rows, x_cols, x_rows, in_features());
-    checks::shape("grad_y", y_rows, y_cols, x_rows, out_features());
-  }
-
-  template <typename Batch>
-  static detail::MemoryRows rows_of(const Batch& matrix) {
-    return detail::memory_rows(make_view(matrix));
-  }
-  template <typename T>
-  static detail::MemoryRows row_of(const T* data, Index size) {
-    return detail::memory_rows(MatrixView<const T>{data, 1, data == nullptr ? 0 : size, size, 1});
-  }
-
-  /// \throws ShapeError if what backward reads has memory of the gradients that it adds to.
-  template <typename Input, typename GradY>
-  void check_inputs(const Input& input, const GradY& dy) const {
-    for (const auto& [name, rows] : {std::pair{"x", rows_of(input)}, {"grad_y", rows_of(dy)}}) {
-      detail::check_apart(name, rows, "grad_A", row_of(grad_A_.data(), grad_A_.size()));
-      detail::check_apart(name, rows, "grad_B", row_of(grad_B_.data(), grad_B_.size()));
+    checks::shape("x", x.rows, x.cols, x.rows, in_features());
+    checks::shape("grad_y", grad_y.rows, grad_y.cols, x.rows, out_features());
+    for (const auto& [name, batch] : {std::pair{"x", x}, {"grad_y", grad_y}}) {
+      detail::check_apart(name, detail::memory_rows(batch), "grad_A", detail::memory_row(grad_A_));
+      detail::check_apart(name, detail::memory_rows(batch), "grad_B", detail::memory_row(grad_B_));
     }
   }
 
-  /// \throws ShapeError if what is to be written has memory of the input or of the layer.
-  void check_output(const char* name, const detail::MemoryRows& output, const char* input_name,
-                    const detail::MemoryRows& input) const {
-    detail::check_apart(name, output, input_name, input);
-    detail::check_apart(name, output, "lora_A", row_of(lora_A_.data(), lora_A_.size()));
-    detail::check_apart(name, output, "lora_B", row_of(lora_B_.data(), lora_B_.size()));
-    detail::check_apart(name, output, "grad_A", row_of(grad_A_.data(), grad_A_.size()));
-    detail::check_apart(name, output, "grad_B", row_of(grad_B_.data(), grad_B_.size()));
-    detail::check_apart(name, output, "bias", row_of(bias_, out_features()));
+  /// \throws ShapeError if what is to be written has memory of an input or of the layer.
+  template <typename Output>
+  void check_output(const char* name, const Output& output, const char* input_name,
+                    const ConstView& input) const {
+    const detail::MemoryRows rows = detail::memory_rows(output);
+    detail::check_apart(name, rows, input_name, detail::memory_rows(input));
+    for (const auto& [own_name, own] : {std::pair{"lora_A", detail::memory_row(lora_A_)},
+                                        {"lora_B", detail::memory_row(lora_B_)},
+                                        {"grad_A", detail::memory_row(grad_A_)},
+                                        {"grad_B", detail::memory_row(grad_B_)},
+                                        {"bias", detail::memory_row(bias_, out_features())}})
+      detail::check_apart(name, rows, own_name, own);
     if constexpr (is_storage_scalar_v<Base>)
-      detail::check_apart(name, output, "base_weight",
-                          row_of(base_weight_.data(), out_features() * in_features()));
+      detail::check_apart(name, rows, "base_weight",
+                          detail::memory_row(base_weight_.data(), out_features() * in_features()));
   }
 
-  static int threads() { return Eigen::nbThreads(); }
-
-  /// \name Matrices as products take them
-  /// @{
-  template <typename Derived>
-  static MatrixView<const Scalar> read(const Eigen::MatrixBase<Derived>& matrix) {
-    return make_view(matrix);
-  }
-  template <typename Derived>
-  static ViewTiles<Scalar> tiles(const Eigen::MatrixBase<Derived>& matrix) {
-    return ViewTiles<Scalar>(read(matrix));
-  }
-  template <typename Derived>
-  static ViewTiles<Scalar> transposed_tiles(const Eigen::MatrixBase<Derived>& matrix) {
-    return ViewTiles<Scalar>(transposed(read(matrix)));
-  }
-  /// @}
-
-  template <typename F>
-  static void for_row_blocks(Index rows, const F& f) {
-    for (Index row = 0; row < rows; row += kBlockRows) f(row, (std::min)(kBlockRows, rows - row));
-  }
-
-  void reserve_hidden(Index rows) { hidden_.reserve(2 * rows * rank()); }
-  Map hidden(Index rows) { return {hidden_.data(), rows, rank()}; }
-  Map hidden_gradient(Index rows) { return {hidden_.data() + rows * rank(), rows, rank()}; }
-
-  /// 0 or 1 / (1 - p), a function of seed, forward call and element.
-  Scalar mask(Index row, Index col) const {
-    const auto element = static_cast<std::uint64_t>(row * in_features() + col);
-    const double p = config_.lora_dropout;
-    return random_uniform(derive_key(config_.seed, 16 + mask_), element) < p
-               ? Scalar(0)
-               : static_cast<Scalar>(1 / (1 - p));
-  }
-
-  template <typename Input>
-  Map dropped(const Input& input, Index row, Index rows) {
-    block_.reserve(kBlockRows * in_features());
-    Map block(block_.data(), rows, in_features());
-    for (Index i = 0; i < rows; ++i)
-      for (Index j = 0; j < in_features(); ++j) block(i, j) = input(row + i, j) * mask(row + i, j);
-    return block;
-  }
-
-  /// h = drop(x) A^T.
-  template <typename Input>
-  void down_project(const Input& input, Map& h) {
-    if (!training_ || !dropping()) {
-      product_.assign(read(input), transposed_tiles(lora_A()), make_view(h), threads());
-      return;
-    }
-    for_row_blocks(input.rows(), [&](Index row, Index rows) {
-      auto part = h.middleRows(row, rows);
-      product_.assign(read(dropped(input, row, rows)), transposed_tiles(lora_A()), make_view(part),
-                      threads());
-    });
-  }
-
-  /// grad_B += s grad_y^T h, grad_A += (s grad_y B)^T drop(x).
-  template <typename Input, typename GradY>
-  void accumulate(const Input& input, const GradY& dy) {
-    const auto s = static_cast<Scalar>(scaling());
-    reserve_hidden(input.rows());
-    Map h = hidden(input.rows());
-    Map back = hidden_gradient(input.rows());
-    Map to_A = grad_A(), to_B = grad_B();
-    down_project(input, h);
-    product_.add(s, transposed(read(dy)), tiles(h), make_view(to_B), threads());
-    product_.assign(read(dy), tiles(lora_B()), make_view(back), threads());
-    back *= s;
-    if (!training_ || !dropping()) {
-      product_.add(Scalar(1), transposed(read(back)), tiles(input), make_view(to_A), threads());
-      return;
-    }
-    for_row_blocks(input.rows(), [&](Index row, Index rows) {
-      product_.add(Scalar(1), transposed(read(back.middleRows(row, rows))),
-                   tiles(dropped(input, row, rows)), make_view(to_A), threads());
-    });
-  }
-
-  void add_to_base(double s) {
+  /// W0 += c B A.
+  void add_to_base(double c) {
     if constexpr (is_storage_scalar_v<Base>) {
-      Base* const weight = base_weight_.writable_data();
-      if (weight == nullptr)
+      if (base_weight_.writable_data() == nullptr)
         throw ConfigError("base_weight: expected a writable W0 to merge into, got a read-only one");
       if (!base_weight_.sole())
         throw ConfigError("base_weight: expected sole ownership to merge, got a shared W0");
-      block_.reserve(kBlockRows * in_features());
-      for_row_blocks(out_features(), [&](Index row, Index rows) {
-        Map block(block_.data(), rows, in_features());
-        product_.assign(read(lora_B().middleRows(row, rows)), tiles(lora_A()), make_view(block),
-                        threads());
-        for (Index k = 0; k < rows * in_features(); ++k) {
-          Base& w = weight[row * in_features() + k];
-          w = static_cast<Base>(static_cast<Scalar>(w) + static_cast<Scalar>(s) * block_[k]);
-        }
-      });
+      product_.add_to_weight(c, lora(), base_weight_);
     } else {
       // s B A is far below the distance of two codes: most of it would be rounded away.
       throw ConfigError(
@@ -356,12 +276,25 @@ class LoraLayer {
   LoraConfig config_;
   const Scalar* bias_;
   Buffer<Scalar> lora_A_, lora_B_, grad_A_, grad_B_;
-  Buffer<Scalar> hidden_;  // drop(x) A^T and s grad_y B of a batch
-  Buffer<Scalar> block_;   // kBlockRows rows of masked input, or of s B A
-  TiledProduct<Scalar> product_;
+  LowRankProduct<Scalar> product_;
   std::uint64_t mask_ = 0;
   bool training_ = true;
   bool merged_ = false;
 };
+
+/// The layer's pair as an optimizer attaches it, with W0 where it is the layer's own and not
+/// quantised. \throws StateError (merged layer).
+template <typename Scalar, typename Base>
+auto lora_views(LoraLayer<Scalar, Base>& layer) {
+  if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
+  using Stored = std::conditional_t<is_storage_scalar_v<Base>, Base, Scalar>;
+  const LoraView<Scalar> pair = row_major_view(
+      layer.lora_A().data(), layer.lora_B().data(), layer.grad_A().data(), layer.grad_B().data(),
+      layer.out_features(), layer.in_features(), layer.rank(), layer.scaling());
+  LoraView<Scalar, Stored> view{pair.lora_A, pair.lora_B, pair.grad_A, pair.grad_B, pair.scaling};
+  if constexpr (is_storage_scalar_v<Base>)
+    if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
+  return view;
+}
 
 LORAPRO_NAMESPACE_END

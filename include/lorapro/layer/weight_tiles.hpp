@@ -8,11 +8,19 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// \file
 /// W0 as the right factor of a TiledProduct: each tile is decoded into scratch where it is needed,
-/// and no copy of W0 is ever made.
+/// and no copy of W0 is ever made. A class of weights has
+///
+///     Index out_features() const;
+///     Index in_features() const;
+///     // the block (rows, cols) that begins at (row, col), rows of `out` `stride` apart
+///     template <typename Scalar>
+///     void decode(Index row, Index rows, Index col, Index cols, Scalar* out, Index stride) const;
+///
+/// which several threads call, and as the Base of a LoraLayer besides, being copied into it, the
+/// memory that it takes, std::size_t bytes() const, and its name in messages, kFormat.
 
 /// W0 (out_features, in_features), for x = y W0.
-/// \tparam Weight  BaseWeight, Int8Weight, Nf4Weight, or any class with out_features(),
-///                 in_features() and decode(row, rows, col, cols, out, stride).
+/// \tparam Weight  BaseWeight, Int8Weight, Nf4Weight, or any class of weights.
 template <typename Scalar, typename Weight>
 class WeightTiles {
  public:

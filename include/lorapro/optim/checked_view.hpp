@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/core/finite.hpp>
+#include <lorapro/core/view.hpp>
 #include <lorapro/optim/rule.hpp>
 
 #include <string>  // std::to_string
@@ -13,23 +14,6 @@ LORAPRO_NAMESPACE_BEGIN
 /// What callers describe, checked, as rules see it.
 
 namespace detail {
-
-/// A layer's adapter, with W0 where it is the layer's own and not quantised.
-/// \throws StateError (merged layer).
-template <typename Scalar, typename Base>
-auto view_of(LoraLayer<Scalar, Base>& layer) {
-  if (layer.merged()) throw StateError("layer: expected an unmerged layer, got a merged one");
-  auto A = layer.lora_A();
-  auto B = layer.lora_B();
-  auto grad_A = layer.grad_A();
-  auto grad_B = layer.grad_B();
-  using Stored = std::conditional_t<is_storage_scalar_v<Base>, Base, Scalar>;
-  LoraView<Scalar, Stored> view{make_view(A), make_view(B), make_view(grad_A), make_view(grad_B),
-                                layer.scaling()};
-  if constexpr (is_storage_scalar_v<Base>)
-    if (layer.base_weight().sole()) view.base_weight = layer.base_weight().writable_data();
-  return view;
-}
 
 template <typename T>
 AddressRange range_of(const T* data, Index size) {

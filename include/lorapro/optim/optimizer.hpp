@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/optim/lora_pro_rule.hpp>
+#include <lorapro/optim/lora_views.hpp>
 #include <lorapro/optim/observer.hpp>
 #include <lorapro/optim/report.hpp>
 #include <lorapro/optim/stepper.hpp>
@@ -75,13 +76,19 @@ class Optimizer {
   /// \throws ConfigError (a field of group).
   GroupId add_group(const GroupConfig& group) { return groups_.add(group); }
 
-  /// Attaches a layer's adapter. It may be moved afterwards, but not destroyed before detach.
-  /// \param name  of its state; "pair.<number>" if empty.
-  /// \throws StateError (merged layer), ConfigError (merged decay needs a sole, writable W0 in
-  /// float or double; a name that is taken), ShapeError (memory that is attached already).
-  template <typename Base>
-  PairId attach(LoraLayer<Scalar, Base>& layer, GroupId group = {}, const std::string& name = "") {
-    return insert(std::make_unique<PairSlot>(detail::view_of(layer), name), group);
+  /// Attaches the pairs of a layer: a LoraLayer, or anything with lora_views (lora_views.hpp). It
+  /// may be moved afterwards if that keeps the addresses of its buffers, but not destroyed before
+  /// detach.
+  /// \param name  of the state; "pair.<number>" if empty. Of several pairs: <name>.0, <name>.1...
+  /// \return the handle of the pair; of a range of them a std::vector.
+  /// \throws as attach of each view, and what lora_views throws (StateError for a merged
+  /// LoraLayer); no pair of the layer is attached then.
+  template <typename Layer, detail::IfLayer<Layer> = 0>
+  auto attach(Layer& layer, GroupId group = {}, const std::string& name = "") {
+    return detail::attach_layer(
+        layer, name,
+        [&](const auto& view, const std::string& one) { return attach(view, group, one); },
+        [&](PairId pair) { static_cast<void>(detach(pair)); });
   }
 
   /// Attaches four buffers of the caller's.
@@ -113,9 +120,12 @@ class Optimizer {
     detached.slot_->rebind(fresh);
     return insert(std::move(detached.slot_), group);
   }
-  template <typename Base>
-  PairId attach(LoraLayer<Scalar, Base>& layer, DetachedPair&& detached) {
-    return attach(detail::view_of(layer), std::move(detached));
+  /// The same for a layer of one pair.
+  template <typename Layer, detail::IfLayer<Layer> = 0>
+  PairId attach(Layer& layer, DetachedPair&& detached) {
+    static_assert(detail::kViewCount<Layer> == detail::ViewCount::one,
+                  "attach: expected a layer for which lora_views(layer) returns one LoraView");
+    return attach(lora_views(layer), std::move(detached));
   }
 
   /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without;

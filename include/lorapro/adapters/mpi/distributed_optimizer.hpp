@@ -69,9 +69,13 @@ class DistributedOptimizer {
 
   /// \name Parameters, as in Optimizer; before distribute
   /// @{
-  template <typename Base>
-  PairId attach(LoraLayer<Scalar, Base>& layer, GroupId group = {}, const std::string& name = "") {
-    return attach(::lorapro::detail::view_of(layer), group, name);
+  template <typename Layer, ::lorapro::detail::IfLayer<Layer> = 0>
+  auto attach(Layer& layer, GroupId group = {}, const std::string& name = "") {
+    // Nothing is undone: what throws on one rank has to end the program.
+    return ::lorapro::detail::attach_layer(
+        layer, name,
+        [&](const auto& view, const std::string& one) { return attach(view, group, one); },
+        [](PairId) {});
   }
   template <typename T, typename Base>
   PairId attach(const LoraView<T, Base>& view, GroupId group = {}, const std::string& name = "") {

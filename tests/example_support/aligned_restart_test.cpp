@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include "examples/support/gradient_aligned_init.hpp"
+#include "examples/support/aligned_restart.hpp"
 
 #include "examples/support/random.hpp"
 #include <Eigen/SVD>
@@ -9,10 +9,10 @@
 
 namespace {
 
-using Layer = examples::GradientAlignedInit::Layer;
+using Layer = examples::AlignedRestart::Layer;
 using Matrix = Layer::Matrix;
 
-TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_aligned_init]") {
+TEST_CASE("A sees as much of the first gradient as its rank allows", "[aligned_restart]") {
   examples::RandomEngine engine(4);
   const auto random = [&](Eigen::Index rows, Eigen::Index cols) -> Matrix {
     return Matrix::NullaryExpr(rows, cols, [&] { return examples::uniform(engine, -1, 1); });
@@ -29,7 +29,7 @@ TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_
   head.randomize(engine);
   const Matrix head_before = head.weight().value;
 
-  examples::GradientAlignedInit init({&layer, &head});
+  examples::AlignedRestart init({&layer, &head});
   Matrix y;
   layer.forward(x, y);
   layer.backward(x, grad_y);
@@ -52,7 +52,7 @@ TEST_CASE("A sees as much of the first gradient as its rank allows", "[gradient_
   layer.adapter()->lora_B() = random(10, 3);
   const Matrix merged = layer.weight().value + 2 * layer.adapter()->lora_B() * A;
   layer.watch_weight_gradient(true);  // by somebody else, who goes on
-  examples::GradientAlignedInit anew({&layer});
+  examples::AlignedRestart anew({&layer});
   layer.forward(x, y);
   const Matrix before = y;
   layer.backward(x, random(20, 10));
