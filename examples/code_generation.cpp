@@ -36,17 +36,17 @@ using examples::RandomEngine;
 using lorapro::Index;
 using Gpt = examples::nn::Gpt<float>;
 
-// Of lora_adamw, lora_pro_efficient, lora_pro_full and full_adamw the best of these rates, on
+// Of lora_adamw, lora_pro_adapter, lora_pro_full and full_adamw the best of these rates, on
 // validation files (one seed, 800 windows):
 //   code_generation --validation --seeds 1 --train-size 800 --lr
 //     full_adamw=1e-3:3e-3:1e-2,lora_adamw=3e-3:1e-2:3e-2,
-//     lora_pro_full=3e-3:1e-2:2e-2,lora_pro_efficient=3e-3:1e-2:3e-2
+//     lora_pro_full=3e-3:1e-2:2e-2,lora_pro_adapter=3e-3:1e-2:3e-2
 // That of lora_pro_spectral is by bench/convergence; the others have rates that are known to work
 // elsewhere and were not tuned here.
 const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {1e-2}},          {Method::lora_sgd, {3e-1}},
     {Method::rslora_adamw, {5.6e-3}},      {Method::loraplus_adamw, {5.6e-4}},
-    {Method::lora_pro_sgd, {1.0}},         {Method::lora_pro_efficient, {1e-2}},
+    {Method::lora_pro_sgd, {1.0}},         {Method::lora_pro_adapter, {1e-2}},
     {Method::lora_pro_full, {1e-2}},       {Method::lora_pro_factored, {1e-2}},
     {Method::lora_pro_spectral, {5.6e-3}}, {Method::lora_muon, {5e-3}},
     {Method::full_adamw, {3e-3}},          {Method::full_muon, {5e-3}}};

@@ -40,17 +40,17 @@ using examples::nn::LabelledTokens;
 using lorapro::Index;
 using Gpt = examples::nn::Gpt<float>;
 
-// Of lora_adamw, lora_pro_efficient, lora_pro_full and full_adamw the best of some rates each, a
+// Of lora_adamw, lora_pro_adapter, lora_pro_full and full_adamw the best of some rates each, a
 // factor of about three apart, on validation campaigns (one seed, 800 replies):
 //   dialogue --validation --seeds 1 --train-size 800 --lr
 //     full_adamw=5.6e-4:1e-3:3e-3,lora_adamw=3e-3:1e-2:3e-2,lora_pro_full=1e-3:3e-3:1e-2,
-//     lora_pro_efficient=3e-3:1e-2
+//     lora_pro_adapter=3e-3:1e-2
 // That of lora_pro_spectral is by bench/convergence; the others have rates that are known to work
 // elsewhere and were not tuned here.
 const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {1e-2}},        {Method::lora_sgd, {3e-1}},
     {Method::rslora_adamw, {5.6e-3}},    {Method::loraplus_adamw, {5.6e-4}},
-    {Method::lora_pro_sgd, {1.0}},       {Method::lora_pro_efficient, {1e-2}},
+    {Method::lora_pro_sgd, {1.0}},       {Method::lora_pro_adapter, {1e-2}},
     {Method::lora_pro_full, {3e-3}},     {Method::lora_pro_factored, {3e-3}},
     {Method::lora_pro_spectral, {3e-3}}, {Method::lora_muon, {5e-3}},
     {Method::full_adamw, {1e-3}},        {Method::full_muon, {5e-3}}};

@@ -6,10 +6,11 @@
 //
 //   image_classification --methods lora_adamw --seeds 1    # once: makes the base
 //   mpirun -n 4 distributed_finetune
-//   mpirun -n 4 distributed_finetune --method lora_pro_efficient --batch-size 128
+//   mpirun -n 4 distributed_finetune --method lora_pro_adapter --batch-size 128
 
 #include <lorapro/adapters/mpi.hpp>
 #include <lorapro/lorapro.hpp>
+#include <lorapro/optim/rules.hpp>
 #include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
@@ -28,6 +29,7 @@
 #include "support/cache.hpp"
 #include "support/classifier_fine_tuning.hpp"
 #include "support/fashion_images.hpp"
+#include "support/method.hpp"
 #include "support/program.hpp"
 #include "support/progress_bar.hpp"
 #include "support/random.hpp"
@@ -191,13 +193,10 @@ void fine_tune(const Options& options, Method method, int rank, int size) {
 /// \return the exit code.
 int run(const Options& options, int rank, int size) {
   try {
-    using lorapro::LoraPro;
-    if (options.method == "lora_adamw")
-      fine_tune<lorapro::AdamWRule>(options, Method::lora_adamw, rank, size);
-    if (options.method == "lora_pro_efficient")
-      fine_tune<LoraPro<lorapro::AdapterMoments>>(options, Method::lora_pro_efficient, rank, size);
-    if (options.method == "lora_pro_full")
-      fine_tune<LoraPro<lorapro::FullMoments<float>>>(options, Method::lora_pro_full, rank, size);
+    const Method method = *examples::method_named(options.method);
+    lorapro::visit_rule<float>(examples::info(method).rule, [&](auto tag) {
+      fine_tune<typename decltype(tag)::Rule>(options, method, rank, size);
+    });
   } catch (const examples::DataMissing& error) {
     if (rank == 0) {
       fmt::print(stderr,
@@ -210,10 +209,18 @@ int run(const Options& options, int rank, int size) {
   return 0;
 }
 
+std::vector<std::string> adapter_methods() {
+  std::vector<std::string> names;
+  for (const examples::MethodInfo& info : examples::kMethods)
+    if (info.trains_adapters) names.emplace_back(info.name);
+  return names;
+}
+
 void add_options(CLI::App& app, Options& options) {
-  app.add_option("--method", options.method, "How to fine-tune")
-      ->check(CLI::IsMember({"lora_adamw", "lora_pro_efficient", "lora_pro_full"}).description(""))
-      ->type_name("lora_adamw|lora_pro_efficient|lora_pro_full")
+  app.add_option("--method", options.method,
+                 fmt::format("How to fine-tune: {}", fmt::join(adapter_methods(), ", ")))
+      ->check(CLI::IsMember(adapter_methods()).description(""))
+      ->type_name("METHOD")
       ->capture_default_str();
   app.add_option("--lr", options.learning_rate, "Learning rate")
       ->check(examples::in_range(1e-9, 1e3))

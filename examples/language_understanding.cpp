@@ -50,7 +50,7 @@ using Matrix = lorapro::RowMatrix<float>;
 // and one seed, whose noise is about half a point:
 //   language_understanding --validation --seeds 1 --lr RATES
 // where RATES is, without spaces,
-//   lora_adamw=1e-3:2e-3:3e-3:5e-3, lora_pro_efficient=1e-3:2e-3:4e-3:6e-3,
+//   lora_adamw=1e-3:2e-3:3e-3:5e-3, lora_pro_adapter=1e-3:2e-3:4e-3:6e-3,
 //   lora_pro_full=5e-4:1e-3:2e-3:3e-3, full_adamw=1e-4:2e-4:3e-4:6e-4
 // Of the others rslora_adamw and lora_sgd had two rates each (lora_sgd on 2,000 glosses), and the
 // rate of lora_pro_sgd is only one at which the loss falls. That of lora_pro_spectral is by
@@ -58,7 +58,7 @@ using Matrix = lorapro::RowMatrix<float>;
 const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {3e-3}},        {Method::lora_sgd, {1e-1}},
     {Method::rslora_adamw, {2e-3}},      {Method::loraplus_adamw, {1.8e-4}},
-    {Method::lora_pro_sgd, {1e-1}},      {Method::lora_pro_efficient, {4e-3}},
+    {Method::lora_pro_sgd, {1e-1}},      {Method::lora_pro_adapter, {4e-3}},
     {Method::lora_pro_full, {1e-3}},     {Method::lora_pro_factored, {1e-3}},
     {Method::lora_pro_spectral, {1e-3}}, {Method::lora_muon, {3e-3}},
     {Method::full_adamw, {3e-4}},        {Method::full_muon, {1e-3}},

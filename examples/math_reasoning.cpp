@@ -46,17 +46,17 @@ using examples::nn::LabelledTokens;
 using lorapro::Index;
 using Gpt = examples::nn::Gpt<float>;
 
-// Those of lora_adamw, rslora_adamw, lora_pro_efficient, lora_pro_full and full_adamw: the best on
+// Those of lora_adamw, rslora_adamw, lora_pro_adapter, lora_pro_full and full_adamw: the best on
 // validation problems, two seeds, of
 //   math_reasoning --validation --seeds 2
 //     --lr lora_adamw=5.6e-3:1e-2:1.8e-2:3e-2,rslora_adamw=3e-3:5.6e-3,
-//          lora_pro_efficient=3e-3:5.6e-3:1e-2:1.8e-2:3e-2,
+//          lora_pro_adapter=3e-3:5.6e-3:1e-2:1.8e-2:3e-2,
 //          lora_pro_full=5.6e-3:1e-2:1.8e-2:3e-2:5.6e-2,full_adamw=1.8e-3:3e-3:5.6e-3:1e-2
 // That of lora_pro_spectral is by bench/convergence; the others are not tuned.
 const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {1e-2}},          {Method::lora_sgd, {3e-1}},
     {Method::rslora_adamw, {5.6e-3}},      {Method::loraplus_adamw, {5.6e-4}},
-    {Method::lora_pro_sgd, {1.0}},         {Method::lora_pro_efficient, {1.8e-2}},
+    {Method::lora_pro_sgd, {1.0}},         {Method::lora_pro_adapter, {1.8e-2}},
     {Method::lora_pro_full, {3e-2}},       {Method::lora_pro_factored, {3e-2}},
     {Method::lora_pro_spectral, {5.6e-3}}, {Method::lora_muon, {5e-3}},
     {Method::full_adamw, {5.6e-3}},        {Method::full_muon, {5e-3}}};

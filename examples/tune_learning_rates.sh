@@ -28,8 +28,8 @@ tune() {
 tune --methods lora_adamw,rslora_adamw,full_adamw,lora_sgd \
   --lr "lora_adamw=$adapter,rslora_adamw=$adapter,full_adamw=$full,lora_sgd=$sgd"
 tune_pro() {
-  tune --methods lora_pro_efficient,lora_pro_full,lora_pro_spectral,lora_pro_sgd "$@" \
-    --lr "lora_pro_efficient=$adapter,lora_pro_full=$adapter,lora_pro_spectral=$adapter:1.8e-2,lora_pro_sgd=$pro_sgd"
+  tune --methods lora_pro_adapter,lora_pro_full,lora_pro_spectral,lora_pro_sgd "$@" \
+    --lr "lora_pro_adapter=$adapter,lora_pro_full=$adapter,lora_pro_spectral=$adapter:1.8e-2,lora_pro_sgd=$pro_sgd"
 }
 if [ -z "$dampings" ]; then
   tune_pro

@@ -18,9 +18,9 @@ bench::Work work(const bench::Shape& shape) {
 }
 
 const bool registered = bench::add_all([] {
-  bench::add_library_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient/f32", work,
+  bench::add_library_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("adapter/f32", work,
                                                                       bench::max_threads());
-  bench::add_naive_steps<naive::ProAdapter<float>>("efficient", work);
+  bench::add_naive_steps<naive::ProAdapter<float>>("adapter", work);
 });
 
 }  // namespace

@@ -89,7 +89,7 @@ void add_attach(const std::string& kind) {
 
 const bool registered = bench::add_all([] {
   add_model_steps<lorapro::AdamWRule>("lora_adamw", 0, 0);
-  add_model_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient", 0, 0);
+  add_model_steps<lorapro::LoraPro<lorapro::AdapterMoments>>("adapter", 0, 0);
   add_model_steps<lorapro::LoraPro<lorapro::FullMoments<float>>>("full", 8, 4);
   add_small_pairs<lorapro::AdamWRule>("lora_adamw");
   add_small_pairs<lorapro::LoraPro<lorapro::SpectralMoments>>("spectral");

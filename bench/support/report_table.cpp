@@ -142,11 +142,11 @@ class Run {
     };
     const std::string kind = replaced(parts[1], "naive_", "");
     const bool step = parts[0] == "step";
-    if ((step && (kind == "efficient" || kind == "pro_sgd")) || kind == "gradient" ||
+    if ((step && (kind == "adapter" || kind == "pro_sgd")) || kind == "gradient" ||
         kind == "exact_gradient") {
       floor.measured_parts = fmt::format("products {:.4g}", floor.ms);
       if (!add_measured("solve/sylvester", time("solve/sylvester/" + rank, 1))) return std::nullopt;
-      const std::string rule = kind == "efficient" ? "lora_adamw" : "lora_sgd";
+      const std::string rule = kind == "adapter" ? "lora_adamw" : "lora_sgd";
       if (step && !add_measured(rule, plain(rule))) return std::nullopt;
     }
     return floor;

@@ -89,7 +89,7 @@ void add(const std::string& kind) {
 
 const bool registered = bench::add_all([] {
   add<lorapro::AdamWRule>("lora_adamw");
-  add<lorapro::LoraPro<lorapro::AdapterMoments>>("efficient");
+  add<lorapro::LoraPro<lorapro::AdapterMoments>>("adapter");
   add<lorapro::LoraPro<lorapro::FullMoments<float>>>("full");
   add<lorapro::LoraPro<lorapro::FullMoments<lorapro::bfloat16>>>("full_bf16");
 });

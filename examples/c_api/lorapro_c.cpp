@@ -2,35 +2,18 @@
 // SPDX-License-Identifier: MIT
 #include "lorapro_c.h"
 
-#include <lorapro/lorapro.hpp>
+#include <lorapro/optim/any_optimizer.hpp>
 #include <exception>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
-/// What a rule's optimizer does for C, whatever the rule.
-struct lorapro_optimizer {
-  virtual ~lorapro_optimizer() = default;
-  virtual void attach(const lorapro::LoraView<float>& pair) = 0;
-  virtual void attach(const lorapro::DenseView<float>& dense) = 0;
-  virtual lorapro::StepReport step() = 0;
-  virtual void set_lr(double lr) = 0;
+struct lorapro_optimizer : lorapro::AnyOptimizer<float> {
+  using AnyOptimizer::AnyOptimizer;
 };
 
 namespace {
-
-template <typename Rule>
-class OptimizerOf final : public lorapro_optimizer {
- public:
-  explicit OptimizerOf(const lorapro::OptimizerConfig& config) : optimizer_(config) {}
-  void attach(const lorapro::LoraView<float>& pair) override { optimizer_.attach(pair); }
-  void attach(const lorapro::DenseView<float>& dense) override { optimizer_.attach(dense); }
-  lorapro::StepReport step() override { return optimizer_.step(); }
-  void set_lr(double lr) override { optimizer_.set_lr(lr); }
-
- private:
-  lorapro::Optimizer<float, Rule> optimizer_;
-};
 
 thread_local std::string last_error;
 
@@ -47,9 +30,9 @@ int guarded(const Function& function) {
 }
 
 template <typename T>
-T& checked(T* pointer, const char* name) {
+T* checked(T* pointer, const char* name) {
   if (pointer == nullptr) throw std::invalid_argument(std::string(name) + ": expected no NULL");
-  return *pointer;
+  return pointer;
 }
 
 std::unique_ptr<lorapro_optimizer> create(const lorapro_options& options) {
@@ -61,32 +44,27 @@ std::unique_ptr<lorapro_optimizer> create(const lorapro_options& options) {
   config.eps = options.eps;
   config.damping = options.damping;
   config.threads = options.threads;
-  switch (options.rule) {
-    case LORAPRO_LORA_ADAMW:
-      return std::make_unique<OptimizerOf<lorapro::AdamWRule>>(config);
-    case LORAPRO_EFFICIENT:
-      return std::make_unique<OptimizerOf<lorapro::LoraPro<lorapro::AdapterMoments>>>(config);
-    case LORAPRO_FULL:
-      return std::make_unique<OptimizerOf<lorapro::LoraPro<lorapro::FullMoments<float>>>>(config);
-    case LORAPRO_SPECTRAL:
-      return std::make_unique<OptimizerOf<lorapro::LoraPro<lorapro::SpectralMoments>>>(config);
-  }
-  throw std::invalid_argument("rule: expected one of lorapro_rule, got " +
-                              std::to_string(static_cast<int>(options.rule)));
+  return std::make_unique<lorapro_optimizer>(checked(options.rule, "rule"), config);
 }
 
 }  // namespace
 
+const char* lorapro_rule_name(int index) {
+  static const std::vector<std::string> names = lorapro::rule_names();
+  const bool exists = index >= 0 && static_cast<std::size_t>(index) < names.size();
+  return exists ? names[static_cast<std::size_t>(index)].c_str() : nullptr;
+}
+
 lorapro_options lorapro_default_options() {
   const lorapro::OptimizerConfig config;
-  return {LORAPRO_SPECTRAL,      config.group.lr, config.group.weight_decay,
+  return {lorapro_rule_name(0),  config.group.lr, config.group.weight_decay,
           LORAPRO_BETA1_OF_RULE, config.beta2,    config.eps,
           config.damping,        config.threads};
 }
 
 lorapro_optimizer* lorapro_create(const lorapro_options* options) {
   lorapro_optimizer* created = nullptr;
-  guarded([&] { created = create(checked(options, "options")).release(); });
+  guarded([&] { created = create(*checked(options, "options")).release(); });
   return created;
 }
 
@@ -97,20 +75,20 @@ int lorapro_attach_pair(lorapro_optimizer* optimizer, float* lora_A, float* lora
                         double scaling) {
   return guarded([&] {
     checked(optimizer, "optimizer")
-        .attach(lorapro::row_major_view(lora_A, lora_B, grad_A, grad_B, out_features, in_features,
-                                        rank, scaling));
+        ->attach(lorapro::row_major_view(lora_A, lora_B, grad_A, grad_B, out_features, in_features,
+                                         rank, scaling));
   });
 }
 
 int lorapro_attach_dense(lorapro_optimizer* optimizer, float* value, float* grad, int64_t size) {
   return guarded([&] {
-    checked(optimizer, "optimizer").attach(lorapro::DenseView<float>{value, grad, size});
+    checked(optimizer, "optimizer")->attach(lorapro::DenseView<float>{value, grad, size});
   });
 }
 
 int lorapro_step(lorapro_optimizer* optimizer, lorapro_report* report) {
   return guarded([&] {
-    const lorapro::StepReport done = checked(optimizer, "optimizer").step();
+    const lorapro::StepReport done = checked(optimizer, "optimizer")->step();
     if (report != nullptr) {
       *report = {done.step, done.updated, done.skipped_non_finite + done.skipped_overflow};
     }
@@ -118,7 +96,7 @@ int lorapro_step(lorapro_optimizer* optimizer, lorapro_report* report) {
 }
 
 int lorapro_set_lr(lorapro_optimizer* optimizer, double lr) {
-  return guarded([&] { checked(optimizer, "optimizer").set_lr(lr); });
+  return guarded([&] { checked(optimizer, "optimizer")->set_lr(lr); });
 }
 
 const char* lorapro_last_error() { return last_error.c_str(); }

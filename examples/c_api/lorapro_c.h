@@ -12,18 +12,11 @@
 extern "C" {
 #endif
 
-typedef enum {
-  LORAPRO_LORA_ADAMW, /* plain LoRA, the baseline */
-  LORAPRO_EFFICIENT,  /* LoRA-Pro with moments of A and B */
-  LORAPRO_FULL,       /* LoRA-Pro with moments of W */
-  LORAPRO_SPECTRAL    /* LoRA-Pro with orthogonalised momentum */
-} lorapro_rule;
-
 /* For beta1: what suits the rule. */
 #define LORAPRO_BETA1_OF_RULE (-1.0)
 
 typedef struct {
-  lorapro_rule rule;
+  const char* rule; /* its name: "lora_pro_spectral", "adamw" (plain LoRA)...: lorapro_rule_name */
   double lr, weight_decay, beta1, beta2, eps, damping;
   int threads; /* 0: all; needs OpenMP */
 } lorapro_options;
@@ -35,6 +28,9 @@ typedef struct {
 } lorapro_report;
 
 typedef struct lorapro_optimizer lorapro_optimizer;
+
+/* The names of the rules that there are, for index = 0, 1...; NULL behind the last one. */
+const char* lorapro_rule_name(int index);
 
 /* The library's defaults. */
 lorapro_options lorapro_default_options(void);

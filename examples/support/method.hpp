@@ -16,7 +16,7 @@ enum class Method {
   rslora_adamw,
   loraplus_adamw,
   lora_pro_sgd,
-  lora_pro_efficient,
+  lora_pro_adapter,
   lora_pro_full,
   lora_pro_factored,
   lora_pro_spectral,
@@ -28,6 +28,7 @@ enum class Method {
 struct MethodInfo {
   Method method;
   std::string_view name;
+  std::string_view rule;   // lorapro::visit_rule
   std::string_view title;  // in sentences
   bool trains_adapters;    // or else the whole matrices
   bool uses_adamw;         // for dense vectors and heads, or else plain gradient descent
@@ -35,22 +36,24 @@ struct MethodInfo {
 };
 
 inline constexpr std::array kMethods{
-    MethodInfo{Method::lora_adamw, "lora_adamw", "LoRA", true, true, "#0072B2"},
-    MethodInfo{Method::lora_sgd, "lora_sgd", "LoRA with SGD", true, false, "#56B4E9"},
-    MethodInfo{Method::rslora_adamw, "rslora_adamw", "rsLoRA", true, true, "#009E73"},
-    MethodInfo{Method::loraplus_adamw, "loraplus_adamw", "LoRA+", true, true, "#7FCDBB"},
-    MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", "LoRA-Pro without moments", true, false,
-               "#CC79A7"},
-    MethodInfo{Method::lora_pro_efficient, "lora_pro_efficient", "LoRA-Pro with adapter moments",
-               true, true, "#E69F00"},
-    MethodInfo{Method::lora_pro_full, "lora_pro_full", "LoRA-Pro with full moments", true, true,
-               "#D55E00"},
-    MethodInfo{Method::lora_pro_factored, "lora_pro_factored", "LoRA-Pro with factored moments",
-               true, true, "#7A4900"},
-    MethodInfo{Method::lora_pro_spectral, "lora_pro_spectral", "LoRA-Pro", true, true, "#882255"},
-    MethodInfo{Method::lora_muon, "lora_muon", "LoRA with Muon", true, true, "#B8A000"},
-    MethodInfo{Method::full_adamw, "full_adamw", "full fine-tuning", false, true, "#000000"},
-    MethodInfo{Method::full_muon, "full_muon", "full fine-tuning with Muon", false, true,
+    MethodInfo{Method::lora_adamw, "lora_adamw", "adamw", "LoRA", true, true, "#0072B2"},
+    MethodInfo{Method::lora_sgd, "lora_sgd", "sgd", "LoRA with SGD", true, false, "#56B4E9"},
+    MethodInfo{Method::rslora_adamw, "rslora_adamw", "adamw", "rsLoRA", true, true, "#009E73"},
+    MethodInfo{Method::loraplus_adamw, "loraplus_adamw", "adamw", "LoRA+", true, true, "#7FCDBB"},
+    MethodInfo{Method::lora_pro_sgd, "lora_pro_sgd", "lora_pro_sgd", "LoRA-Pro without moments",
+               true, false, "#CC79A7"},
+    MethodInfo{Method::lora_pro_adapter, "lora_pro_adapter", "lora_pro_adapter",
+               "LoRA-Pro with adapter moments", true, true, "#E69F00"},
+    MethodInfo{Method::lora_pro_full, "lora_pro_full", "lora_pro_full",
+               "LoRA-Pro with full moments", true, true, "#D55E00"},
+    MethodInfo{Method::lora_pro_factored, "lora_pro_factored", "lora_pro_factored",
+               "LoRA-Pro with factored moments", true, true, "#7A4900"},
+    MethodInfo{Method::lora_pro_spectral, "lora_pro_spectral", "lora_pro_spectral", "LoRA-Pro",
+               true, true, "#882255"},
+    MethodInfo{Method::lora_muon, "lora_muon", "muon", "LoRA with Muon", true, true, "#B8A000"},
+    MethodInfo{Method::full_adamw, "full_adamw", "adamw", "full fine-tuning", false, true,
+               "#000000"},
+    MethodInfo{Method::full_muon, "full_muon", "muon", "full fine-tuning with Muon", false, true,
                "#777777"},
 };
 

@@ -17,7 +17,7 @@
 namespace examples {
 
 /// The optimizer of a method that is chosen at run time. The rules are templates: what a program
-/// says through this interface is compiled once for all programs, in method_optimizer_*.cpp. Each
+/// says through this interface is compiled once for all programs, in method_optimizer.cpp. Each
 /// function is that of lorapro::Optimizer with its name.
 class MethodOptimizer {
  public:
@@ -49,15 +49,5 @@ class MethodOptimizer {
 /// \throws lorapro::ConfigError (a field of config).
 std::unique_ptr<MethodOptimizer> make_optimizer(Method method,
                                                 const lorapro::OptimizerConfig& config);
-
-namespace detail {
-
-/// Each returns null for a method that is not of its file.
-std::unique_ptr<MethodOptimizer> make_baseline(Method method,
-                                               const lorapro::OptimizerConfig& config);
-std::unique_ptr<MethodOptimizer> make_lora_pro(Method method,
-                                               const lorapro::OptimizerConfig& config);
-
-}  // namespace detail
 
 }  // namespace examples

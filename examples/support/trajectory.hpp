@@ -46,25 +46,30 @@ struct Trajectory {
     if (out_features < 1 || in_features < 1 || rank < 1 || steps < 1)
       fail(file, "has sizes below 1");
     mode = file.metadata("mode");
-    if (mode != "sgd" && mode != "adamw_efficient" && mode != "adamw_full")
+    const bool of_rule = mode == "scaled_gd" || mode == "scaled_adamw";
+    if (mode != "sgd" && mode != "adamw_efficient" && mode != "adamw_full" && !of_rule)
       fail(file, "has the unknown mode " + mode);
     scaling = number("s");
     config.group.lr = number("lr");
     config.group.weight_decay = mode == "sgd" ? 0.0 : number("wd");
     if (mode == "adamw_full") config.group.decay_target = lorapro::DecayTarget::merged;
-    config.eps = number("eps");
-    const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
-    if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number())
-      fail(file, "has betas that are not two numbers");
-    config.beta1 = betas[0];
-    config.beta2 = betas[1];
-    config.damping = 0;
-    const std::string& xmode = file.metadata("xmode");
-    config.gauge = xmode == "zero"        ? lorapro::Gauge::zero
-                   : xmode == "sylvester" ? lorapro::Gauge::sylvester
-                                          : lorapro::Gauge::balanced;
-    // pinv(S + delta I) and a gauge with the wrong inverse: what the library does not reproduce.
-    reproduced = number("delta") == 0 && xmode != "symmetry_official";
+    if (mode != "scaled_gd") {
+      config.eps = number("eps");
+      const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
+      if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number())
+        fail(file, "has betas that are not two numbers");
+      config.beta1 = betas[0];
+      config.beta2 = betas[1];
+    }
+    config.damping = of_rule ? number("rho") : 0;
+    if (!of_rule) {
+      const std::string& xmode = file.metadata("xmode");
+      config.gauge = xmode == "zero"        ? lorapro::Gauge::zero
+                     : xmode == "sylvester" ? lorapro::Gauge::sylvester
+                                            : lorapro::Gauge::balanced;
+      // pinv(S + delta I) and a gauge with the wrong inverse: what the library does not reproduce.
+      reproduced = number("delta") == 0 && xmode != "symmetry_official";
+    }
 
     lora_A.push_back(matrix(numbers(file, "A0", {rank, in_features}), 0, rank, in_features));
     lora_B.push_back(matrix(numbers(file, "B0", {out_features, rank}), 0, out_features, rank));
@@ -165,6 +170,8 @@ double replay(const Trajectory& reference) {
 template <typename Scalar, typename Moments = Scalar>
 double replay_mode(const Trajectory& reference) {
   using namespace lorapro;
+  if (reference.mode == "scaled_gd") return replay<Scalar, ScaledGdRule>(reference);
+  if (reference.mode == "scaled_adamw") return replay<Scalar, ScaledAdamWRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

@@ -12,6 +12,7 @@
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/layer/nf4_weight.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/any_optimizer.hpp>
 #include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>

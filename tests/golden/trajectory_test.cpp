@@ -18,9 +18,9 @@ using example::Trajectory;
 using lorapro::Index;
 using Matrix = lorapro::RowMatrix<double>;
 
-std::vector<std::string> cases() {
+std::vector<std::string> cases(const std::string& folder = golden_folder()) {
   std::set<std::string> sorted;
-  for (const auto& entry : std::filesystem::directory_iterator(golden_folder()))
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
     if (entry.path().extension() == ".safetensors") sorted.insert(entry.path().string());
   return {sorted.begin(), sorted.end()};
 }
@@ -58,6 +58,17 @@ TEST_CASE("full moments in bfloat16 stay close to the trajectories", "[golden]")
       continue;
     INFO(path);
     CHECK(example::replay_mode<float, lorapro::bfloat16>(reference) < 1.5e-2);
+  }
+}
+
+TEST_CASE("trajectories of other rules replay", "[golden]") {
+  const auto paths = cases(golden_folder() + "/rules");
+  REQUIRE(paths.size() == 15);
+  for (const std::string& path : paths) {
+    INFO(path);
+    const Trajectory reference(path);
+    CHECK(example::replay_mode<double>(reference) < 1e-12);
+    CHECK(example::replay_mode<float>(reference) < (contains(path, "zeroB") ? 1e-3 : 5e-5));
   }
 }
 

@@ -89,8 +89,8 @@ class AdjustCoefficients {
     for (Index j = 0; j < rank_; ++j) q_[j] *= with.grad_scale;
     restore(V_t, cores_.A, U_t, sides_.A.on_factor, scratch);
     restore(U_t, cores_.B, V_t, sides_.B.on_factor, scratch);
-    symmetric(V_t, t_, sides_.A.on_grad, scratch);
-    symmetric(U_t, q_, sides_.B.on_grad, scratch);
+    from_eigenbasis(sides_.A.on_grad, V_t, t_, scratch);
+    from_eigenbasis(sides_.B.on_grad, U_t, q_, scratch);
     return all_finite(sides_.A.on_grad) && all_finite(sides_.A.on_factor) &&
            all_finite(sides_.B.on_grad) && all_finite(sides_.B.on_factor);
   }
@@ -171,13 +171,6 @@ class AdjustCoefficients {
     const Square a_U_t = scratch.square(out.order());
     multiply(a_U_t, a, U_t);
     multiply(out, transposed(V_t), a_U_t);
-  }
-
-  /// out = V diag(values) V^T.
-  static void symmetric(ConstSquare V_t, const Wide* values, Square out, Workspace scratch) {
-    const Square scaled = scratch.square(out.order());
-    scale_rows(scaled, values, V_t);
-    multiply(out, transposed(V_t), scaled);
   }
 
   Index rank_;

@@ -65,6 +65,15 @@ class PairSolver {
   template <typename DirectionNorm>
   AdjustReport finish(const Pair& pair, const AdjustOptions& options, double grad_scale,
                       Workspace scratch, const DirectionNorm& direction_norm) {
+    AdjustReport report = check(pair, grad_scale);
+    if (!report.usable()) return report;
+    if (!project(pair.scaling, options, direction_norm(), grad_scale, scratch))
+      report.status = AdjustStatus::overflow;
+    report.lambda = coefficients_.lambda();
+    return report;
+  }
+  /// The first part of finish: ranks and cutoffs, whether everything is finite; no coefficients.
+  AdjustReport check(const Pair& pair, double grad_scale) {
     AdjustReport report;
     grad_scale_ = grad_scale;
     if (!spectra_.finish(pair.storage_eps()) || !sides_.A.finite || !sides_.B.finite) {
@@ -77,9 +86,6 @@ class PairSolver {
     report.cutoff_B = spectra_.P().cutoff;
     if (report.rank_A < rank() || report.rank_B < rank())
       report.status = AdjustStatus::rank_deficient;
-    if (!project(pair.scaling, options, direction_norm(), grad_scale, scratch))
-      report.status = AdjustStatus::overflow;
-    report.lambda = coefficients_.lambda();
     return report;
   }
   /// @}
@@ -138,6 +144,8 @@ class PairSolver {
     return detail::is_below(bound(Side::A), limit) && detail::is_below(bound(Side::B), limit);
   }
 
+  /// ||grad_A||_F or ||grad_B||_F, as the buffers hold it.
+  double grad_norm(Side side) const { return sides_[side].grad_norm; }
   /// ||A||_F or ||B||_F from the eigenvalues of its Gram matrix.
   double factor_norm(Side factor) const {
     double sum = 0;
@@ -161,7 +169,7 @@ class PairSolver {
  private:
   struct SideProducts {
     Square gram, cross, grad_gram;
-    double grad_norm = 0;  // as the buffers hold it
+    double grad_norm = 0;
     bool finite = false;
   };
 

@@ -26,6 +26,13 @@ struct Spectrum {
   }
 };
 
+/// out = V diag(values) V^T. \param scratch  r^2 elements. \cost 2 r^3 flops.
+inline void from_eigenbasis(Square out, ConstSquare V_t, const Wide* values, Workspace scratch) {
+  const Square scaled = scratch.square(out.order());
+  scale_rows(scaled, values, V_t);
+  multiply(out, transposed(V_t), scaled);
+}
+
 /// The spectra of P = B^T B and Q = A A^T of one pair, with their relative cutoffs.
 /// The cutoff is r eps times the largest eigenvalue, eps = max(eps of the wide scalar, eps of the
 /// storage type squared): beyond a condition number of about 1 / sqrt(r eps) a factor is treated as

@@ -1,12 +1,13 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#pragma once
-#include <lorapro/optim/optimizer.hpp>
-#include <memory>
-
 #include "method_optimizer.hpp"
 
+#include <lorapro/optim/optimizer.hpp>
+#include <lorapro/optim/rules.hpp>
+
 namespace examples {
+
+namespace {
 
 /// The only place of the programs that compiles the optimizer of a rule.
 template <typename Rule>
@@ -51,9 +52,14 @@ class MethodOptimizerOfRule final : public MethodOptimizer {
   lorapro::Optimizer<float, Rule> optimizer_;
 };
 
-template <typename Rule>
-std::unique_ptr<MethodOptimizer> optimizer_of_rule(const lorapro::OptimizerConfig& config) {
-  return std::make_unique<MethodOptimizerOfRule<Rule>>(config);
+}  // namespace
+
+std::unique_ptr<MethodOptimizer> make_optimizer(Method method,
+                                                const lorapro::OptimizerConfig& config) {
+  return lorapro::visit_rule<float>(
+      info(method).rule, [&](auto tag) -> std::unique_ptr<MethodOptimizer> {
+        return std::make_unique<MethodOptimizerOfRule<typename decltype(tag)::Rule>>(config);
+      });
 }
 
 }  // namespace examples
