@@ -164,7 +164,7 @@ if(LORAPRO_BASH)
   lorapro_add_check(package "torch_gpu.sh" ${LORAPRO_BASH}
                     ${CMAKE_CURRENT_SOURCE_DIR}/adapters/torch_gpu_test.sh)
   lorapro_add_check(consumer "README diff" ${LORAPRO_BASH}
-                    ${CMAKE_CURRENT_SOURCE_DIR}/readme_diff.sh)
+                    ${CMAKE_CURRENT_SOURCE_DIR}/adopting_diff.sh)
 endif()
 
 # The format is clang-format 14's; other versions differ in details.

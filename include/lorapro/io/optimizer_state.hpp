@@ -86,9 +86,7 @@ nlohmann::json describe(const lorapro::detail::PairSlot<Scalar, Rule>& slot) {
 
 template <typename Scalar, typename Rule>
 nlohmann::json describe(const lorapro::detail::DenseSlot<Scalar, Rule>& slot) {
-  return {{"kind", "dense"},
-          {"size", slot.size()},
-          {"cols", slot.dense.cols}};
+  return {{"kind", "dense"}, {"size", slot.size()}, {"cols", slot.dense.cols}};
 }
 
 template <typename Scalar, typename Rule>
@@ -245,8 +243,7 @@ inline void load_slot(const SafetensorsReader& file, const std::string& name,
 template <typename Scalar, typename Rule>
 OptimizerRecord read_record(const nlohmann::json& json, const std::string& where,
                             const Optimizer<Scalar, Rule>& optimizer) {
-  const nlohmann::json plain{{"scalar", info(dtype_of<Scalar>()).name},
-                             {"rule", Rule::kName}};
+  const nlohmann::json plain{{"scalar", info(dtype_of<Scalar>()).name}, {"rule", Rule::kName}};
   const Fit type_fit(plain, json, where);
   type_fit.same("scalar");
   type_fit.same("rule");
