@@ -143,8 +143,8 @@ class AttentionCore {
   };
 
   /// Queries are taken some at a time, so that causal attention leaves out most of what it may not
-  /// see.
-  static constexpr Index kQueryBlock = 64;
+  /// see; as many as register tiles of products are wide.
+  static constexpr Index kQueryBlock = 48;
 
   void check(const Matrix& qkv, const Sequences& sequences) const {
     lorapro::checks::shape("qkv", qkv.rows(), qkv.cols(), sequences.rows(), 3 * width());

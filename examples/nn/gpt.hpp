@@ -76,6 +76,10 @@ class Gpt {
     }
     norm_.backward(inputs_.back(), grad_below_, grad_);
     for (std::size_t i = blocks_.size(); i-- > 0;) {
+      if (i == 0 && tokens_.table().frozen() && positions_.table().frozen()) {
+        blocks_[i].backward(inputs_[i], sequences, grad_);
+        return;
+      }
       blocks_[i].backward(inputs_[i], sequences, grad_, grad_below_);
       grad_.swap(grad_below_);
     }

@@ -20,6 +20,7 @@ class LayerNorm {
 
   Parameter<Scalar>& gain() { return gain_; }
   Parameter<Scalar>& bias() { return bias_; }
+  bool frozen() const { return gain_.frozen() && bias_.frozen(); }
 
   void forward(const Matrix& x, Matrix& y) {
     y.resize(x.rows(), x.cols());

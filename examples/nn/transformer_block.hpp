@@ -43,12 +43,20 @@ class TransformerBlock {
 
   /// Gradients of the last forward, which got the same x.
   void backward(const Matrix& x, const Sequences& sequences, const Matrix& grad_y, Matrix& grad_x) {
-    feed_forward_.backward(normalized2_, grad_y, grad_normalized_);
-    norm2_.backward(middle_, grad_normalized_, grad_middle_);
-    grad_middle_ += grad_y;
+    backward_to_middle(grad_y);
     attention_.backward(normalized1_, sequences, grad_middle_, grad_normalized_);
     norm1_.backward(x, grad_normalized_, grad_x);
     grad_x += grad_middle_;
+  }
+
+  /// As above without grad_x, where nothing below is trained.
+  void backward(const Matrix& x, const Sequences& sequences, const Matrix& grad_y) {
+    if (!norm1_.frozen()) {
+      backward(x, sequences, grad_y, grad_x_);
+      return;
+    }
+    backward_to_middle(grad_y);
+    attention_.backward(normalized1_, sequences, grad_middle_);
   }
 
   template <typename Visitor>
@@ -60,11 +68,17 @@ class TransformerBlock {
   }
 
  private:
+  void backward_to_middle(const Matrix& grad_y) {
+    feed_forward_.backward(normalized2_, grad_y, grad_normalized_);
+    norm2_.backward(middle_, grad_normalized_, grad_middle_);
+    grad_middle_ += grad_y;
+  }
+
   LayerNorm<Scalar> norm1_;
   MultiHeadAttention<Scalar> attention_;
   LayerNorm<Scalar> norm2_;
   FeedForward<Scalar> feed_forward_;
-  Matrix normalized1_, middle_, normalized2_, grad_middle_, grad_normalized_;
+  Matrix normalized1_, middle_, normalized2_, grad_middle_, grad_normalized_, grad_x_;
 };
 
 }  // namespace examples::nn

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "examples/nn/gpt.hpp"
 
+#include "examples/nn/training.hpp"
+
 #include "support/gradients.hpp"
 
 namespace {
@@ -9,6 +11,7 @@ namespace {
 using examples::nn::Gpt;
 using examples::nn::GptConfig;
 using examples::nn::Sequences;
+using lorapro::Index;
 using support::Matrix;
 
 const GptConfig kTiny{11, 6, 8, 2, 2};
@@ -69,6 +72,47 @@ TEST_CASE("a GPT does not know the number of threads", "[nn][gpt]") {
   const auto expected = run(1);
   CHECK(run(2) == expected);
   CHECK(run(3) == expected);
+}
+
+TEST_CASE("adapters of a GPT have the same gradients over embeddings that are frozen",
+          "[nn][gpt]") {
+  const Sequences sequences{2, 5, {}};
+  const std::vector<int> tokens{1, 2, 3, 1, 0, 10, 4, 4, 9, 5};
+  // Which parameters are trained beside the adapters decides how far down backward has to go.
+  const auto gradients = [&](bool trains_norms, bool trains_embeddings) {
+    auto gpt = random_gpt<double>(5);
+    lorapro::LoraConfig config;
+    config.rank = 2;
+    examples::nn::attach_adapters(gpt, [&](std::size_t) { return config; });
+    if (trains_embeddings) gpt.tokens().table().unfreeze();
+    Matrix all(0, 1);
+    const auto append = [&](const auto& gradient) {
+      const Index before = all.rows();
+      all.conservativeResize(before + gradient.size(), 1);
+      for (Index k = 0; k < gradient.size(); ++k) all(before + k) = gradient.data()[k];
+    };
+    if (trains_norms)
+      examples::nn::for_each_parameter(gpt, [&](const std::string& name, auto& parameter) {
+        if (name.find("norm1") != std::string::npos) parameter.unfreeze();
+      });
+    examples::nn::for_each_linear(gpt, [&](const std::string&, auto& linear) {
+      linear.adapter()->lora_B().setConstant(0.1);
+    });
+    gpt.loss_and_gradients(tokens, sequences, tokens);
+    examples::nn::for_each_linear(gpt, [&](const std::string&, auto& linear) {
+      append(linear.adapter()->grad_A());
+      append(linear.adapter()->grad_B());
+    });
+    if (trains_norms)
+      examples::nn::for_each_parameter(gpt, [&](const std::string& name, auto& parameter) {
+        if (name.find("norm1") != std::string::npos) append(parameter.grad);
+      });
+    return all;
+  };
+  const Matrix alone = gradients(false, false);
+  CHECK(alone.norm() > 1e-3);
+  CHECK(gradients(false, true) == alone);
+  CHECK(gradients(true, false) == gradients(true, true));
 }
 
 TEST_CASE("a GPT refuses sequences beyond its context", "[nn][gpt]") {
