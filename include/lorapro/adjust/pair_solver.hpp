@@ -65,7 +65,7 @@ class PairSolver {
   template <typename DirectionNorm>
   AdjustReport finish(const Pair& pair, const AdjustOptions& options, double grad_scale,
                       Workspace scratch, const DirectionNorm& direction_norm) {
-    AdjustReport report = check(pair, grad_scale);
+    AdjustReport report = inspect(pair, grad_scale);
     if (!report.usable()) return report;
     if (!project(pair.scaling, options, direction_norm(), grad_scale, scratch))
       report.status = AdjustStatus::overflow;
@@ -73,7 +73,7 @@ class PairSolver {
     return report;
   }
   /// The first part of finish: ranks and cutoffs, whether everything is finite; no coefficients.
-  AdjustReport check(const Pair& pair, double grad_scale) {
+  AdjustReport inspect(const Pair& pair, double grad_scale) {
     AdjustReport report;
     grad_scale_ = grad_scale;
     if (!spectra_.finish(pair.storage_eps()) || !sides_.A.finite || !sides_.B.finite) {

@@ -53,7 +53,7 @@ struct ScaledRule : PairRule {
     Preparation prepare(const PairStep<Scalar>& step) {
       PairSolver& solver = *step.solver;
       Preparation result;
-      result.report = solver.check(step.pair, step.context.grad_scale);
+      result.report = solver.inspect(step.pair, step.context.grad_scale);
       if (!result.report.usable()) return result;
       const double limit = ElementRule::template largest_gradient<Scalar>(step.pair.largest_lr());
       const double delta = step.context.config->damping *
