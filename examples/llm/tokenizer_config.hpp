@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <filesystem>
+
+#include "bpe_tokenizer.hpp"
+
+namespace examples::llm {
+
+/// Takes BOS, EOS and whether texts begin with BOS from the files beside those of a tokenizer:
+/// tokenizer_config.json and special_tokens_map.json, or, where there are neither,
+/// generation_config.json and config.json. What none of them says stays as it is.
+/// \throws FormatError, FileError.
+void read_tokenizer_config(const std::filesystem::path& folder, BpeParts& parts);
+
+}  // namespace examples::llm
