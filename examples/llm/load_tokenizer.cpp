@@ -3,6 +3,7 @@
 #include <lorapro/io/file_reader.hpp>
 
 #include "llama2c_tokenizer.hpp"
+#include "sentencepiece_model.hpp"
 #include "tokenizer_config.hpp"
 #include "tokenizer_json.hpp"
 
@@ -25,15 +26,17 @@ std::string read_whole(const fs::path& path) {
   return bytes;
 }
 
+/// What kind of tokenizer a file is, by its first bytes.
 BpeParts read_parts(const fs::path& path) {
   const std::string bytes = read_whole(path);
+  const std::string name = path.string();
   const auto first = bytes.find_first_not_of(" \t\r\n");
-  BpeParts parts;
-  if (first != std::string::npos && bytes[first] == '{') {
-    parts = parse_tokenizer_json(bytes, path.string());
-  } else {
-    return parse_llama2c_tokenizer(bytes, path.string());
-  }
+  const bool is_json = first != std::string::npos && bytes[first] == '{';
+  // Field 1, the first piece, and its length. llama2.c's file begins with a small int32.
+  const bool is_sentencepiece = bytes.size() > 1 && bytes[0] == '\n' && bytes[1] != '\0';
+  if (!is_json && !is_sentencepiece) return parse_llama2c_tokenizer(bytes, name);
+  BpeParts parts =
+      is_json ? parse_tokenizer_json(bytes, name) : parse_sentencepiece_model(bytes, name);
   read_tokenizer_config(path.parent_path(), parts);
   return parts;
 }
