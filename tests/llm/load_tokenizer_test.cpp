@@ -27,7 +27,7 @@ TEST_CASE("each file of stories260K encodes as llama.cpp does", "[may_skip]") {
   const std::filesystem::path folder = stories_folder();
   const auto reference =
       lorapro::io::read_document<nlohmann::json>(folder / "stories260K_reference.json");
-  for (const char* const file : {"tok512.bin", "stories260K_hf"}) {
+  for (const char* const file : {"tok512.bin", "stories260K_hf", "stories260K.gguf"}) {
     INFO(file);
     const auto tokenizer = load_tokenizer((folder / file).string());
     CHECK(tokenizer->size() == 512);
