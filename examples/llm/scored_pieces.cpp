@@ -61,6 +61,8 @@ class Filler {
         parts_.bytes[*byte] = number;
         break;
       }
+      case Kind::unused:
+        break;
       case Kind::unknown:
         if (parts_.unknown) fail(id, "one unknown piece, got two");
         parts_.unknown = number;

@@ -15,6 +15,7 @@ struct ScoredPiece {
     control,       ///< special, and found in texts by what it says
     added,         ///< found as well, but not special
     user_defined,  ///< the same, in the normalized text
+    unused,        ///< no text becomes it
     byte
   };
 

@@ -35,6 +35,22 @@ std::optional<TokenId> id_of(const JsonPlace& place, const BpeParts& parts) {
   return out;
 }
 
+void expect_token(const JsonPlace& place, std::size_t id, std::string_view content,
+                  const BpeParts& parts) {
+  if (id >= parts.tokens.size() || parts.tokens[id].text != content)
+    place.fail("a token that " + parts.file + " has with this id");
+}
+
+/// Tokens by id, each an object with its text.
+void check_decoder(const JsonPlace& decoder, const BpeParts& parts) {
+  decoder.for_each_entry([&](const std::string& id, const JsonPlace& token) {
+    const bool is_number =
+        !id.empty() && id.size() <= 9 && id.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_number) token.fail("an id as key");
+    expect_token(token, std::stoul(id), token["content"].text(), parts);
+  });
+}
+
 template <typename Reader>
 bool read_where_there(const std::filesystem::path& path, Reader&& reader) {
   if (!std::filesystem::exists(path)) return false;
@@ -52,12 +68,23 @@ void read_tokenizer_config(const std::filesystem::path& folder, BpeParts& parts)
     token = found;
     has = true;
   };
+  bool has_decoder = false;
   const bool has_config =
       read_where_there(folder / "tokenizer_config.json", [&](const JsonPlace& config) {
         take(has_bos, parts.bos, token_of(config["bos_token"], parts));
         take(has_eos, parts.eos, token_of(config["eos_token"], parts));
         parts.adds_bos = config["add_bos_token"].flag_or(parts.adds_bos);
+        const JsonPlace decoder = config["added_tokens_decoder"];
+        has_decoder = static_cast<bool>(decoder);
+        if (has_decoder) check_decoder(decoder, parts);
       });
+  if (!has_decoder)
+    read_where_there(folder / "added_tokens.json", [&](const JsonPlace& tokens) {
+      tokens.for_each_entry([&](const std::string& content, const JsonPlace& id) {
+        expect_token(id, static_cast<std::size_t>(id.number_below(BpeParts::kMostTokens)), content,
+                     parts);
+      });
+    });
   const bool has_map =
       read_where_there(folder / "special_tokens_map.json", [&](const JsonPlace& map) {
         take(has_bos, parts.bos, token_of(map["bos_token"], parts));

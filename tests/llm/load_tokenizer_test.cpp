@@ -4,6 +4,8 @@
 
 #include "llm/tokenizer.hpp"
 #include "support/catch.hpp"
+#include "support/message_of.hpp"
+#include "support/scratch_folder.hpp"
 #include "support/stories.hpp"
 
 namespace {
@@ -27,7 +29,7 @@ TEST_CASE("each file of stories260K encodes as llama.cpp does", "[may_skip]") {
   const std::filesystem::path folder = stories_folder();
   const auto reference =
       lorapro::io::read_document<nlohmann::json>(folder / "stories260K_reference.json");
-  for (const char* const file : {"tok512.bin", "stories260K_hf"}) {
+  for (const char* const file : {"tok512.bin", "stories260K_hf", "stories260K.gguf"}) {
     INFO(file);
     const auto tokenizer = load_tokenizer((folder / file).string());
     CHECK(tokenizer->size() == 512);
@@ -40,4 +42,18 @@ TEST_CASE("each file of stories260K encodes as llama.cpp does", "[may_skip]") {
       CHECK(tokenizer->decode(ids) == text);
     }
   }
+}
+
+TEST_CASE("what is no tokenizer is refused by name") {
+  const auto problem = [](const std::filesystem::path& path) {
+    return message_of<lorapro::Error>([&] { load_tokenizer(path.string()); });
+  };
+  const ScratchFolder folder;
+  CHECK_THAT(problem(folder.path()), contains_text("tokenizer.json or tokenizer.model"));
+  CHECK_THAT(problem(folder.path() / "none"), contains_text("expected a file, got none"));
+  CHECK_THAT(problem(folder.write("empty", "")), contains_text("longest piece"));
+  CHECK_THAT(problem(folder.write("tokenizer.json", "{}")), contains_text("model: expected"));
+  CHECK_THAT(problem(folder.path()), contains_text("tokenizer.json: model: expected"));
+  CHECK_THAT(problem(folder.write("a.gguf", "GGUF")), contains_text("version: expected 4 bytes"));
+  CHECK_THAT(problem(folder.write("a.model", "\n\x7f")), contains_text("within the message"));
 }
