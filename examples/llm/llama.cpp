@@ -153,13 +153,6 @@ void Llama<Scalar>::set_training(bool training) {
 }
 
 template <typename Scalar>
-void Llama<Scalar>::set_layer_masks(std::size_t layer) {
-  blocks_[layer].for_each_linear([&](const char*, Projection<Scalar>& linear) {
-    if (linear.pair() != nullptr) linear.pair()->set_dropout_masks(masks_);
-  });
-}
-
-template <typename Scalar>
 Rows<Scalar> Llama<Scalar>::input(std::size_t layer, Index rows) {
   return layer < lowest_ ? passing_[layer % 2].rows(rows) : inputs_[layer - lowest_].rows(rows);
 }
@@ -171,13 +164,13 @@ LossSum Llama<Scalar>::accumulate_gradients(const TokenBatch& batch) {
   const Index rows = batch.rows();
   lay_out(batch);
   set_training(true);
+  work_->dropout_masks = masks_;
   const std::size_t layers = blocks_.size();
   const auto kept = [&](std::size_t layer) -> BlockActivations<Scalar>& {
     return kept_[options_.checkpointing || layer < lowest_ ? 0 : layer - lowest_];
   };
   embed(batch.ids, input(0, rows));
   for (std::size_t layer = 0; layer < layers; ++layer) {
-    set_layer_masks(layer);
     blocks_[layer].forward(constant(input(layer, rows)), layout_, kept(layer), *work_, nullptr,
                            input(layer + 1, rows));
   }
@@ -186,11 +179,8 @@ LossSum Llama<Scalar>::accumulate_gradients(const TokenBatch& batch) {
       head_->loss_and_gradient(constant(input(layers, rows)), batch.labels, grad, options_.threads);
   for (std::size_t layer = layers; layer-- > lowest_;) {
     const ConstRows<Scalar> x = constant(input(layer, rows));
-    if (options_.checkpointing && layer + 1 < layers) {
-      // The same masks again; down_proj, which is not repeated, still has its own.
-      set_layer_masks(layer);
+    if (options_.checkpointing && layer + 1 < layers)
       blocks_[layer].repeat(x, layout_, kept(layer), *work_);
-    }
     blocks_[layer].backward(x, layout_, kept(layer), *work_, grad, layer > lowest_);
   }
   ++masks_;

@@ -93,7 +93,6 @@ class Llama {
   void lay_out(const TokenBatch& batch);
   void embed(const std::vector<TokenId>& ids, Rows<Scalar> x) const;
   void set_training(bool training);
-  void set_layer_masks(std::size_t layer);
   /// The output of the last layer, nothing being kept.
   Rows<Scalar> run(const std::vector<TokenId>& ids, KeyValueCache<Scalar>* cache);
   Rows<Scalar> input(std::size_t layer, Index rows);

@@ -95,6 +95,15 @@ void LlamaBlock<Scalar>::unplace_heads(const ConstRows<Scalar>& raw, Rows<Scalar
 }
 
 template <typename Scalar>
+void LlamaBlock<Scalar>::apply(Linear linear, const Rows<Scalar>& x, Rows<Scalar> y,
+                               const BlockWorkspace<Scalar>& work) {
+  // A layer draws new masks at each call: when a pass is repeated they have to be the same.
+  if (LoraPair<Scalar>* const pair = linear_[linear]->pair())
+    pair->set_dropout_masks(work.dropout_masks);
+  linear_[linear]->forward(constant(x), y);
+}
+
+template <typename Scalar>
 void LlamaBlock<Scalar>::forward_to_gated(const ConstRows<Scalar>& x, const RowLayout& layout,
                                           BlockActivations<Scalar>& kept,
                                           BlockWorkspace<Scalar>& work,
@@ -109,9 +118,9 @@ void LlamaBlock<Scalar>::forward_to_gated(const ConstRows<Scalar>& x, const RowL
   for_rows(threads, count, [&](Index row) {
     rms_norm(x.data() + row * hidden, gain1_.data(), hidden, eps, &normed1(row, 0));
   });
-  linear_[q_proj]->forward(constant(normed1), raw_q);
-  linear_[k_proj]->forward(constant(normed1), raw_k);
-  linear_[v_proj]->forward(constant(normed1), v);
+  apply(q_proj, normed1, raw_q, work);
+  apply(k_proj, normed1, raw_k, work);
+  apply(v_proj, normed1, v, work);
   place_heads(raw_q, q, gain_q_, query_scale(), layout, work);
   place_heads(raw_k, k, gain_k_, Scalar(1), layout, work);
 
@@ -128,15 +137,15 @@ void LlamaBlock<Scalar>::forward_to_gated(const ConstRows<Scalar>& x, const RowL
                          make_view(log_sum), threads);
 
   Rows<Scalar> middle = kept.middle.rows(count);
-  linear_[o_proj]->forward(constant(mixed), middle);
+  apply(o_proj, mixed, middle, work);
   for_rows(threads, count, [&](Index row) {
     middle.row(row) += x.row(row);
     rms_norm(&middle(row, 0), gain2_.data(), hidden, eps, &normed2(row, 0));
   });
   Rows<Scalar> gate = kept.gate.rows(count), up = kept.up.rows(count);
   Rows<Scalar> gated = kept.gated.rows(count);
-  linear_[gate_proj]->forward(constant(normed2), gate);
-  linear_[up_proj]->forward(constant(normed2), up);
+  apply(gate_proj, normed2, gate, work);
+  apply(up_proj, normed2, up, work);
   for_rows(threads, count, [&](Index row) {
     swiglu(&gate(row, 0), &up(row, 0), config_.intermediate_size, &gated(row, 0));
   });
@@ -148,7 +157,7 @@ void LlamaBlock<Scalar>::forward(const ConstRows<Scalar>& x, const RowLayout& la
                                  KeyValueRows<Scalar>* cache, Rows<Scalar> y) {
   forward_to_gated(x, layout, kept, work, cache);
   const Rows<Scalar> middle = kept.middle.rows(x.rows());
-  linear_[down_proj]->forward(constant(kept.gated.rows(x.rows())), y);
+  apply(down_proj, kept.gated.rows(x.rows()), y, work);
   for_rows(work.threads, x.rows(), [&](Index row) { y.row(row) += middle.row(row); });
 }
 

@@ -40,6 +40,7 @@ struct BlockWorkspace {
   RowBuffer<Scalar> grad_gate, grad_up;
   RowBuffer<Scalar> grad_mixed, grad_q, grad_k, grad_v;
   int threads = 1;
+  std::uint64_t dropout_masks = 0;  ///< drawn before this pass
 };
 
 /// Keys and values of earlier tokens of a text, of one layer; forward adds those of its rows.
@@ -77,7 +78,7 @@ class LlamaBlock {
   /// \param[out] y  (rows, hidden_size).
   void forward(const ConstRows<Scalar>& x, const RowLayout& layout, BlockActivations<Scalar>& kept,
                BlockWorkspace<Scalar>& work, KeyValueRows<Scalar>* cache, Rows<Scalar> y);
-  /// Fills `kept` as forward does, and makes no y.
+  /// Fills `kept` as forward does, with the same dropout masks, and makes no y.
   void repeat(const ConstRows<Scalar>& x, const RowLayout& layout, BlockActivations<Scalar>& kept,
               BlockWorkspace<Scalar>& work);
   /// Adds to the gradients of the pairs.
@@ -91,6 +92,9 @@ class LlamaBlock {
   enum Linear { q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj };
 
   void read_gains(const ModelTensors& tensors, const std::string& prefix);
+  /// y of a linear layer, which draws the dropout masks of this pass.
+  void apply(Linear linear, const Rows<Scalar>& x, Rows<Scalar> y,
+             const BlockWorkspace<Scalar>& work);
   /// All up to what down_proj takes.
   void forward_to_gated(const ConstRows<Scalar>& x, const RowLayout& layout,
                         BlockActivations<Scalar>& kept, BlockWorkspace<Scalar>& work,

@@ -6,10 +6,12 @@
 
 #include "examples/llm/llama_adapter.hpp"
 #include "examples/llm/llama_files.hpp"
+#include "examples/llm/llama_sampler.hpp"
 
 namespace {
 
 using examples::llm::BaseFormat;
+using examples::llm::continue_text;
 using examples::llm::kNoLabel;
 using examples::llm::Llama;
 using examples::llm::LlamaOptions;
@@ -89,18 +91,30 @@ void check_against(Llama<Scalar>& model, const nlohmann::json& reference, double
   CHECK(std::abs(sum.loss / 64 - reference["mean_cross_entropy_of_64"].get<double>()) < 1e-6);
 }
 
-TEST_CASE("a real model gives the reference's logits and losses from each format",
+/// The likeliest tokens after a prompt and after BOS.
+void check_greedy(Llama<float>& model, const nlohmann::json& reference) {
+  examples::llm::SamplingOptions options;
+  options.most = 64;
+  const std::vector<TokenId> prompt = reference["prompt_ids"];
+  CHECK(continue_text(model, prompt, options) ==
+        reference["greedy_after_prompt_64"].get<std::vector<TokenId>>());
+  CHECK(continue_text<float>(model, {1}, options) ==
+        reference["greedy_after_bos_64"].get<std::vector<TokenId>>());
+}
+
+TEST_CASE("a real model gives the reference's logits, losses and text from each format",
           "[llm][stories][may_skip]") {
   const auto reference = stories_json("stories260K_reference.json");
   for (const char* const file : kModelFiles) {
     INFO(file);
     auto model = stories_model<float>(file);
     check_against(model, reference, 1e-5);
+    check_greedy(model, reference);
   }
 }
 
 // Its reference has the adapter merged into the weights, rounded to float.
-TEST_CASE("a real model with an adapter gives the reference's logits and losses",
+TEST_CASE("a real model with an adapter gives the reference's logits, losses and text",
           "[llm][stories][may_skip]") {
   const auto reference = stories_json("stories260K_adapter_reference.json");
   for (const char* const file : kModelFiles)
@@ -108,6 +122,7 @@ TEST_CASE("a real model with an adapter gives the reference's logits and losses"
       INFO(file << " " << adapter);
       auto model = stories_with_adapter<float>(file, adapter);
       check_against(model, reference, 3e-5);
+      check_greedy(model, reference);
     }
 }
 
