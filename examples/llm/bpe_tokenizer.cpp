@@ -40,11 +40,20 @@ std::string BpeParts::normalize(std::string_view text, bool is_first) const {
   return spacing.apply(nfc ? examples::llm::nfc(text) : std::string(text), is_first);
 }
 
+namespace {
+
+std::uint64_t pair_key(TokenId left, TokenId right) {
+  return std::uint64_t{static_cast<std::uint32_t>(left)} << 32U | static_cast<std::uint32_t>(right);
+}
+
+}  // namespace
+
 BpeTokenizer::BpeTokenizer(BpeParts parts) : parts_(std::move(parts)) {
   pieces_.reserve(parts_.tokens.size());
   for (std::size_t id = 0; id < parts_.tokens.size(); ++id)
     if (parts_.tokens[id].is_piece)
       pieces_.emplace(parts_.tokens[id].text, static_cast<TokenId>(id));
+  if (!parts_.byte_level) find_neighbours();
   for (const auto& [name, id] : {std::pair{"BOS", parts_.bos}, std::pair{"EOS", parts_.eos},
                                  std::pair{"the unknown token", parts_.unknown}})
     if (id && (*id < 0 || *id >= size() || !token(*id).is_known))
@@ -87,20 +96,45 @@ void BpeTokenizer::encode_piece(std::string_view piece, Workspace& workspace,
     const auto found = pieces_.find(piece);
     if (found != pieces_.end()) return ids.push_back(found->second);
   }
-  workspace.piece.clear();
+  std::vector<TokenId>&unit = workspace.unit, &run = workspace.run;
+  const auto finish_run = [&] {
+    parts_.bpe.encode(run, workspace.bpe);
+    ids.insert(ids.end(), run.begin(), run.end());
+    run.clear();
+  };
+  run.clear();
   bool behind_unknown = false;
   for (std::size_t at = 0; at < piece.size();) {
-    const auto [bytes, is_unknown] = push_unit(piece.substr(at), workspace.piece);
+    unit.clear();
+    const auto [bytes, is_unknown] = push_unit(piece.substr(at), unit);
     if (is_unknown && !parts_.unknown)
       parts_.fail("expected a token for every text, got none for byte " + std::to_string(at) +
                   " of " + lorapro::io::detail::quoted_name(piece));
-    if (is_unknown && !(behind_unknown && parts_.fuses_unknown))
-      workspace.piece.push_back(*parts_.unknown);
+    if (is_unknown && !(behind_unknown && parts_.fuses_unknown)) unit.push_back(*parts_.unknown);
     behind_unknown = is_unknown;
     at += bytes;
+    if (!run.empty() && !unit.empty() && !may_merge(run.back(), unit.front())) finish_run();
+    run.insert(run.end(), unit.begin(), unit.end());
   }
-  parts_.bpe.encode(workspace.piece, workspace.bpe);
-  ids.insert(ids.end(), workspace.piece.begin(), workspace.piece.end());
+  finish_run();
+}
+
+bool BpeTokenizer::may_merge(TokenId left, TokenId right) const {
+  return parts_.byte_level || neighbours_.count(pair_key(left, right)) != 0;
+}
+
+void BpeTokenizer::find_neighbours() {
+  std::vector<TokenId> units;
+  for (const auto& [text, id] : pieces_) {
+    units.clear();
+    for (std::size_t at = 0; at < text.size();) {
+      const auto [bytes, is_unknown] = push_unit(text.substr(at), units);
+      if (is_unknown) units.push_back(BpeParts::kNoToken);
+      at += bytes;
+    }
+    for (std::size_t k = 1; k < units.size(); ++k)
+      neighbours_.insert(pair_key(units[k - 1], units[k]));
+  }
 }
 
 std::pair<std::size_t, bool> BpeTokenizer::push_unit(std::string_view text,

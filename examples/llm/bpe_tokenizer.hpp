@@ -5,6 +5,7 @@
 #include <map>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "added_tokens.hpp"
 #include "bpe.hpp"
@@ -96,9 +97,11 @@ class BpeTokenizer final : public Tokenizer {
   /// Memory for the pieces of a text.
   struct Workspace {
     Bpe::Workspace bpe;
-    std::vector<TokenId> piece;
+    std::vector<TokenId> unit, run;
   };
 
+  void find_neighbours();
+  bool may_merge(TokenId left, TokenId right) const;
   void encode_piece(std::string_view piece, Workspace& workspace, std::vector<TokenId>& ids) const;
   /// Appends the tokens that the first unit of a text is before merges, a byte or a code point.
   /// \return its bytes, and whether no token stands for it, in which case none was appended.
@@ -107,6 +110,9 @@ class BpeTokenizer final : public Tokenizer {
 
   BpeParts parts_;
   std::unordered_map<std::string_view, TokenId> pieces_;  // of parts_.tokens
+  /// Code points that are neighbours in a token. No merge goes over a place between others, which
+  /// parts the long texts of SentencePiece into words. Not for byte-level tokenizers.
+  std::unordered_set<std::uint64_t> neighbours_;
 };
 
 }  // namespace examples::llm

@@ -184,9 +184,12 @@ class Reader {
         left = merge.value()[0].get_ref<const std::string&>();
         right = merge.value()[1].get_ref<const std::string&>();
       }
-      if (!parts_.bpe.add({id_of(merge, left), id_of(merge, right),
-                           id_of(merge, std::string(left).append(right)), rank++}))
-        merge.fail("each pair once");
+      const Bpe::Merge made{id_of(merge, left), id_of(merge, right),
+                            id_of(merge, std::string(left).append(right)), rank++};
+      for (const TokenId id : {made.left, made.right, made.merged})
+        if (!parts_.byte_level && !parts_.tokens[static_cast<std::size_t>(id)].is_piece)
+          merge.fail("no bytes of byte_fallback");
+      if (!parts_.bpe.add(made)) merge.fail("each pair once");
     });
   }
 

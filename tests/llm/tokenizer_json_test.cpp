@@ -168,6 +168,7 @@ TEST_CASE("a tokenizer.json that is not understood is refused by name") {
   CHECK_THAT(changed(bytes, "/added_tokens/0/single_word", true), contains_text("single_word"));
   CHECK_THAT(changed(bytes, "/post_processor", {{"type", "BertProcessing"}}),
              contains_text("post_processor.type"));
+  CHECK_THAT(changed(pieces, "/model/merges/0", {"<0xC3>", "a"}), contains_text("merges[0]"));
   CHECK_THAT(changed(pieces, "/normalizer", {{"type", "Prepend"}, {"prepend", "_"}}),
              contains_text("prepend: expected \"\\u2581\", got \"_\""));
   CHECK_THAT(changed(pieces, "/normalizer/normalizers/1", {{"type", "NFC"}}),
