@@ -76,10 +76,17 @@ elif cpu_has avx2 fma; then
   march=(-DLORAPRO_MARCH=x86-64-v3)
 fi
 
+# The tests of language models take a pretrained one from a folder that the environment names.
+stories=(-DLORAPRO_STORIES_DIR="${LORAPRO_STORIES_DIR-}")
+
 # One ctest run over the tests of all build trees, so that its last lines count every test.
 mkdir -p "$root/build/all"
 for preset in "${presets[@]}"; do
-  if [ "$preset" = asan ]; then build asan "${march[@]}"; else build "$preset"; fi
+  case $preset in
+    dev) build dev "${stories[@]}" ;;
+    asan) build asan "${march[@]}" "${stories[@]}" ;;
+    *) build "$preset" ;;
+  esac
   printf 'subdirs("%s")\n' "$root/build/$preset"
 done >"$root/build/all/CTestTestfile.cmake"
 run_ctest --test-dir "$root/build/all"

@@ -5,6 +5,8 @@
 #include <lorapro/optim/optimizer.hpp>
 #include <lorapro/optim/rules.hpp>
 
+#include <utility>  // std::move
+
 namespace examples {
 
 namespace {
@@ -21,10 +23,19 @@ class MethodOptimizerOfRule final : public MethodOptimizer {
   void attach(Adapter& adapter, lorapro::GroupId group, const std::string& name) override {
     optimizer_.attach(adapter, group, name);
   }
+  void attach(const Pair& view, lorapro::GroupId group, const std::string& name) override {
+    optimizer_.attach(view, group, name);
+  }
   void attach(const Dense& view, lorapro::GroupId group, const std::string& name) override {
     optimizer_.attach(view, group, name);
   }
-  lorapro::StepReport step() override { return optimizer_.step(); }
+  void add_observer(lorapro::StepObserver observer) override {
+    optimizer_.add_observer(std::move(observer));
+  }
+  void set_loss(double loss) override { optimizer_.set_loss(loss); }
+  lorapro::StepReport step(const lorapro::StepScale& scale) override {
+    return optimizer_.step(scale);
+  }
   void zero_grad() override { optimizer_.zero_grad(); }
   void reset_pairs() override { optimizer_.reset_pairs(); }
   const lorapro::OptimizerConfig& config() const override { return optimizer_.config(); }

@@ -4,6 +4,7 @@
 #include <lorapro/io/checkpoint.hpp>
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/groups.hpp>
+#include <lorapro/optim/observer.hpp>
 #include <lorapro/optim/optimizer_config.hpp>
 #include <lorapro/optim/slot.hpp>
 #include <cstddef>
@@ -22,15 +23,20 @@ namespace examples {
 class MethodOptimizer {
  public:
   using Adapter = lorapro::LoraLayer<float>;
+  using Pair = lorapro::LoraView<float>;
   using Dense = lorapro::DenseView<float>;
 
   virtual ~MethodOptimizer() = default;
 
   virtual lorapro::GroupId add_group(const lorapro::GroupConfig& group) = 0;
   virtual void attach(Adapter& adapter, lorapro::GroupId group, const std::string& name) = 0;
+  virtual void attach(const Pair& view, lorapro::GroupId group, const std::string& name) = 0;
   virtual void attach(const Dense& view, lorapro::GroupId group, const std::string& name) = 0;
 
-  [[nodiscard]] virtual lorapro::StepReport step() = 0;
+  virtual void add_observer(lorapro::StepObserver observer) = 0;
+  virtual void set_loss(double loss) = 0;
+  [[nodiscard]] virtual lorapro::StepReport step(const lorapro::StepScale& scale) = 0;
+  [[nodiscard]] lorapro::StepReport step() { return step({}); }
   virtual void zero_grad() = 0;
   virtual void reset_pairs() = 0;
 

@@ -60,6 +60,33 @@ TEST_CASE("every method has an optimizer, each of its own", "[example_support]")
   }
 }
 
+TEST_CASE("buffers of a pair are stepped as the layer that has them", "[example_support]") {
+  lorapro::OptimizerConfig config;
+  config.group.lr = 1e-2;
+  lorapro::LoraConfig layer_config;
+  layer_config.rank = 2;
+  layer_config.seed = 3;
+  Eigen::MatrixXf base = Eigen::MatrixXf::Zero(5, 4);
+  lorapro::LoraLayer<float> layer(lorapro::BaseWeight<float>::map(base.data(), 5, 4), layer_config);
+  layer.lora_B().setConstant(0.25F);
+  layer.grad_A().setConstant(2.0F);
+  layer.grad_A()(0, 1) = -4.0F;
+  layer.grad_B().setConstant(-3.0F);
+  layer.grad_B()(3, 1) = 8.0F;
+  const auto optimizer = examples::make_optimizer(examples::Method::lora_pro_spectral, config);
+  optimizer->attach(
+      lorapro::row_major_view(layer.lora_A().data(), layer.lora_B().data(), layer.grad_A().data(),
+                              layer.grad_B().data(), 5, 4, 2, layer.scaling()),
+      {}, "layer");
+  double loss = 0;
+  optimizer->add_observer([&](const lorapro::StepEvent& event) { loss = event.loss.value(); });
+  optimizer->set_loss(0.5);
+  CHECK(optimizer->step({4, 1}).updated == 1);  // a power of two: the same bits
+  CHECK(loss == 0.5);
+  CHECK(layer.lora_B() * layer.lora_A() ==
+        after_one_step(examples::Method::lora_pro_spectral, config));
+}
+
 TEST_CASE("options are checked where an optimizer is made", "[example_support]") {
   lorapro::OptimizerConfig config;
   config.group.lr = -1;

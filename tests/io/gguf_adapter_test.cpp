@@ -114,7 +114,7 @@ RealMatrix delta_in_file(const GgufAdapter& file, const std::string& tensor, Ind
   const auto matrix = [](const auto& from) {
     RealMatrix out(static_cast<Index>(from.ne[1]), static_cast<Index>(from.ne[0]));
     for (Index k = 0; k < out.size(); ++k)
-      lorapro::visit_storage_type(from.type, [&](auto element) {
+      lorapro::visit_storage_type(*lorapro::io::storage_type_of(from.type), [&](auto element) {
         std::memcpy(&element, from.data + static_cast<std::size_t>(k) * sizeof element,
                     sizeof element);
         out.data()[k] = static_cast<Real>(static_cast<float>(element));

@@ -11,9 +11,9 @@ namespace {
 
 using gguf_bytes::Bytes;
 using lorapro::FormatError;
-using lorapro::StorageType;
 using lorapro::io::GgufArray;
 using lorapro::io::GgufReader;
+using lorapro::io::GgufType;
 
 /// A reader together with its bytes, of which nothing lies behind the last one.
 struct Parsed {
@@ -87,13 +87,13 @@ TEST_CASE("a GGUF file of every type", "[gguf]") {
   const auto& first = reader.tensors()[0];
   CHECK(first.name == "first");
   CHECK(first.ne == std::vector<std::uint64_t>{3, 2});
-  CHECK(first.type == StorageType::f32);
+  CHECK(first.type == GgufType::f32);
   CHECK(first.bytes == 24);
   float sixth = 0;
   std::memcpy(&sixth, first.data + 20, 4);
   CHECK(sixth == 6);
   const auto& second = reader.tensors()[1];
-  CHECK(second.type == StorageType::bf16);
+  CHECK(second.type == GgufType::bf16);
   CHECK(second.bytes == 10);
   CHECK(second.offset == 32);
   CHECK(second.data[9] == 0x40);

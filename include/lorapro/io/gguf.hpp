@@ -2,81 +2,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/io/dtype.hpp>
 #include <lorapro/io/file_kind.hpp>
+#include <lorapro/io/gguf_types.hpp>
 #include <lorapro/io/utf8.hpp>
 
-#include <algorithm>    // std::find
-#include <array>        // std::array
-#include <functional>   // std::function
-#include <optional>     // std::optional
-#include <set>          // std::set
-#include <string>       // std::string
-#include <string_view>  // std::string_view
-#include <utility>      // std::pair, std::move
-#include <variant>      // std::variant
-#include <vector>       // std::vector
+#include <functional>  // std::function
+#include <set>         // std::set
+#include <utility>     // std::move
 
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
-
-/// Values of an array in the metadata of a GGUF file. The index of the alternative is the type's
-/// number in the file; arrays of arrays are not part of the format as it is read anywhere.
-using GgufArray =
-    std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
-                 std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
-                 std::vector<float>, std::vector<bool>, std::vector<std::string>, std::monostate,
-                 std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>>;
-
-/// A value in the metadata of a GGUF file; again the index is the type's number.
-using GgufValue = std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t,
-                               std::uint32_t, std::int32_t, float, bool, std::string, GgufArray,
-                               std::uint64_t, std::int64_t, double>;
-
-/// A tensor of a GGUF file. Its matrix (rows, cols), row-major, has ne = [cols, rows].
-struct GgufTensor {
-  std::string name;
-  std::vector<std::uint64_t> ne;  ///< elements per dimension, the contiguous one first; at most 4
-  StorageType type = StorageType::f32;
-  std::uint64_t bytes = 0;             ///< of the elements, without padding
-  std::uint64_t offset = 0;            ///< from the first byte of data
-  const std::uint8_t* data = nullptr;  ///< in the memory that was read; at any address
-};
-
-namespace detail {
-
-inline constexpr std::string_view kGgufMagic = "GGUF";
-inline constexpr std::uint32_t kGgufVersion = 3;
-inline constexpr std::uint32_t kGgufDefaultAlignment = 32;
-inline constexpr std::uint64_t kGgufMaxCount = std::uint64_t{1} << 30;  // of string or array
-inline constexpr std::size_t kGgufMaxName = 63;                         // bytes of a tensor's name
-inline constexpr std::uint32_t kGgufMaxDims = 4;
-
-/// Numbers of ggml's element types.
-inline constexpr std::array<std::pair<StorageType, std::uint32_t>, 4> kGgmlTypes{
-    {{StorageType::f32, 0},
-     {StorageType::f16, 1},
-     {StorageType::f64, 28},
-     {StorageType::bf16, 30}}};
-
-inline std::uint64_t padded(std::uint64_t size, std::uint64_t alignment) {
-  return (size + alignment - 1) / alignment * alignment;
-}
-
-/// Elements of a tensor, or nothing where their number of bytes does not fit 63 bits.
-inline std::optional<std::uint64_t> gguf_bytes(const std::vector<std::uint64_t>& ne,
-                                               StorageType type) {
-  if (std::find(ne.begin(), ne.end(), 0U) != ne.end()) return 0;
-  std::uint64_t bytes = storage_bytes(type);
-  for (const std::uint64_t n : ne) {
-    if (bytes > static_cast<std::uint64_t>((std::numeric_limits<std::int64_t>::max)()) / n)
-      return std::nullopt;
-    bytes *= n;
-  }
-  return bytes;
-}
-
-}  // namespace detail
 
 /// A GGUF file in memory, every byte of it checked: counts before anything is allocated for them,
 /// keys, names, UTF-8, types, offsets, padding and the length of the file. It is stricter than ggml
@@ -280,9 +215,13 @@ class GgufReader {
     const auto known = std::find_if(detail::kGgmlTypes.begin(), detail::kGgmlTypes.end(),
                                     [&](const auto& entry) { return entry.second == type; });
     if (known == detail::kGgmlTypes.end())
-      fail("type of " + what + ": expected F32 (0), F16 (1), F64 (28) or BF16 (30), got " +
+      fail("type of " + what +
+           ": expected F32 (0), F16 (1), Q8_0 (8), F64 (28) or BF16 (30), got " +
            std::to_string(type));
     tensor.type = known->first;
+    if (!detail::has_whole_blocks(tensor.ne, tensor.type))
+      fail("shape of " + what + ": expected rows of whole blocks of 32 in Q8_0, got " +
+           std::to_string(tensor.ne.empty() ? 1 : tensor.ne[0]));
     const auto bytes = detail::gguf_bytes(tensor.ne, tensor.type);
     if (!bytes) fail("shape of " + what + ": expected fewer than 2^63 bytes, got more");
     tensor.bytes = *bytes;

@@ -4,6 +4,7 @@
 
 #include <lorapro/io/adapter_rounding.hpp>
 #include <lorapro/io/base_model.hpp>
+#include <lorapro/io/gguf_file.hpp>
 #include <lorapro/io/gguf_scales.hpp>
 #include <lorapro/io/gguf_writer.hpp>
 #include <lorapro/io/peft_adapter.hpp>
@@ -75,8 +76,8 @@ inline AdapterWriteReport write_gguf_adapter(const std::filesystem::path& path,
     const auto add = [&](const char* factor, const char* suffix, Index rows, Index cols,
                          const auto& make) {
       writer.add_tensor(targets[i].tensor + suffix,
-                        {static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows)}, type,
-                        [=, &module](std::uint8_t* bytes) {
+                        {static_cast<std::uint64_t>(cols), static_cast<std::uint64_t>(rows)},
+                        gguf_type_of(type), [=, &module](std::uint8_t* bytes) {
                           const RowMatrix<float> values = make();
                           detail::check_writable(module, factor, values, type, rows, cols);
                           visit_storage_type(type, [&](auto zero) {
@@ -125,8 +126,8 @@ class GgufAdapter {
   /// \throws FileError; FormatError: no GGUF file, or not of a LoRA adapter; half of a pair, shapes
   /// that do not fit, tensors of another kind.
   explicit GgufAdapter(const std::filesystem::path& path) {
-    auto file = std::make_shared<Mapped>(path);
-    reader_ = std::shared_ptr<const GgufReader>(file, &file->reader);
+    auto file = std::make_shared<GgufFile>(path);
+    reader_ = std::shared_ptr<const GgufReader>(file, &file->reader());
     expect(detail::kGgufKind, "adapter");
     expect(detail::kGgufAdapterType, "lora");
     architecture_ = reader_->get<std::string>(detail::kGgufArchitecture);
@@ -178,26 +179,6 @@ class GgufAdapter {
   }
 
  private:
-  struct Mapped {
-    explicit Mapped(const std::filesystem::path& path)
-        : file(path), bytes(contents(file)), reader(data(), file.size(), path.string()) {}
-    const std::uint8_t* data() const { return bytes.empty() ? file.mapped() : bytes.data(); }
-
-    /// The bytes of a file that cannot be mapped.
-    static std::vector<std::uint8_t> contents(const FileReader& file) {
-      std::vector<std::uint8_t> out;
-      if (file.mapped() == nullptr) {
-        out.resize(static_cast<std::size_t>(file.size()));
-        file.read(0, out.size(), out.data());
-      }
-      return out;
-    }
-
-    FileReader file;
-    std::vector<std::uint8_t> bytes;
-    GgufReader reader;
-  };
-
   struct Halves {
     const GgufTensor* A = nullptr;
     const GgufTensor* B = nullptr;
@@ -215,6 +196,9 @@ class GgufAdapter {
     constexpr std::size_t kSuffix = 7;
     const std::string_view suffix = name.substr(name.size() - (std::min)(kSuffix, name.size()));
     const std::string base(name.substr(0, name.size() - suffix.size()));
+    if (!storage_type_of(tensor.type))
+      reader_->fail("tensor " + detail::quoted_name(name) +
+                    ": expected F32, F16, F64 or BF16, got Q8_0");
     if (suffix == ".lora_a" && !base.empty()) {
       pairs_[base].A = &tensor;
     } else if (suffix == ".lora_b" && !base.empty()) {
@@ -264,7 +248,7 @@ class GgufAdapter {
   /// One of two factors; where either is F64, both decide how they fit into float.
   static RowMatrix<float> read_factor(const GgufReader& reader, const Halves& halves, bool is_A) {
     const GgufTensor& tensor = is_A ? *halves.A : *halves.B;
-    if (halves.A->type != StorageType::f64 && halves.B->type != StorageType::f64)
+    if (halves.A->type != GgufType::f64 && halves.B->type != GgufType::f64)
       return read<float>(reader, tensor);
     FloatFactors both =
         float_factors(read<double>(reader, *halves.A), read<double>(reader, *halves.B));
@@ -277,11 +261,7 @@ class GgufAdapter {
   template <typename T>
   static RowMatrix<T> read(const GgufReader& reader, const GgufTensor& tensor) {
     RowMatrix<T> out(static_cast<Index>(tensor.ne[1]), static_cast<Index>(tensor.ne[0]));
-    visit_storage_type(tensor.type, [&](auto zero) {
-      detail::convert_bytes<decltype(zero), T>(tensor.data,
-                                               reinterpret_cast<unsigned char*>(out.data()),
-                                               static_cast<std::size_t>(out.size()));
-    });
+    read_gguf(tensor, 0, static_cast<std::size_t>(out.size()), out.data());
     if (!detail::all_finite(out))
       reader.fail("tensor " + detail::quoted_name(tensor.name) +
                   ": expected finite numbers, got one that is not");

@@ -27,12 +27,14 @@ class GgufWriter {
   /// Announces a tensor. \param ne  elements per dimension, the contiguous one first.
   /// \param fill  called when the file is written, with tensor.bytes bytes to fill.
   /// \throws ConfigError (name or shape that the format cannot hold, or there already).
-  void add_tensor(const std::string& name, const std::vector<std::uint64_t>& ne, StorageType type,
+  void add_tensor(const std::string& name, const std::vector<std::uint64_t>& ne, GgufType type,
                   std::function<void(std::uint8_t*)> fill) {
     check_name("tensor", name, detail::kGgufMaxName);
     if (ne.size() > detail::kGgufMaxDims)
       throw ConfigError("tensor " + name + ": expected at most 4 dimensions, got " +
                         std::to_string(ne.size()));
+    if (!detail::has_whole_blocks(ne, type))
+      throw ConfigError("tensor " + name + ": expected rows of whole blocks of 32 in Q8_0");
     const auto bytes = detail::gguf_bytes(ne, type);
     if (!bytes) throw ConfigError("tensor " + name + ": expected fewer than 2^63 bytes, got more");
     if (!names_.insert(name).second)
