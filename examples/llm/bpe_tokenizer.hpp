@@ -80,6 +80,9 @@ class BpeTokenizer final : public Tokenizer {
  public:
   /// \throws FormatError if parts contradict one another.
   explicit BpeTokenizer(BpeParts parts);
+  // What refers to the texts of tokens would refer to those of another object.
+  BpeTokenizer(const BpeTokenizer&) = delete;
+  BpeTokenizer& operator=(const BpeTokenizer&) = delete;
 
   /// \throws FormatError if no token stands for a part of the text.
   void encode(std::string_view text, SpecialTokens special,

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include <lorapro/io/file_reader.hpp>
+#include <lorapro/io/file_kind.hpp>
 
 #include "gguf_tokenizer.hpp"
 #include "llama2c_tokenizer.hpp"
@@ -54,7 +54,16 @@ BpeParts read_parts(const fs::path& path) {
   const bool is_json = first != std::string::npos && bytes[first] == '{';
   // Field 1, the first piece, and its length. llama2.c's file begins with a small int32.
   const bool is_sentencepiece = bytes.size() > 1 && bytes[0] == '\n' && bytes[1] != '\0';
-  if (!is_json && !is_sentencepiece) return parse_llama2c_tokenizer(bytes, name);
+  if (!is_json && !is_sentencepiece) {
+    const std::string kind = lorapro::io::detail::kind_of_file(
+        std::string_view(bytes).substr(0, lorapro::io::detail::kKindBytes));
+    if (!kind.empty())
+      throw lorapro::FormatError(name +
+                                 ": expected tokenizer.json, tokenizer.model, a GGUF file or "
+                                 "llama2.c's tokenizer, got " +
+                                 kind);
+    return parse_llama2c_tokenizer(bytes, name);
+  }
   BpeParts parts =
       is_json ? parse_tokenizer_json(bytes, name) : parse_sentencepiece_model(bytes, name);
   read_tokenizer_config(path.parent_path(), parts);

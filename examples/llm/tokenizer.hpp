@@ -29,7 +29,7 @@ class Tokenizer {
   /// The text of ids that follow one another; special tokens are left out.
   virtual std::string decode(const std::vector<TokenId>& ids) const = 0;
 
-  /// The id of a special token by its text.
+  /// The id of a special token, or of another that is added to the vocabulary, by its text.
   virtual std::optional<TokenId> special(std::string_view text) const = 0;
 
   virtual bool is_special(TokenId id) const = 0;
@@ -44,8 +44,8 @@ class Tokenizer {
   virtual bool adds_bos() const = 0;
 };
 
-/// The tokenizer of a model: a folder with tokenizer.json or tokenizer.model, a GGUF file, or
-/// llama2.c's tokenizer file.
+/// The tokenizer of a model: a folder with tokenizer.json or tokenizer.model, one of these files, a
+/// GGUF file, or llama2.c's tokenizer file.
 /// \throws lorapro::FormatError, lorapro::FileError, which name the file.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& path);
 

@@ -51,7 +51,9 @@ TEST_CASE("what is no tokenizer is refused by name") {
   const ScratchFolder folder;
   CHECK_THAT(problem(folder.path()), contains_text("tokenizer.json or tokenizer.model"));
   CHECK_THAT(problem(folder.path() / "none"), contains_text("expected a file, got none"));
-  CHECK_THAT(problem(folder.write("empty", "")), contains_text("longest piece"));
+  CHECK_THAT(problem(folder.write("empty", "")), contains_text("got an empty file"));
+  CHECK_THAT(problem(folder.write("pointer", "version https://git-lfs.github.com/spec/v1")),
+             contains_text("got a pointer of git LFS"));
   CHECK_THAT(problem(folder.write("tokenizer.json", "{}")), contains_text("model: expected"));
   CHECK_THAT(problem(folder.path()), contains_text("tokenizer.json: model: expected"));
   CHECK_THAT(problem(folder.write("a.gguf", "GGUF")), contains_text("version: expected 4 bytes"));
