@@ -384,6 +384,11 @@ TEST_CASE("the rules of an adapter's file, broken one at a time", "[gguf_adapter
               .str(),
           "adapter.lora.alpha: expected a finite number");
   const std::string q = "blk.0.attn_q.weight";
+  Bytes blocks = keys("llama", "adapter", "lora").key("adapter.lora.alpha", f32).put(1.0F);
+  blocks.tensor(q + ".lora_a", {32, 1}, 8, 0);
+  std::string one_tensor = blocks.pad().raw(std::string(64, '\0')).str();
+  one_tensor[8] = 1;  // the count of the header
+  refused(one_tensor, "expected F32, F16, F64 or BF16, got Q8_0");
   CHECK_NOTHROW(GgufAdapter(
       folder.write("a.gguf", with_tensors(q + ".lora_a", {2, 1}, q + ".lora_b", {1, 3}).str())));
   refused(with_tensors(q + ".lora_a", {2, 1}, "x.lora_b", {1, 3}).str(),

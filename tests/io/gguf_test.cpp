@@ -99,6 +99,31 @@ TEST_CASE("a GGUF file of every type", "[gguf]") {
   CHECK(second.data[9] == 0x40);
 }
 
+TEST_CASE("blocks of Q8_0 are read as a scale times signed bytes", "[gguf]") {
+  Bytes bytes = Bytes().header(1, 0);
+  bytes.tensor("q", {32, 2}, 8, 0).pad();
+  bytes.put(std::uint16_t{0x3800});  // a half, 0.5
+  for (int i = 0; i < 32; ++i) bytes.put(static_cast<std::int8_t>(i - 16));
+  bytes.put(std::uint16_t{0xc000});  // -2
+  for (int i = 0; i < 32; ++i) bytes.put(static_cast<std::int8_t>(4 * i - 128));
+  bytes.pad();
+  const Parsed file(bytes.str());
+  const auto& tensor = file.reader.tensors().front();
+  CHECK(tensor.type == GgufType::q8_0);
+  CHECK(tensor.bytes == 68);
+  std::vector<double> all(64);
+  lorapro::io::read_gguf(tensor, 0, 64, all.data());
+  for (int i = 0; i < 32; ++i) {
+    CHECK(all[static_cast<std::size_t>(i)] == 0.5 * (i - 16));
+    CHECK(all[static_cast<std::size_t>(32 + i)] == -2.0 * (4 * i - 128));
+  }
+  float some[3];
+  lorapro::io::read_gguf(tensor, 31, 3, some);
+  CHECK(some[0] == 7.5F);
+  CHECK(some[1] == 256);
+  CHECK(some[2] == 248);
+}
+
 TEST_CASE("a GGUF file cut anywhere is refused", "[gguf]") {
   const std::string whole = sample().str();
   for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -188,7 +213,11 @@ TEST_CASE("the rules of GGUF tensors, broken one at a time", "[gguf]") {
   refused(one("", {8}), "name of tensor 0: expected 1 to 63 bytes");
   refused(one(std::string("a\0", 2), {8}), "name of tensor 0: expected 1 to 63 bytes");
   refused(one("five", {1, 1, 1, 1, 1}), "dimensions of tensor five: expected at most 4, got 5");
-  refused(one("quantised", {32}, 8), "BF16 (30), got 8");
+  refused(one("quantised", {32}, 12), "BF16 (30), got 12");
+  refused(one("blocks", {33}, 8), "shape of tensor blocks: expected rows of whole blocks of 32");
+  refused(one("blocks", {}, 8), "shape of tensor blocks: expected rows of whole blocks of 32");
+  refused(one("blocks", {std::uint64_t{1} << 63, 32}, 8), "expected fewer than 2^63");
+  refused(one("blocks", {32}, 8), "data of tensor blocks: expected 34 bytes");
   refused(one("late", {8}, 0, 32), "offset of tensor late: expected 0, got 32");
   refused(one("large", {16}), "data of tensor large: expected 64 bytes");
   refused(one("small", {1, 1}).raw(std::string(32, '\0')), "expected the end of the file");
