@@ -18,7 +18,7 @@ ChatStyle style_of(std::string_view jinja) {
   return llm::recognise_chat_template(jinja, "file").style;
 }
 
-std::string refusal(std::string_view jinja) {
+std::string template_refusal(std::string_view jinja) {
   return message_of<lorapro::FormatError>([&] { llm::recognise_chat_template(jinja, "file"); });
 }
 
@@ -31,14 +31,16 @@ TEST_CASE("a template is told by its markers", "[chat_template_file]") {
 }
 
 TEST_CASE("any other template is refused with a way out", "[chat_template_file]") {
-  CHECK_THAT(refusal("{{ '<start_of_turn>' }}"),
+  CHECK_THAT(template_refusal("{{ '<start_of_turn>' }}"),
              contains_text("file: expected the markers of a known"));
-  CHECK_THAT(refusal("{{ '<start_of_turn>' }}"), contains_text("segments"));
-  CHECK_THAT(refusal("<|im_start|> <|assistant|>"),
+  CHECK_THAT(template_refusal("{{ '<start_of_turn>' }}"), contains_text("segments"));
+  CHECK_THAT(template_refusal("<|im_start|> <|assistant|>"),
              contains_text("got <|im_start|> and <|assistant|>"));
-  CHECK_THAT(refusal("<|start_header_id|>{{ strftime_now('%d') }}"), contains_text("strftime_now"));
-  CHECK_THAT(refusal("<|start_header_id|>{{ date_string }}"), contains_text("date_string"));
-  CHECK_THAT(refusal("<|im_start|>{{ '<think>' }}"), contains_text("blocks of thought"));
+  CHECK_THAT(template_refusal("<|start_header_id|>{{ strftime_now('%d') }}"),
+             contains_text("strftime_now"));
+  CHECK_THAT(template_refusal("<|start_header_id|>{{ date_string }}"),
+             contains_text("date_string"));
+  CHECK_THAT(template_refusal("<|im_start|>{{ '<think>' }}"), contains_text("blocks of thought"));
 }
 
 TEST_CASE("a default system text is taken where it stands as it is", "[chat_template_file]") {
@@ -51,8 +53,9 @@ TEST_CASE("a default system text is taken where it stands as it is", "[chat_temp
   CHECK(default_of("{{- '<|im_start|>system\\n' }}{{ tools }}{{- '<|im_end|>' }}").empty());
   CHECK(default_of("'<|im_start|>system\\n' + content + '<|im_end|>'"
                    "'<|im_start|>system\\nA.<|im_end|>'") == "A.");
-  CHECK_THAT(refusal("'<|im_start|>system\\nA.<|im_end|>' '<|im_start|>system\\nB.<|im_end|>'"),
-             contains_text("expected one default system text, got two"));
+  CHECK_THAT(
+      template_refusal("'<|im_start|>system\\nA.<|im_end|>' '<|im_start|>system\\nB.<|im_end|>'"),
+      contains_text("expected one default system text, got two"));
 }
 
 TEST_CASE("a model's folder has its template in one of two files", "[chat_template_file]") {
