@@ -9,9 +9,9 @@ namespace {
 
 using gguf_bytes::Bytes;
 using lorapro::ConfigError;
-using lorapro::StorageType;
 using lorapro::io::GgufArray;
 using lorapro::io::GgufReader;
+using lorapro::io::GgufType;
 using lorapro::io::GgufValue;
 using lorapro::io::GgufWriter;
 
@@ -45,11 +45,11 @@ TEST_CASE("the GGUF writer's bytes are those of the format", "[gguf_writer]") {
   writer.add("flag", true);
   writer.add("tokens", GgufArray(std::vector<std::uint32_t>{3, 4}));
   writer.add("names", GgufArray(std::vector<std::string>{"x"}));
-  writer.add_tensor("w.lora_a", {3, 2}, StorageType::f32, [](std::uint8_t* bytes) {
+  writer.add_tensor("w.lora_a", {3, 2}, GgufType::f32, [](std::uint8_t* bytes) {
     const float values[6] = {1, 2, 3, 4, 5, 6};
     std::memcpy(bytes, values, sizeof values);
   });
-  writer.add_tensor("w.lora_b", {2, 1}, StorageType::f16, [](std::uint8_t* bytes) {
+  writer.add_tensor("w.lora_b", {2, 1}, GgufType::f16, [](std::uint8_t* bytes) {
     const std::uint16_t values[2] = {0x3c00, 0xc000};
     std::memcpy(bytes, values, sizeof values);
   });
@@ -75,15 +75,15 @@ TEST_CASE("what the GGUF writer wrote reads back", "[gguf_writer]") {
       {"bools", GgufArray(std::vector<bool>{true, false, true})},
       {"empty", GgufArray(std::vector<std::string>{})}};
   for (const auto& [key, value] : values) writer.add(key, value);
-  writer.add_tensor("none", {0, 5}, StorageType::f64, no_data);
-  writer.add_tensor("one", {1}, StorageType::bf16, no_data);
+  writer.add_tensor("none", {0, 5}, GgufType::f64, no_data);
+  writer.add_tensor("one", {1}, GgufType::bf16, no_data);
   const std::string text = written(writer);
   const std::vector<std::uint8_t> bytes(text.begin(), text.end());
   const GgufReader reader(bytes.data(), bytes.size());
   CHECK(reader.metadata() == values);
   REQUIRE(reader.tensors().size() == 2);
   CHECK(reader.tensors()[0].ne == std::vector<std::uint64_t>{0, 5});
-  CHECK(reader.tensors()[1].type == StorageType::bf16);
+  CHECK(reader.tensors()[1].type == GgufType::bf16);
   CHECK(reader.tensors()[1].offset == 0);
 }
 
@@ -95,13 +95,13 @@ TEST_CASE("what GGUF cannot hold is refused", "[gguf_writer]") {
   CHECK_THROWS_AS(writer.add(std::string("a\0b", 3), true), ConfigError);
   CHECK_THROWS_AS(writer.add("\xff", true), ConfigError);
   CHECK_THROWS_AS(writer.add("general.alignment", std::uint32_t{64}), ConfigError);
-  writer.add_tensor("t", {1}, StorageType::f32, no_data);
-  CHECK_THROWS_AS(writer.add_tensor("t", {1}, StorageType::f32, no_data), ConfigError);
-  CHECK_THROWS_AS(writer.add_tensor(std::string(64, 't'), {1}, StorageType::f32, no_data),
+  writer.add_tensor("t", {1}, GgufType::f32, no_data);
+  CHECK_THROWS_AS(writer.add_tensor("t", {1}, GgufType::f32, no_data), ConfigError);
+  CHECK_THROWS_AS(writer.add_tensor(std::string(64, 't'), {1}, GgufType::f32, no_data),
                   ConfigError);
-  CHECK_THROWS_AS(writer.add_tensor("u", {1, 1, 1, 1, 1}, StorageType::f32, no_data), ConfigError);
+  CHECK_THROWS_AS(writer.add_tensor("u", {1, 1, 1, 1, 1}, GgufType::f32, no_data), ConfigError);
   CHECK_THROWS_AS(writer.add_tensor("u", {std::uint64_t{1} << 32, std::uint64_t{1} << 31},
-                                    StorageType::f32, no_data),
+                                    GgufType::f32, no_data),
                   ConfigError);
 }
 
