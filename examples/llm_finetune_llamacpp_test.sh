@@ -17,13 +17,14 @@ for needed in "${LORAPRO_STORIES_DIR-}" "$modules/node-llama-cpp"; do
   exit 77
 done
 model=$LORAPRO_STORIES_DIR/stories260K.gguf
+base=(--model "$model" --tokenizer "$LORAPRO_STORIES_DIR/stories260K_hf" --base float)
 rm -rf "$scratch"
 mkdir -p "$scratch"
 printf 'Once upon a time, there was a dog. He liked to run in the park. One day, a big cat saw him.' \
   >"$scratch/text.txt"
 # What the program says of the text, with the options given.
 measured() {
-  "$program" --model "$model" --base float --test "$scratch/text.txt" "$@" |
+  "$program" "${base[@]}" --test "$scratch/text.txt" "$@" |
     sed -nE 's/^test: cross-entropy ([0-9.]+) .*/\1/p'
 }
 compare() {
@@ -31,7 +32,7 @@ compare() {
 }
 compare none "$(measured)"
 for method in lora_pro_spectral rslora_adamw; do
-  "$program" --model "$model" --base float --data "$scratch/text.txt" --steps 20 --rank 8 --lr 2e-3 \
+  "$program" "${base[@]}" --data "$scratch/text.txt" --steps 20 --rank 8 --lr 2e-3 \
     --output "$scratch/out" --fresh --method "$method" >"$scratch/train.log" 2>&1
   compare "$scratch/out/adapter.gguf" "$(measured --adapter "$scratch/out")"
 done

@@ -160,4 +160,19 @@ TEST_CASE("what would be written over is asked for", "[finetune][may_skip]") {
   CHECK(llm::finetune(options) == llm::FinetuneEnd::finished);  // done already
 }
 
+TEST_CASE("a loss that is not finite stops the training", "[finetune][may_skip]") {
+  if (stories_folder().empty()) skip_test("LORAPRO_STORIES_DIR names no folder");
+  const ScratchFolder folder;
+  auto options = short_training(folder);
+  options.method = examples::Method::lora_sgd;
+  options.learning_rate = 1e30;  // products of queries and keys overflow in the second step
+  options.clip = 0;
+  options.warmup = 0;
+  options.checkpoint_every = 1;
+  const auto error = message_of<lorapro::StateError>([&] { llm::finetune(options); });
+  CHECK_THAT(error, contains_text("step 2: expected a finite loss, got"));
+  CHECK(std::filesystem::exists(options.output / "run.checkpoint"));
+  CHECK_FALSE(std::filesystem::exists(options.output / "results.json"));
+}
+
 }  // namespace
