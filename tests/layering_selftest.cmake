@@ -39,6 +39,8 @@ plant(linalg/gram.hpp "#include <lorapro/core/error.hpp>\n#  include <Eigen/Core
 plant(linalg/sylvester.hpp "#include <lorapro/linalg/gram.hpp>")
 plant(optim/rule.hpp "#include <lorapro/core/error.hpp>")
 plant(optim/sgd_rule.hpp "#include <lorapro/optim/rule.hpp>")
+plant(optim/muon_rule.hpp "#include <lorapro/optim/rule.hpp>")
+plant(optim/scaled_rule.hpp "#include <lorapro/optim/sgd_rule.hpp>")  # of dense parameters
 plant(io/checkpoint.hpp "#include <lorapro/lorapro.hpp>")
 plant(lorapro.hpp "#include <lorapro/optim/sgd_rule.hpp>")
 plant(adapters/mpi/sharded_checkpoint.hpp "#include <lorapro/io/checkpoint.hpp>")
@@ -53,7 +55,7 @@ check_offender(adapters/mpi/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes
 check_offender(io/bad.hpp "#include <lorapro/adapters/mpi.hpp>" "goes sideways")
 check_offender(events/bad.hpp "#include <lorapro/io/checkpoint.hpp>" "goes sideways")
 check_offender(optim/bad.hpp "#include <lorapro/events/csv_log.hpp>" "goes upward")
-check_offender(optim/bad_rule.hpp "#include <lorapro/optim/sgd_rule.hpp>" "is another rule")
+check_offender(optim/bad_rule.hpp "#include <lorapro/optim/muon_rule.hpp>" "is another rule")
 check_offender(linalg/bad.hpp "#include \"gram.hpp\"" "must be written <lorapro/...>")
 check_offender(linalg/bad.hpp "#include <lorapro/../x.hpp>" "must be written <lorapro/...>")
 check_offender(utils/bad.hpp "" "the folder utils has no layer")
