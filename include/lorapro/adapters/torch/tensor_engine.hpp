@@ -5,8 +5,8 @@
 #include <lorapro/adapters/torch/engine.hpp>
 #include <lorapro/adapters/torch/tensor_adjust.hpp>
 #include <lorapro/adjust/adam.hpp>
+#include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
-#include <lorapro/optim/overflow_bounds.hpp>
 
 #include <cmath>   // std::pow, std::sqrt
 #include <limits>  // std::numeric_limits
