@@ -19,7 +19,7 @@ LAYERS = 32
 SHAPES = 4 * [(4096, 4096)] + 3 * [(11008, 4096)]  # of a layer: q, k, v, o; gate, up, down
 RANKS = (16, 64)  # r
 WORLDS = (8, 64, 512)
-RULES = {"full": "full moments", "adapter": "adapter moments"}
+RULES = {"full": "full moments", "adapter": "adapter"}
 
 # Assumptions, not measurements.
 LATENCY = 5e-6  # s per message

@@ -79,7 +79,7 @@ class Optimizer {
   /// Attaches the pairs of a layer: a LoraLayer, or anything with lora_views (lora_views.hpp). It
   /// may be moved afterwards if that keeps the addresses of its buffers, but not destroyed before
   /// detach.
-  /// \param name  of the state; "pair.<number>" if empty. Of several pairs: <name>.0, <name>.1...
+  /// \param name  of the state; "pair.<number>" if empty. Of several pairs: name.0, name.1...
   /// \return the handle of the pair; of a range of them a std::vector.
   /// \throws as attach of each view, and what lora_views throws (StateError for a merged
   /// LoraLayer); no pair of the layer is attached then.

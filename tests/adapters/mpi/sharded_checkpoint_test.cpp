@@ -174,7 +174,7 @@ TEST_CASE("what cannot be loaded is refused on all ranks", "[mpi]") {
              contains_text("expected \"pair.4\", got none"));
   Training<lorapro::SgdRule> another(MPI_COMM_WORLD);
   CHECK_THAT(message_of<lorapro::ConfigError>([&] { reader.load(another.optimizer); }),
-             contains_text("rule: expected \"SgdRule\""));
+             contains_text("rule: expected \"sgd\""));
   CHECK(fewer.replica.same(before));
   CHECK(fewer.optimizer.step_count() == 0);
 
