@@ -40,13 +40,15 @@ if(LORAPRO_OPENMP)
 endif()
 
 # Through ccache where there is one. Its keys do not hold the folder of the tree, so that a fresh copy
-# finds what another has compiled.
+# finds what another has compiled. They are the bytes of all files that were read, not what the
+# preprocessor leaves of them: a precompiled header remembers the bytes of its headers, and one from
+# before a comment was changed would not fit the headers that there are.
 if(PROJECT_IS_TOP_LEVEL AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(LORAPRO_CCACHE ccache)
   mark_as_advanced(LORAPRO_CCACHE)
   if(LORAPRO_CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER
-        ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+        ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
         CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
         ${LORAPRO_CCACHE})
     if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
