@@ -76,6 +76,16 @@ Panel<const T> read_only(const Panel<T>& panel) {
   return {panel.data, panel.stride};
 }
 
+/// Calls f(i, count) for the rows of a panel, row i being of so many elements.
+/// \param whole  rows follow one another without a gap, in everything that f touches. They count as
+///               one row then: the ragged ends of short ones would cost a packet each.
+template <typename F>
+void for_rows(const PanelAt& at, bool whole, const F& f) {
+  const Index length = at.layout.row_length(at.panel), rows = at.layout.rows(at.panel);
+  if (whole) return f(Index{0}, rows * length);
+  for (Index i = 0; i < rows; ++i) f(i, length);
+}
+
 namespace detail {
 
 /// Whether a panel of `factor` can be used where it is.
@@ -94,11 +104,10 @@ template <typename From, typename To>
 void convert_panel(const PanelLayout& layout, Index panel, const Panel<const From>& from,
                    const Panel<To>& to) {
   const Index length = layout.row_length(panel);
-  const bool whole = length == from.stride && length == to.stride;
-  const Index rows = whole ? 1 : layout.rows(panel);
-  const Index count = whole ? layout.rows(panel) * length : length;
-  for (Index i = 0; i < rows; ++i)
-    convert(from.data + i * from.stride, count, to.data + i * to.stride);
+  for_rows({layout, panel}, length == from.stride && length == to.stride,
+           [&](Index i, Index count) {
+             convert(from.data + i * from.stride, count, to.data + i * to.stride);
+           });
 }
 
 }  // namespace detail

@@ -6,7 +6,8 @@
 #include <lorapro/linalg/product.hpp>
 #include <lorapro/linalg/symmetric_eigen.hpp>
 
-#include <algorithm>  // std::fill, std::max
+#include <algorithm>  // std::fill
+#include <cmath>      // std::sqrt
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -33,6 +34,7 @@ class SquareView {
   T* data() const { return data_; }
   Index order() const { return order_; }
   Index stride() const { return stride_; }
+  Index size() const { return order_ * order_; }
   bool contiguous() const { return stride_ == order_; }
   /// Whether there is a matrix.
   explicit operator bool() const { return data_ != nullptr; }
@@ -57,6 +59,10 @@ struct TransposedSquare {
 };
 inline TransposedSquare transposed(ConstSquare a) { return {a}; }
 
+inline void set_zero(Square out) {
+  for (Index i = 0; i < out.order(); ++i) std::fill(out.row(i), out.row(i) + out.order(), 0.0);
+}
+
 /// \name Products. \cost 2 r^3 flops each
 /// @{
 /// out = a b.
@@ -79,7 +85,7 @@ inline void add_product(Square out, ConstSquare a, TransposedSquare b) {
 }
 /// out = a b^T.
 inline void multiply(Square out, ConstSquare a, TransposedSquare b) {
-  for (Index i = 0; i < out.order(); ++i) std::fill(out.row(i), out.row(i) + out.order(), 0.0);
+  set_zero(out);
   add_product(out, a, b);
 }
 /// out = a b + c d.
@@ -93,9 +99,6 @@ inline void multiply_sum(Square out, ConstSquare a, ConstSquare b, ConstSquare c
 
 /// \name Element by element
 /// @{
-inline void set_zero(Square out) {
-  for (Index i = 0; i < out.order(); ++i) std::fill(out.row(i), out.row(i) + out.order(), 0.0);
-}
 inline void copy(Square out, ConstSquare a) {
   for (Index i = 0; i < out.order(); ++i)
     for (Index k = 0; k < out.order(); ++k) out(i, k) = a(i, k);
@@ -130,10 +133,14 @@ inline void mirror(Square out) {
 /// @{
 /// <a, b>, the sum of the products of their elements.
 inline Wide dot(ConstSquare a, ConstSquare b) {
-  return detail::row_dot(a.data(), b.data(), a.order() * a.order());
+  eigen_assert(a.contiguous() && b.contiguous());
+  return detail::row_dot(a.data(), b.data(), a.size());
 }
 inline double norm(ConstSquare a) { return std::sqrt(dot(a, a)); }
-inline bool all_finite(ConstSquare a) { return all_finite(a.data(), a.order() * a.order()); }
+inline bool all_finite(ConstSquare a) {
+  eigen_assert(a.contiguous());
+  return all_finite(a.data(), a.size());
+}
 /// @}
 
 LORAPRO_NAMESPACE_END

@@ -8,19 +8,23 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
+namespace detail {
+
 /// Largest magnitude of a matrix.
 template <typename Scalar>
-detail::Magnitude<Scalar> largest_of(const FactorView& factor, const Team<Scalar>& team) {
-  detail::Magnitude<Scalar> pieces[Team<Scalar>::kMaxPieces] = {};
+Magnitude<Scalar> largest_of(const FactorView& factor, const Team<Scalar>& team) {
+  Magnitude<Scalar> pieces[Team<Scalar>::kMaxPieces] = {};
   team.parallel_ranges(panel_count(factor.length),
                        [&](Index piece, Index first, Index last, Scratch<Scalar> scratch) {
                          pieces[piece] = largest_magnitude(
                              factor, first, last, scratch.scalars.vector(panel_size(factor.rank)));
                        });
-  detail::Magnitude<Scalar> largest;
+  Magnitude<Scalar> largest;
   for (const auto& piece : pieces) largest.include(piece);
   return largest;
 }
+
+}  // namespace detail
 
 /// Sum of squares of a matrix.
 template <typename Scalar>
@@ -49,11 +53,11 @@ Preparation prepare_elements(std::initializer_list<const Factor*> factors, doubl
   };
   detail::Magnitude<Scalar> largest_value;
   for (const Factor* factor : factors) {
-    largest_value.include(largest_of(factor->value, team));
+    largest_value.include(detail::largest_of(factor->value, team));
     if (!largest_value.is_finite()) return non_finite();
   }
   for (const Factor* factor : factors) {
-    const detail::Magnitude<Scalar> largest = largest_of(factor->grad, team);
+    const detail::Magnitude<Scalar> largest = detail::largest_of(factor->grad, team);
     if (!largest.is_finite()) return non_finite();
     if (!detail::is_below(largest.value() * context.grad_scale, limit))
       result.report.status = AdjustStatus::overflow;

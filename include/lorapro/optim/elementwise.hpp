@@ -41,12 +41,6 @@ namespace detail {
 template <typename Rule>
 inline constexpr std::size_t kStatesOf = Rule::kState.size();
 
-/// Panels of scratch that updates of an element-wise rule take besides the value and the gradient.
-template <typename Rule>
-constexpr Index state_panels() {
-  return static_cast<Index>(kStatesOf<Rule>);
-}
-
 /// Applies a rule's Update to one panel. \param scratch  a panel for each state.
 template <typename Rule, typename Scalar>
 void update_panel(const typename Rule::template Update<Scalar>& update, const PanelAt& at,
@@ -62,16 +56,12 @@ void update_panel(const typename Rule::template Update<Scalar>& update, const Pa
         edit_panel(states[k], at.layout, at.panel, scratch.vector(panel_size(at.layout.rank())));
     whole = whole && length == panels[k].stride;
   }
-  // Consecutive rows count as one: the ragged ends of short rows would cost a packet each.
-  const Index rows = whole ? 1 : at.layout.rows(at.panel);
-  ElementRow<Scalar, kStates> row{};
-  row.count = whole ? at.layout.rows(at.panel) * length : length;
-  for (Index i = 0; i < rows; ++i) {
-    row.grad = grad.data + i * grad.stride;
-    row.value = value.data + i * value.stride;
+  for_rows(at, whole, [&](Index i, Index count) {
+    ElementRow<Scalar, kStates> row{
+        count, grad.data + i * grad.stride, value.data + i * value.stride, {}};
     for (std::size_t k = 0; k < kStates; ++k) row.state[k] = panels[k].data + i * panels[k].stride;
     update(row);
-  }
+  });
   for (std::size_t k = 0; k < kStates; ++k)
     write_panel(read_only(panels[k]), states[k], at.layout, at.panel);
 }
@@ -92,7 +82,8 @@ void update_elements(const Factor& factor, const std::array<FactorView, kStatesO
 
 template <typename Rule>
 RuleWorkspace elementwise_workspace(Index rank, Index size) {
-  return {(2 + state_panels<Rule>()) * panel_size(rank), panel_size(rank), 0, size / 4};
+  return {(2 + static_cast<Index>(kStatesOf<Rule>)) * panel_size(rank), panel_size(rank), 0,
+          size / 4};
 }
 
 }  // namespace detail

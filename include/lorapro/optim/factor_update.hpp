@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/adjust/adam.hpp>
+#include <lorapro/adjust/combination.hpp>
 #include <lorapro/adjust/pair.hpp>
 #include <lorapro/linalg/magnitude.hpp>
 #include <lorapro/optim/team.hpp>
@@ -33,24 +34,12 @@ void update_factor(const Factor& factor, const Team<Scalar>& team, const F& f) {
       });
 }
 
-/// Calls f(i, count) for the rows of a panel, row i being of so many elements; rows that follow
-/// one another in each of the strides count as one: the ragged ends of short rows would cost a
-/// packet each.
-template <typename F>
-void for_rows(const PanelAt& at, std::initializer_list<Index> strides, const F& f) {
-  const Index length = at.layout.row_length(at.panel);
-  bool whole = true;
-  for (const Index stride : strides) whole = whole && stride == length;
-  const Index rows = whole ? 1 : at.layout.rows(at.panel);
-  const Index count = whole ? at.layout.rows(at.panel) * length : length;
-  for (Index i = 0; i < rows; ++i) f(i, count);
-}
-
 /// value = keep value - rate step on one panel.
 template <typename Scalar>
 void descend_panel(double keep, double rate, const PanelAt& at, const Panel<const Scalar>& step,
                    const Panel<Scalar>& value) {
-  for_rows(at, {step.stride, value.stride}, [&](Index i, Index count) {
+  const Index length = at.layout.row_length(at.panel);
+  for_rows(at, length == step.stride && length == value.stride, [&](Index i, Index count) {
     descend_row(static_cast<Scalar>(keep), static_cast<Scalar>(rate), step.data + i * step.stride,
                 value.data + i * value.stride, count);
   });
@@ -61,6 +50,25 @@ template <typename Scalar>
 void axpby_panel(double a, const PanelAt& at, const Panel<const Scalar>& x, double b,
                  const Panel<Scalar>& y) {
   descend_panel(b, -a, at, x, y);
+}
+
+/// value = decay value - lr d on a whole factor, d = on_grad h + on_factor F.
+/// \param source  source(at, F, memory, scratch) returns the panel of h, which may lie in `memory`, a
+///                panel; F is that of the factor's value.
+/// Scratch: 4 panels beside what source takes, FactorCombination::scratch_size(rank) wide.
+template <typename Scalar, typename Source>
+void descend_along(const Factor& factor, const FactorCombination<Scalar>& combination,
+                   const Team<Scalar>& team, const Source& source) {
+  update_factor(
+      factor, team, [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
+        const Index size = panel_size(at.layout.rank());
+        const auto f = read_panel(factor.value, at.layout, at.panel, scratch.scalars.vector(size));
+        Scalar* const memory = scratch.scalars.vector(size);
+        const Panel<Scalar> d{scratch.scalars.vector(size), at.layout.stride()};
+        const Panel<const Scalar> h = source(at, f, memory, scratch);
+        combination.apply(at, f, h, d, scratch.wide);
+        descend_panel(factor.decay, factor.lr, at, read_only(d), value);
+      });
 }
 
 LORAPRO_NAMESPACE_END

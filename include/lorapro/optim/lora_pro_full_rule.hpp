@@ -96,7 +96,11 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
       // largest_number has excluded an overflow.
       (void)solver.project(s, options, direction_norm, s * constants.direction_scale, step.wide());
       (void)adjusted_.set(step.pair, solver.coefficients());
-      for (const Side side : kSides) descend(step.pair[side], side, buffers.back(side), step.team);
+      for (const Side side : kSides)
+        descend_along(
+            step.pair[side], adjusted_[side], step.team,
+            [&](const PanelAt& at, const Panel<const Scalar>&, Scalar* memory,
+                const Scratch<Scalar>&) { return buffers.back(side).unpack(at, memory); });
     }
 
    private:
@@ -172,20 +176,6 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
         if (gram) panels.add_gram(panel, left, gram);
       }
       if (gram) mirror(gram);
-    }
-
-    void descend(const Factor& factor, Side side, const PackedFactor<Scalar>& packed,
-                 const Team<Scalar>& team) const {
-      update_factor(factor, team,
-                    [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
-                      const Index size = panel_size(shape_.rank);
-                      const auto f = read_panel(factor.value, at.layout, at.panel,
-                                                scratch.scalars.vector(size));
-                      const auto h = packed.unpack(at, scratch.scalars.vector(size));
-                      const Panel<Scalar> d{scratch.scalars.vector(size), at.layout.stride()};
-                      adjusted_[side].apply(at, f, h, d, scratch.wide);
-                      descend_panel(factor.decay, factor.lr, at, read_only(d), value);
-                    });
     }
 
     /// The pass over the moments. Blocks of columns run at the same time, each behind the one

@@ -45,10 +45,11 @@ struct LoraPro<NoMoments> : PairRule {
       if (step.context.clip != 1) clip(step);
       for (const Side side : kSides) {
         const Factor& factor = step.pair[side];
-        update_adjusted(
-            factor, adjusted_[side], step.team,
-            [&](const PanelAt& at, const Panel<const Scalar>& d, const Panel<Scalar>& value,
-                const Scratch<Scalar>&) { descend_panel(factor.decay, factor.lr, at, d, value); });
+        descend_along(factor, adjusted_[side], step.team,
+                      [&](const PanelAt& at, const Panel<const Scalar>&, Scalar* memory,
+                          const Scratch<Scalar>&) {
+                        return read_panel(factor.grad, at.layout, at.panel, memory);
+                      });
       }
     }
 

@@ -87,21 +87,15 @@ class TangentStep {
                          step.wide());
     (void)adjusted_.set(step.pair, solver.coefficients());
     const PerSide<FactorView> before = factors_before(shared);
-    for (const Side side : kSides) {
-      const Factor& factor = step.pair[side];
-      update_factor(factor, step.team,
-                    [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
-                      const Index size = panel_size(shape_.rank), stride = at.layout.stride();
-                      const auto f = read_panel(factor.value, at.layout, at.panel,
-                                                scratch.scalars.vector(size));
-                      write_panel<Scalar>(f, before[side], at.layout, at.panel);
-                      const Panel<Scalar> h{scratch.scalars.vector(size), stride};
-                      const Panel<Scalar> d{scratch.scalars.vector(size), stride};
+    for (const Side side : kSides)
+      descend_along(step.pair[side], adjusted_[side], step.team,
+                    [&](const PanelAt& at, const Panel<const Scalar>& f, Scalar* memory,
+                        const Scratch<Scalar>& scratch) {
+                      write_panel(f, before[side], at.layout, at.panel);
+                      const Panel<Scalar> h{memory, at.layout.stride()};
                       direction(side, at, f, h, scratch);
-                      adjusted_[side].apply(at, f, read_only(h), d, scratch.wide);
-                      descend_panel(factor.decay, factor.lr, at, read_only(d), value);
+                      return read_only(h);
                     });
-    }
   }
 
   /// Moves the momentum from the factors before the step to those after it.

@@ -56,7 +56,12 @@ struct MuonRule : PairRule {
         accumulate(side, step, nesterov[side], scratch);
         sides_[side].set_root(step.pair[side].value);
       });
-      for (const Side side : kSides) descend(step.pair[side], side, nesterov[side], step.team);
+      for (const Side side : kSides)
+        descend_along(step.pair[side], sides_[side].combination, step.team,
+                      [&](const PanelAt& at, const Panel<const Scalar>&, Scalar* memory,
+                          const Scratch<Scalar>&) {
+                        return read_panel(nesterov[side], at.layout, at.panel, memory);
+                      });
     }
 
    private:
@@ -135,21 +140,6 @@ struct MuonRule : PairRule {
         products.add_gram(panel, products.convert(panel, read_only(n), wide), gram);
       }
       mirror(gram);
-    }
-
-    void descend(const Factor& factor, Side side, const FactorView& nesterov,
-                 const Team<Scalar>& team) const {
-      update_factor(factor, team,
-                    [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
-                      const Index size = panel_size(shape_.rank);
-                      const auto f = read_panel(factor.value, at.layout, at.panel,
-                                                scratch.scalars.vector(size));
-                      const auto n =
-                          read_panel(nesterov, at.layout, at.panel, scratch.scalars.vector(size));
-                      const Panel<Scalar> d{scratch.scalars.vector(size), at.layout.stride()};
-                      sides_[side].combination.apply(at, f, n, d, scratch.wide);
-                      descend_panel(factor.decay, factor.lr, at, read_only(d), value);
-                    });
     }
 
     PairShape shape_;

@@ -32,7 +32,7 @@ inline double least_direction_norm(const PairShape& shape) {
   return 0x1.0p-10 * usual_direction_norm(shape);
 }
 
-/// Upper bound of Adam's direction, (1 - beta1) / sqrt(1 - beta2) / (1 - beta1 / sqrt(beta2)) while
+/// Upper bound of Adam's direction, 1 / (sqrt(1 - beta2) (1 - beta1 / sqrt(beta2))) while
 /// beta1 < sqrt(beta2) (Cauchy and Schwarz on the two averages, bias corrections included).
 inline double adam_direction_bound(const OptimizerConfig& config) {
   const double beta1 = *config.beta1;
@@ -55,7 +55,6 @@ class SecondStepBound {
       inverse_[side] = largest_inverse(solver_.spectra().of(other(side)), lambda[side]);
   }
 
-  const PerSide<double>& factor_norm() const { return norm_; }
   double largest_factor() const { return (std::max)(norm_.A, norm_.B); }
   /// Largest of (s^2 l + lambda_A)^-1 and (s^2 u + lambda_B)^-1.
   double inverse() const { return (std::max)(inverse_.A, inverse_.B); }

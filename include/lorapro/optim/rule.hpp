@@ -97,7 +97,13 @@ struct PairStep {
   const Team<Scalar>& team;
   PairSolver* solver = nullptr;  ///< of rules that need spectra
 
-  AdjustOptions adjust_options() const { return context.adjust_options(pair); }
+  /// How LoRA-Pro rules project a pair in this step.
+  AdjustOptions adjust_options() const {
+    AdjustOptions options = context.config->adjust_options();
+    options.free_factor = context.free_factor;
+    options.lr = pair[options.fixed_factor()].lr;
+    return options;
+  }
   /// Scratch of the calling thread, outside Team::parallel.
   Workspace wide() const { return team.own().wide; }
 };

@@ -44,7 +44,7 @@ struct ScaledRule : PairRule {
         visit_sides(ElementRule::kState[k], states_[k], visitor);
     }
     static RuleWorkspace workspace(const PairShape& shape) {
-      return {(4 + detail::state_panels<ElementRule>()) * panel_size(shape.rank),
+      return {(4 + static_cast<Index>(kStates)) * panel_size(shape.rank),
               PairSolver::scratch_size(shape.rank), 0,
               (shape.out_features + shape.in_features) * shape.rank * shape.rank / 16};
     }

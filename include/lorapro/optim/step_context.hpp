@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adjust/adam.hpp>
-#include <lorapro/adjust/pair.hpp>
 #include <lorapro/optim/optimizer_config.hpp>
 
 #include <algorithm>  // std::max
@@ -20,14 +18,6 @@ struct StepContext {
   std::uint64_t rounding_key = 0;
   ClipNorm clip_norm = ClipNorm::none;
   Side free_factor = Side::B;  ///< of a pair: AdjustOptions
-
-  /// How LoRA-Pro rules project a pair in this step.
-  AdjustOptions adjust_options(const Pair& pair) const {
-    AdjustOptions options = config->adjust_options();
-    options.free_factor = free_factor;
-    options.lr = pair[options.fixed_factor()].lr;
-    return options;
-  }
 };
 
 namespace detail {
