@@ -189,13 +189,4 @@ TEST_CASE("statuses of a pair", "[pair_solver]") {
   CHECK(Solved(p.inputs<double>(), plain).report.status == AdjustStatus::ok);
 }
 
-TEST_CASE("options are validated", "[pair_solver]") {
-  CHECK_NOTHROW(AdjustOptions{}.validate());
-  CHECK_NOTHROW(options(0.1, Gauge::zero).validate());
-  CHECK_THROWS_WITH(options(-1, Gauge::zero).validate(),
-                    "damping: expected a finite number >= 0, got -1.000000");
-  CHECK_THROWS_AS(options(std::numeric_limits<double>::quiet_NaN(), Gauge::zero).validate(),
-                  lorapro::ConfigError);
-}
-
 }  // namespace

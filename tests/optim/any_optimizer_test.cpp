@@ -3,8 +3,6 @@
 // Compiled alone: it compiles every rule.
 #include <lorapro/optim/any_optimizer.hpp>
 
-#include <set>  // std::set
-
 #include "support/rule_battery.hpp"
 
 namespace {
@@ -12,11 +10,8 @@ namespace {
 using namespace rule_battery;
 using AnyOptimizer = lorapro::AnyOptimizer<float>;
 
-TEST_CASE("every rule has a name of its own, by which an optimizer is made", "[any_optimizer]") {
-  const auto names = lorapro::rule_names();
-  CHECK(std::set<std::string>(names.begin(), names.end()).size() == names.size());
-  CHECK(names.front() == "lora_pro_spectral");
-  for (const std::string& name : names) {
+TEST_CASE("an optimizer of every rule is made by its name", "[any_optimizer]") {
+  for (const std::string& name : lorapro::rule_names()) {
     CAPTURE(name);
     lorapro::OptimizerConfig config;
     config.group.lr = 0.01;
@@ -51,13 +46,6 @@ TEST_CASE("an optimizer by name steps as its type does", "[any_optimizer]") {
   }
   CHECK(same_parameters(one, two));
   CHECK(by_name.state_bytes() == by_type.state_bytes());
-}
-
-TEST_CASE("an unknown rule is refused with the names of all", "[any_optimizer]") {
-  CHECK_THROWS_WITH(AnyOptimizer("adam"),
-                    "rule: expected one of lora_pro_spectral, lora_pro_full, lora_pro_factored, "
-                    "lora_pro_adapter, lora_pro_sgd, adamw, sgd, lion, muon, scaled_gd, "
-                    "scaled_adamw, got \"adam\"");
 }
 
 }  // namespace

@@ -13,16 +13,6 @@ using namespace rule_battery;
 using lorapro::PairStep;
 using lorapro::Side;
 
-TEST_CASE("the limit of a step leaves room for value and rate", "[rule]") {
-  const float max = std::numeric_limits<float>::max();
-  for (const double lr : {1e-3, 1.0, 1e10}) {
-    const auto step = static_cast<float>(lorapro::detail::step_limit<float>(lr));
-    const auto value = static_cast<float>(lorapro::detail::step_limit<float>(0));
-    CHECK(value + static_cast<float>(lr) * step <= max);
-    CHECK(step > 0);
-  }
-}
-
 /// The sign of the gradient, element by element.
 struct SignRule : lorapro::ElementwiseRule {
   static constexpr const char* kName = "sign";
@@ -110,6 +100,27 @@ TEST_CASE("a rule that ignores the ratio of the rates is found out", "[rule]") {
   CHECK(moves_follow_rates<NormalizedRule, double>(config));
   CHECK(moves_follow_rates<SignRule, double>(config));
   CHECK_FALSE(moves_follow_rates<OneRateRule, double>(config));
+}
+
+TEST_CASE("a pair is projected by the rate of the factor that is fixed", "[rule]") {
+  lorapro::OptimizerConfig config;
+  config.damping = 0.25;
+  config.gauge = lorapro::Gauge::balanced;
+  config.max_relative_move = 0.5;
+  lorapro::Pair pair;
+  pair.A.lr = 2;
+  pair.B.lr = 3;
+  lorapro::StepContext context;
+  context.config = &config;
+  const lorapro::Team<float> nobody(nullptr, 0);
+  const PairStep<float> step{pair, context, nobody};
+  CHECK(step.adjust_options().lr == 2);
+  CHECK(step.adjust_options().damping == 0.25);
+  CHECK(step.adjust_options().gauge == lorapro::Gauge::balanced);
+  CHECK(step.adjust_options().max_relative_move == 0.5);
+  context.free_factor = Side::A;
+  CHECK(step.adjust_options().lr == 3);
+  CHECK(step.adjust_options().free_factor == Side::A);
 }
 
 TEST_CASE("rules decide what the user has not", "[rule]") {
