@@ -152,7 +152,6 @@ TEST_CASE("a save that is killed at any of its system calls", "[io][checkpoint]"
     if (!kill_at_call(child, count)) break;
     const int number = Training::load(path);
     CHECK((number == 1 || number == 2));
-    CHECK((replaced == 0 || number == 2));  // no way back
     (number == 1 ? old : replaced) += 1;
     REQUIRE(count < 10000);
   }
