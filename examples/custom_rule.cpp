@@ -104,7 +104,7 @@ double fit(double lr, int steps) {
     const Matrix G = kScaling * B * A - target;  // dL/dW of 1/2 ||W - target||^2
     grad_A.noalias() = kScaling * B.transpose() * G;
     grad_B.noalias() = kScaling * G * A.transpose();
-    if (optimizer.step().updated != 1) return HUGE_VAL;
+    if (optimizer.step().skipped() > 0) return HUGE_VAL;
   }
   return (kScaling * B * A - target).norm() / target.norm();
 }

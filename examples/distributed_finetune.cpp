@@ -157,7 +157,7 @@ void fine_tune(const Options& options, Method method, int rank, int size) {
       });
       sums.compute += milliseconds_since(started);
       const auto report = optimizer.step();
-      if (report.skipped_non_finite + report.skipped_overflow > 0) {
+      if (report.skipped() > 0) {
         throw lorapro::StateError("gradients are not finite: the learning rate is too large");
       }
       optimizer.zero_grad();

@@ -26,9 +26,9 @@ std::function<void()> adamw(Index rows, Index cols) {
   auto fixture = std::make_shared<Fixture>(rows, cols);
   return [fixture] {
     Fixture& f = *fixture;
-    const lorapro::AdamConstants<float> constants(0.9, 0.999, 1e-8, 1000, 1.0, 1.0, 1e-8);
-    lorapro::adamw_row(constants, f.grad.data(), f.exp_avg.data(), f.exp_avg_sq.data(),
-                       f.value.data(), f.value.size());
+    const lorapro::AdamConstants<float> constants(lorapro::AdamStep{0.9, 0.999, 1e-8, 1000, 1e-8});
+    lorapro::adamw_row<float>(constants, {f.grad.data(), f.exp_avg.data(), f.exp_avg_sq.data(),
+                                          f.value.data(), f.value.size()});
   };
 }
 

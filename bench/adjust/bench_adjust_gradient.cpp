@@ -23,9 +23,10 @@ std::function<void()> gradient(const bench::Shape& shape, double damping) {
   options.damping = damping;
   return [fixture, options] {
     Fixture& f = *fixture;
-    auto report =
-        lorapro::adjust_gradient(f.pair.lora_A, f.pair.lora_B, f.pair.grad_A, f.pair.grad_B,
-                                 f.pair.scaling, f.step_A, f.step_B, options, &f.workspace);
+    auto report = lorapro::adjust_gradient(
+        lorapro::lora_factors(f.pair.lora_A, f.pair.lora_B, f.pair.scaling),
+        lorapro::factor_pair(f.pair.grad_A, f.pair.grad_B),
+        lorapro::factor_pair(f.step_A, f.step_B), options, &f.workspace);
     benchmark::DoNotOptimize(report);
   };
 }

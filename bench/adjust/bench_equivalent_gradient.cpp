@@ -14,8 +14,9 @@ namespace {
 std::function<void()> norm(const bench::Shape& shape) {
   auto pair = std::make_shared<bench::PairData>(shape);
   return [pair] {
-    auto value = lorapro::equivalent_gradient_norm(pair->lora_A, pair->lora_B, pair->grad_A,
-                                                   pair->grad_B, pair->scaling);
+    auto value = lorapro::equivalent_gradient_norm(
+        lorapro::lora_factors(pair->lora_A, pair->lora_B, pair->scaling),
+        lorapro::factor_pair(pair->grad_A, pair->grad_B));
     benchmark::DoNotOptimize(value);
   };
 }
@@ -56,8 +57,9 @@ std::function<void()> block(const bench::Shape& shape, bool naive) {
     };
   return [fixture] {
     const bench::PairData& pair = fixture->pair;
-    lorapro::equivalent_gradient_block(pair.lora_A, pair.lora_B, pair.grad_A, pair.grad_B,
-                                       pair.scaling, kSize, kSize, fixture->out);
+    lorapro::equivalent_gradient_block(
+        lorapro::lora_factors(pair.lora_A, pair.lora_B, pair.scaling),
+        lorapro::factor_pair(pair.grad_A, pair.grad_B), kSize, kSize, fixture->out);
   };
 }
 

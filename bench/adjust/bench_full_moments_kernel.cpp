@@ -39,10 +39,10 @@ std::function<void()> pass(const bench::Shape& shape) {
     const lorapro::FullMomentsConstants<float> constants(0.9, 0.999, 1e-8, 1000);
     const auto in_turn = [](Index) {};
     const lorapro::FullMomentsBlocks<float> blocks(shape.in);
+    lorapro::FullMomentsPass<float, Storage> pass(constants, f.buffers, f.moments, 1);
     for (Index block = 0; block < blocks.count(); ++block)
-      lorapro::full_moments_block(constants, shape.rank, blocks.first_tile(block),
-                                  blocks.first_tile(block + 1), f.moments, 1, f.buffers,
-                                  f.scratch.data(), in_turn, in_turn);
+      pass.run(blocks.first_tile(block), blocks.first_tile(block + 1), f.scratch.data(), in_turn,
+               in_turn);
   };
 }
 

@@ -90,7 +90,7 @@ int lorapro_step(lorapro_optimizer* optimizer, lorapro_report* report) {
   return guarded([&] {
     const lorapro::StepReport done = checked(optimizer, "optimizer")->step();
     if (report != nullptr) {
-      *report = {done.step, done.updated, done.skipped_non_finite + done.skipped_overflow};
+      *report = {done.step, done.updated, done.skipped()};
     }
   });
 }

@@ -75,7 +75,7 @@ FinetuneRun::Trained FinetuneRun::step(const StepPacks& packs) {
   if (!std::isfinite(trained.loss)) fail(fmt::format("a finite loss, got {}", trained.loss));
   optimizer_->set_loss(trained.loss);
   const auto report = optimizer_->step({labels, 1});
-  const Index skipped = report.skipped_non_finite + report.skipped_overflow;
+  const Index skipped = report.skipped();
   if (skipped > 0) {
     fail(fmt::format("finite gradients, got others in {} of {} layers", skipped,
                      model_.trained().size()));

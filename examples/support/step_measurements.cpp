@@ -50,8 +50,9 @@ StepMeasurements::Matrix StepMeasurements::equivalent_gradient(Layer::Adapter& a
   Matrix dA = adapter.grad_A(), dB = adapter.grad_B();
   if (adjust_) {
     const Matrix grad_A = dA, grad_B = dB;
-    static_cast<void>(lorapro::adjust_gradient(adapter.lora_A(), adapter.lora_B(), grad_A, grad_B,
-                                               adapter.scaling(), dA, dB, *adjust_));
+    static_cast<void>(lorapro::adjust_gradient(
+        lorapro::lora_factors(adapter.lora_A(), adapter.lora_B(), adapter.scaling()),
+        lorapro::factor_pair(grad_A, grad_B), lorapro::factor_pair(dA, dB), *adjust_));
   }
   dB *= lr_ratio_;
   return static_cast<float>(adapter.scaling()) * (adapter.lora_B() * dA + dB * adapter.lora_A());

@@ -159,7 +159,7 @@ double replay(const Trajectory& reference) {
         (reference.scaling * B.template cast<double>().transpose() * G).template cast<Scalar>();
     grad_B =
         (reference.scaling * G * A.template cast<double>().transpose()).template cast<Scalar>();
-    if (optimizer.step().updated != 1) return std::numeric_limits<double>::quiet_NaN();
+    if (optimizer.step().skipped() > 0) return std::numeric_limits<double>::quiet_NaN();
     deviation.add(t + 1, A, B);
   }
   return deviation.value();

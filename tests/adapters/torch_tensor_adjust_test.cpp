@@ -41,8 +41,9 @@ TEST_CASE("the closed form by tensors is that of adjust_gradient", "[torch_tenso
   auto to_A = mapped_matrix(dA);
   auto to_B = mapped_matrix(dB);
   const auto report =
-      lorapro::adjust_gradient(mapped_matrix(A), mapped_matrix(B), mapped_matrix(grad.A),
-                               mapped_matrix(grad.B), kScaling, to_A, to_B, options);
+      lorapro::adjust_gradient(lorapro::lora_factors(mapped_matrix(A), mapped_matrix(B), kScaling),
+                               lorapro::factor_pair(mapped_matrix(grad.A), mapped_matrix(grad.B)),
+                               lorapro::factor_pair(to_A, to_B), options);
   REQUIRE(report.usable());
   CHECK(deviation(step.A, dA) < 1e-12);
   CHECK(deviation(step.B, dB) < 1e-12);

@@ -10,6 +10,7 @@
 namespace {
 
 using lorapro::AdamConstants;
+using lorapro::AdamStep;
 using lorapro::adamw_row;
 using lorapro::Index;
 using reference::Real;
@@ -27,8 +28,9 @@ TEMPLATE_TEST_CASE("adamw_row against long double", "[adam]", float, double) {
     for (int step = 1; step <= 20; ++step) {
       for (TestType& value : g) value = static_cast<TestType>(random.normal());
       const std::vector<TestType> before = g;
-      adamw_row(AdamConstants<TestType>(kBeta1, kBeta2, kEps, step, kScale, kKeep, kLr), g.data(),
-                m.data(), v.data(), w.data(), count);
+      const AdamConstants<TestType> constants(
+          AdamStep{kBeta1, kBeta2, kEps, step, kLr, kScale, kKeep});
+      adamw_row<TestType>(constants, {g.data(), m.data(), v.data(), w.data(), count});
       double worst = 0;
       for (std::size_t i = 0; i < size; ++i) {
         const Real x = Real(kScale) * g[i];
@@ -55,8 +57,8 @@ TEST_CASE("the first step of Adam is the sign", "[adam]") {
   // eps = 0 and a learning rate of 1 in ggml's way: integer answers but for the folded factors.
   for (const double beta : {0.0, 0.5, 0.75}) {
     std::vector<double> m(5), v(5), w(5), g{3, -4, 0.5, -1e10, 1e-10};
-    adamw_row(AdamConstants<double>(beta, beta, 0, 1, 1, 1, 1), g.data(), m.data(), v.data(),
-              w.data(), 5);
+    adamw_row<double>(AdamConstants<double>(AdamStep{beta, beta, 0, 1, 1}),
+                      {g.data(), m.data(), v.data(), w.data(), 5});
     const double sign[] = {-1, 1, -1, 1, -1};
     for (std::size_t i = 0; i < 5; ++i)
       CHECK(std::abs(w[i] - sign[i]) <= support::tolerance<double>(4, 1, 1, 1));
@@ -64,8 +66,8 @@ TEST_CASE("the first step of Adam is the sign", "[adam]") {
 }
 
 TEST_CASE("bias corrections count steps from 1", "[adam]") {
-  const AdamConstants<double> first(0.9, 0.999, 1e-8, 1, 1, 1, 0.01);
-  const AdamConstants<double> third(0.9, 0.999, 1e-8, 3, 0.5, 0.75, 0.01);
+  const AdamConstants<double> first(AdamStep{0.9, 0.999, 1e-8, 1, 0.01});
+  const AdamConstants<double> third(AdamStep{0.9, 0.999, 1e-8, 3, 0.01, 0.5, 0.75});
   CHECK(first.rate == Approx(0.01 * std::sqrt(0.001) / 0.1));
   CHECK(first.scaled_eps == Approx(1e-8 * std::sqrt(0.001)));
   const double root = std::sqrt(1 - 0.999 * 0.999 * 0.999);
@@ -79,7 +81,7 @@ TEST_CASE("bias corrections count steps from 1", "[adam]") {
 
 TEMPLATE_TEST_CASE("an element does not see its position", "[adam]", float, double) {
   LORAPRO_TEST_RANDOM(random, 702);
-  const AdamConstants<TestType> constants(0.9, 0.999, 1e-8, 2, 1, 0.9, 0.1);
+  const AdamConstants<TestType> constants(AdamStep{0.9, 0.999, 1e-8, 2, 0.1, 1, 0.9});
   constexpr std::size_t kCount = 53;
   std::vector<TestType> m(kCount), v(kCount), g(kCount), w(kCount);
   for (std::size_t i = 0; i < kCount; ++i) {
@@ -89,9 +91,9 @@ TEMPLATE_TEST_CASE("an element does not see its position", "[adam]", float, doub
     w[i] = static_cast<TestType>(random.normal());
   }
   auto all_m = m, all_v = v, all_w = w;
-  adamw_row(constants, g.data(), all_m.data(), all_v.data(), all_w.data(), kCount);
+  adamw_row<TestType>(constants, {g.data(), all_m.data(), all_v.data(), all_w.data(), kCount});
   for (std::size_t i = 0; i < kCount; ++i) {
-    adamw_row(constants, &g[i], &m[i], &v[i], &w[i], 1);
+    adamw_row<TestType>(constants, {&g[i], &m[i], &v[i], &w[i], 1});
     CHECK((m[i] == all_m[i] && v[i] == all_v[i] && w[i] == all_w[i]));
   }
 }

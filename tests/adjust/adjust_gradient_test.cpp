@@ -222,7 +222,9 @@ TEST_CASE("mixed element types", "[adjust_gradient]") {
   const auto gA = reference::rounded<half>(problem.grad_A());
   const auto gB = reference::rounded<double>(problem.grad_B());
   RowMatrix<double> dA(3, 8), dB(10, 3);
-  REQUIRE(adjust_gradient(A, B, gA, gB, 2.0, dA, dB).status == AdjustStatus::ok);
+  REQUIRE(adjust_gradient(lorapro::lora_factors(A, B, 2.0), lorapro::factor_pair(gA, gB),
+                          lorapro::factor_pair(dA, dB))
+              .status == AdjustStatus::ok);
   const Inputs<double> copies{reference::rounded<double>(reference::real(A)),
                               reference::rounded<double>(reference::real(B)),
                               reference::rounded<double>(reference::real(gA)), gB, 2.0};
@@ -267,7 +269,9 @@ TEST_CASE("any storage order and stride gives the same gradients", "[adjust_grad
   };
 
   Eigen::MatrixXf A = in.A, B = in.B, gA = in.grad_A, gB = in.grad_B, dA(3, 300), dB(301, 3);
-  REQUIRE(adjust_gradient(A, B, gA, gB, 2.0, dA, dB).status == AdjustStatus::ok);
+  REQUIRE(adjust_gradient(lorapro::lora_factors(A, B, 2.0), lorapro::factor_pair(gA, gB),
+                          lorapro::factor_pair(dA, dB))
+              .status == AdjustStatus::ok);
   close(dA, dB);
 
   // Blocks and maps of the same order, on the other hand, give the same bits.
@@ -276,7 +280,9 @@ TEST_CASE("any storage order and stride gives the same gradients", "[adjust_grad
   auto block_B = canvas.block(10, 20, 301, 3);
   Eigen::Map<RowMatrix<float>> map_A(gA.data(), 3, 300);
   map_A = in.grad_A;
-  REQUIRE(adjust_gradient(in.A, in.B, map_A, gB, 2.0, block_A, block_B).status == AdjustStatus::ok);
+  REQUIRE(adjust_gradient(lorapro::lora_factors(in.A, in.B, 2.0), lorapro::factor_pair(map_A, gB),
+                          lorapro::factor_pair(block_A, block_B))
+              .status == AdjustStatus::ok);
   CHECK(same_bits<RowMatrix<float>>(block_A, expected.A));
   CHECK(same_bits<RowMatrix<float>>(block_B, expected.B));
   block_A.setConstant(13);
@@ -292,8 +298,10 @@ TEST_CASE("any storage order and stride gives the same gradients", "[adjust_grad
       return std::count(s.memory.begin(), s.memory.end(), 13.0F);
     };
     const auto around_A = fillers(sdA), around_B = fillers(sdB);
-    REQUIRE(adjust_gradient(sA.view, sB.view, sgA.view, sgB.view, 2.0, sdA.view, sdB.view).status ==
-            AdjustStatus::ok);
+    REQUIRE(adjust_gradient(lorapro::lora_factors(sA.view, sB.view, 2.0),
+                            lorapro::factor_pair(sgA.view, sgB.view),
+                            lorapro::factor_pair(sdA.view, sdB.view))
+                .status == AdjustStatus::ok);
     close(sdA.matrix(), sdB.matrix());
     CHECK(fillers(sdA) == around_A);  // and nothing in between
     CHECK(fillers(sdB) == around_B);
@@ -308,7 +316,9 @@ TEST_CASE("adjusting in place", "[adjust_gradient]") {
     AdjustOptions options;
     options.damping = 0.1;
     options.gauge = gauge;
-    REQUIRE(adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, 2.0, in.grad_A, in.grad_B, options)
+    REQUIRE(adjust_gradient(lorapro::lora_factors(in.A, in.B, 2.0),
+                            lorapro::factor_pair(in.grad_A, in.grad_B),
+                            lorapro::factor_pair(in.grad_A, in.grad_B), options)
                 .status == AdjustStatus::ok);
     CHECK(same_bits(in.grad_A, expected.A));
     CHECK(same_bits(in.grad_B, expected.B));
@@ -323,7 +333,9 @@ TEST_CASE("rank 1 with a vector on each side", "[adjust_gradient]") {
   const Eigen::VectorXd B = in.B, gB = in.grad_B;
   Eigen::RowVectorXd dA(5);
   Eigen::VectorXd dB(7);
-  REQUIRE(adjust_gradient(A, B, gA, gB, 2.0, dA, dB).status == AdjustStatus::ok);
+  REQUIRE(adjust_gradient(lorapro::lora_factors(A, B, 2.0), lorapro::factor_pair(gA, gB),
+                          lorapro::factor_pair(dA, dB))
+              .status == AdjustStatus::ok);
   CHECK(support::distance(problem.equivalent_gradient({reference::real(dA), reference::real(dB)}),
                           problem.tangent_projection()) <=
         tolerance<double>(1, 12, 1, norm(problem.G)));
@@ -376,8 +388,14 @@ TEST_CASE("wrong shapes: precise messages, nothing written", "[adjust_gradient]"
   Outputs<double> out(4, 5, 2);
   const auto refused = [&](const auto& a, const auto& b, const auto& gA, const auto& gB, auto& dA,
                            auto& dB, const std::string& message) {
-    CHECK_THROWS_WITH((void)adjust_gradient(a, b, gA, gB, 2.0, dA, dB), message);
-    CHECK_THROWS_AS((void)adjust_gradient(a, b, gA, gB, 2.0, dA, dB), lorapro::ShapeError);
+    CHECK_THROWS_WITH(
+        (void)adjust_gradient(lorapro::lora_factors(a, b, 2.0), lorapro::factor_pair(gA, gB),
+                              lorapro::factor_pair(dA, dB)),
+        message);
+    CHECK_THROWS_AS(
+        (void)adjust_gradient(lorapro::lora_factors(a, b, 2.0), lorapro::factor_pair(gA, gB),
+                              lorapro::factor_pair(dA, dB)),
+        lorapro::ShapeError);
     CHECK(out.untouched());
   };
   const RowMatrix<double> wrong = RowMatrix<double>::Ones(3, 3);
@@ -411,17 +429,22 @@ TEST_CASE("wrong options: precise messages, nothing written", "[adjust_gradient]
   const auto refused = [&](double scaling, double damping, const std::string& message) {
     AdjustOptions options;
     options.damping = damping;
-    CHECK_THROWS_WITH((void)adjust_gradient(A, B, A, B, scaling, out.A, out.B, options), message);
-    CHECK_THROWS_AS((void)adjust_gradient(A, B, A, B, scaling, out.A, out.B, options),
-                    lorapro::ConfigError);
+    CHECK_THROWS_WITH(
+        (void)adjust_gradient(lorapro::lora_factors(A, B, scaling), lorapro::factor_pair(A, B),
+                              lorapro::factor_pair(out.A, out.B), options),
+        message);
+    CHECK_THROWS_AS(
+        (void)adjust_gradient(lorapro::lora_factors(A, B, scaling), lorapro::factor_pair(A, B),
+                              lorapro::factor_pair(out.A, out.B), options),
+        lorapro::ConfigError);
     CHECK(out.untouched());
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
-  refused(0, 0, "scaling: expected a finite number other than 0, got 0.000000");
+  refused(0, 0, "scaling: expected a finite number other than 0, got 0");
   refused(nan, 0, "scaling: expected a finite number other than 0, got nan");
   refused(-infinity, 0, "scaling: expected a finite number other than 0, got -inf");
-  refused(1, -0.25, "damping: expected a finite number >= 0, got -0.250000");
+  refused(1, -0.25, "damping: expected a finite number >= 0, got -0.25");
   refused(1, nan, "damping: expected a finite number >= 0, got nan");
   refused(1, infinity, "damping: expected a finite number >= 0, got inf");
 }
@@ -435,7 +458,9 @@ TEST_CASE("overlapping memory is refused", "[adjust_gradient]") {
   const std::vector<double> before = memory;
   const auto refused = [&](Index A, Index B, Index gA, Index gB, Index dA, Index dB,
                            const std::string& name, const std::string& other) {
-    CHECK_THROWS_WITH((void)adjust_gradient(at(A), at(B), at(gA), at(gB), 1.0, at(dA), at(dB)),
+    CHECK_THROWS_WITH((void)adjust_gradient(lorapro::lora_factors(at(A), at(B), 1.0),
+                                            lorapro::factor_pair(at(gA), at(gB)),
+                                            lorapro::factor_pair(at(dA), at(dB))),
                       name + ": expected memory of its own, got memory shared with " + other);
     CHECK(memory == before);
   };
@@ -450,11 +475,15 @@ TEST_CASE("overlapping memory is refused", "[adjust_gradient]") {
   refused(0, 10, 20, 30, 40, 31, "adjusted_B", "grad_B");
   // The same start with the other strides is not in place either.
   const MatrixView<double> transposed{memory.data() + 20, 3, 3, 1, 3};
-  CHECK_THROWS_AS((void)adjust_gradient(at(0), at(10), at(20), at(30), 1.0, transposed, at(50)),
+  CHECK_THROWS_AS((void)adjust_gradient(lorapro::lora_factors(at(0), at(10), 1.0),
+                                        lorapro::factor_pair(at(20), at(30)),
+                                        lorapro::factor_pair(transposed, at(50))),
                   lorapro::ShapeError);
   CHECK(memory == before);
   // Inputs may share memory, and touching is not overlapping.
-  CHECK_NOTHROW((void)adjust_gradient(at(0), at(0), at(0), at(0), 1.0, at(9), at(18)));
+  CHECK_NOTHROW((void)adjust_gradient(lorapro::lora_factors(at(0), at(0), 1.0),
+                                      lorapro::factor_pair(at(0), at(0)),
+                                      lorapro::factor_pair(at(9), at(18))));
 }
 
 TEST_CASE("NaN or infinity anywhere: reported, nothing written", "[adjust_gradient]") {
@@ -472,15 +501,17 @@ TEST_CASE("NaN or infinity anywhere: reported, nothing written", "[adjust_gradie
           RowMatrix<float>& m = *matrices[place];
           m(last ? m.rows() - 1 : 0, last ? m.cols() - 1 : 0) = bad;
           Outputs<float> out(300, 9, 3);
-          const AdjustReport report =
-              adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, 2.0, out.A, out.B);
+          const AdjustReport report = adjust_gradient(lorapro::lora_factors(in.A, in.B, 2.0),
+                                                      lorapro::factor_pair(in.grad_A, in.grad_B),
+                                                      lorapro::factor_pair(out.A, out.B));
           CHECK(report.status == AdjustStatus::non_finite);
           CHECK(out.untouched());
           // In place, the bad gradient stays as it is.
           const Inputs<float> before = in;
-          CHECK(
-              adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, 2.0, in.grad_A, in.grad_B).status ==
-              AdjustStatus::non_finite);
+          CHECK(adjust_gradient(lorapro::lora_factors(in.A, in.B, 2.0),
+                                lorapro::factor_pair(in.grad_A, in.grad_B),
+                                lorapro::factor_pair(in.grad_A, in.grad_B))
+                    .status == AdjustStatus::non_finite);
           CHECK(same_bits(in.grad_A, before.grad_A));
           CHECK(same_bits(in.grad_B, before.grad_B));
         }
@@ -498,7 +529,10 @@ TEST_CASE("a result beyond the scalar: reported, nothing written", "[adjust_grad
                              reference::rounded<float>(scale_B * problem.B),
                              reference::rounded<float>(scale_grad * problem.grad_A()),
                              reference::rounded<float>(scale_grad * problem.grad_B()), 2.0};
-      return adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, 2.0, out.A, out.B, options).status;
+      return adjust_gradient(lorapro::lora_factors(in.A, in.B, 2.0),
+                             lorapro::factor_pair(in.grad_A, in.grad_B),
+                             lorapro::factor_pair(out.A, out.B), options)
+          .status;
     };
     CAPTURE(static_cast<int>(gauge));
     CHECK(status(1, 1e-16L, 1e16L) == AdjustStatus::overflow);  // dA of order 1e48
@@ -528,8 +562,9 @@ TEST_CASE("no heap with a workspace, and the same bits", "[adjust_gradient]") {
     lorapro::AdjustWorkspace<float> workspace(5);
     for (int repeat = 0; repeat < 3; ++repeat) {
       const long before = heap_calls;
-      const AdjustReport report =
-          adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, 2.0, dA, dB, options, &workspace);
+      const AdjustReport report = adjust_gradient(
+          lorapro::lora_factors(in.A, in.B, 2.0), lorapro::factor_pair(in.grad_A, in.grad_B),
+          lorapro::factor_pair(dA, dB), options, &workspace);
       const long after = heap_calls;
       CHECK(report.status == AdjustStatus::ok);
       CHECK(after == before);
@@ -548,8 +583,10 @@ TEST_CASE("a workspace of another rank is refused", "[adjust_gradient]") {
   const RowMatrix<double> A = RowMatrix<double>::Ones(2, 5), B = RowMatrix<double>::Ones(4, 2);
   Outputs<double> out(4, 5, 2);
   lorapro::AdjustWorkspace<double> workspace(3);
-  CHECK_THROWS_WITH((void)adjust_gradient(A, B, A, B, 1.0, out.A, out.B, {}, &workspace),
-                    "workspace: expected rank 2, got 3");
+  CHECK_THROWS_WITH(
+      (void)adjust_gradient(lorapro::lora_factors(A, B, 1.0), lorapro::factor_pair(A, B),
+                            lorapro::factor_pair(out.A, out.B), {}, &workspace),
+      "workspace: expected rank 2, got 3");
   CHECK(out.untouched());
 }
 
@@ -560,13 +597,18 @@ TEST_CASE("a workspace carries nothing from call to call", "[adjust_gradient]") 
   const auto expected = adjusted<double>(second);
   lorapro::AdjustWorkspace<double> workspace(3);
   RowMatrix<double> dA(3, 7), dB(6, 3), eA(3, 5), eB(9, 3);
-  (void)adjust_gradient(first.A, first.B, first.grad_A, first.grad_B, 2.0, dA, dB, {}, &workspace);
+  (void)adjust_gradient(lorapro::lora_factors(first.A, first.B, 2.0),
+                        lorapro::factor_pair(first.grad_A, first.grad_B),
+                        lorapro::factor_pair(dA, dB), {}, &workspace);
   Inputs<double> bad = first;
   bad.A(1, 1) = std::numeric_limits<double>::quiet_NaN();
-  (void)adjust_gradient(bad.A, bad.B, bad.grad_A, bad.grad_B, 2.0, dA, dB, {}, &workspace);
-  CHECK(
-      adjust_gradient(second.A, second.B, second.grad_A, second.grad_B, 2.0, eA, eB, {}, &workspace)
-          .status == AdjustStatus::ok);
+  (void)adjust_gradient(lorapro::lora_factors(bad.A, bad.B, 2.0),
+                        lorapro::factor_pair(bad.grad_A, bad.grad_B), lorapro::factor_pair(dA, dB),
+                        {}, &workspace);
+  CHECK(adjust_gradient(lorapro::lora_factors(second.A, second.B, 2.0),
+                        lorapro::factor_pair(second.grad_A, second.grad_B),
+                        lorapro::factor_pair(eA, eB), {}, &workspace)
+            .status == AdjustStatus::ok);
   CHECK(same_bits(eA, expected.A));
   CHECK(same_bits(eB, expected.B));
 }

@@ -116,9 +116,10 @@ TEST_CASE("the fixed factor's move is bounded in every gauge", "[damping]") {
         options.free_factor = free;
         const auto in = p.inputs<double>();
         lorapro::RowMatrix<double> dA(3, 6), dB(7, 3);
-        REQUIRE(
-            lorapro::adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, in.scaling, dA, dB, options)
-                .usable());
+        REQUIRE(lorapro::adjust_gradient(lorapro::lora_factors(in.A, in.B, in.scaling),
+                                         lorapro::factor_pair(in.grad_A, in.grad_B),
+                                         lorapro::factor_pair(dA, dB), options)
+                    .usable());
         const double move = free == Side::B ? options.lr * dA.norm() / in.A.norm()
                                             : options.lr * dB.norm() / in.B.norm();
         CAPTURE(trial, static_cast<int>(gauge), static_cast<int>(free), options.lr, move);
@@ -177,8 +178,9 @@ TEST_CASE("[trap] the damped step follows every change of scale", "[damping][tra
           const auto step = [&](const Problem& problem) {
             const auto in = problem.inputs<double>();
             lorapro::RowMatrix<double> dA(3, 6), dB(7, 3);
-            REQUIRE(lorapro::adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, in.scaling, dA, dB,
-                                             options)
+            REQUIRE(lorapro::adjust_gradient(lorapro::lora_factors(in.A, in.B, in.scaling),
+                                             lorapro::factor_pair(in.grad_A, in.grad_B),
+                                             lorapro::factor_pair(dA, dB), options)
                         .usable());
             return Pair{reference::real(dA), reference::real(dB)};
           };

@@ -33,7 +33,7 @@ TEMPLATE_TEST_CASE("products with a strip of the direction at every small rank",
     const RealMatrix H = draw(m, n), A = draw(rank, n), B = draw(m, rank), start = draw(rank, n);
     std::vector<TestType> values(
         static_cast<std::size_t>(DirectionStrip<TestType>::size(col_tiles)), TestType(77));
-    const DirectionStrip<TestType> direction{values.data(), height};
+    const DirectionStrip<TestType> direction{values.data(), height, col_tiles};
     // The halves that belong to the steps are not read.
     std::vector<TestType> rows(static_cast<std::size_t>(2 * rank * m), TestType(77));
     std::vector<TestType> cols(static_cast<std::size_t>(2 * rank * n), TestType(77));
@@ -62,8 +62,7 @@ TEMPLATE_TEST_CASE("products with a strip of the direction at every small rank",
       lorapro::add_product_A(direction, c, rank, rows.data(),
                              back_A.data() + c * rank * Tile::kCols);
     for (Index i = 0; i < height; ++i)
-      lorapro::product_B(direction, i, col_tiles, rank, cols.data(),
-                         back_B.data() + i * rank * Tile::kRows);
+      lorapro::product_B(direction, i, rank, cols.data(), back_B.data() + i * rank * Tile::kRows);
     RealMatrix hA(rank, n), hB(m, rank);
     for (Index k = 0; k < rank; ++k) {
       for (Index j = 0; j < n; ++j)

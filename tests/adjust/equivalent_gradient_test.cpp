@@ -45,7 +45,8 @@ TEMPLATE_TEST_CASE("the norm of E without E", "[equivalent_gradient]", float, do
       const auto expected = static_cast<double>(std::abs(s) * reference::norm(left + right));
       const auto parts =
           static_cast<double>(std::abs(s) * (reference::norm(left) + reference::norm(right)));
-      const double got = lorapro::equivalent_gradient_norm(A, B, dA, dB, s);
+      const double got = lorapro::equivalent_gradient_norm(lorapro::lora_factors(A, B, s),
+                                                           lorapro::factor_pair(dA, dB));
       // The square is a sum whose terms may cancel.
       CHECK(std::abs(got * got - expected * expected) <=
             support::tolerance<double>(1, static_cast<double>(shape.out + shape.in), 1,
@@ -62,7 +63,9 @@ TEST_CASE("the norm of an E that cancels", "[equivalent_gradient]") {
     const auto dA = reference::rounded<double>(reference::product(X, steps.A));
     const auto dB = reference::rounded<double>(-reference::product(steps.B, X));
     const double got = lorapro::equivalent_gradient_norm(
-        reference::rounded<double>(steps.A), reference::rounded<double>(steps.B), dA, dB, 2.0);
+        lorapro::lora_factors(reference::rounded<double>(steps.A),
+                              reference::rounded<double>(steps.B), 2.0),
+        lorapro::factor_pair(dA, dB));
     const double parts = 2 * static_cast<double>(reference::norm(
                                  reference::product(steps.B, reference::product(X, steps.A))));
     CHECK(got >= 0);
@@ -77,17 +80,21 @@ TEST_CASE("the norm of what is not finite is not finite", "[equivalent_gradient]
                      dB = B;
     RowMatrix<float>* const matrices[] = {&A, &B, &dA, &dB};
     (*matrices[place])(1, 1) = std::numeric_limits<float>::quiet_NaN();
-    CHECK_FALSE(lorapro::is_finite(lorapro::equivalent_gradient_norm(A, B, dA, dB, 1.0)));
+    CHECK_FALSE(lorapro::is_finite(lorapro::equivalent_gradient_norm(
+        lorapro::lora_factors(A, B, 1.0), lorapro::factor_pair(dA, dB))));
   }
 }
 
 TEST_CASE("the norm refuses shapes that do not fit", "[equivalent_gradient]") {
   const RowMatrix<double> A(2, 5), B(4, 2), wrong(3, 3);
-  CHECK_THROWS_WITH((void)lorapro::equivalent_gradient_norm(A, wrong, A, B, 1.0),
+  CHECK_THROWS_WITH((void)lorapro::equivalent_gradient_norm(lorapro::lora_factors(A, wrong, 1.0),
+                                                            lorapro::factor_pair(A, B)),
                     "lora_B: expected (3, 2), got (3, 3)");
-  CHECK_THROWS_WITH((void)lorapro::equivalent_gradient_norm(A, B, wrong, B, 1.0),
+  CHECK_THROWS_WITH((void)lorapro::equivalent_gradient_norm(lorapro::lora_factors(A, B, 1.0),
+                                                            lorapro::factor_pair(wrong, B)),
                     "step_A: expected (2, 5), got (3, 3)");
-  CHECK_THROWS_WITH((void)lorapro::equivalent_gradient_norm(A, B, A, wrong, 1.0),
+  CHECK_THROWS_WITH((void)lorapro::equivalent_gradient_norm(lorapro::lora_factors(A, B, 1.0),
+                                                            lorapro::factor_pair(A, wrong)),
                     "step_B: expected (4, 2), got (3, 3)");
 }
 
@@ -111,13 +118,15 @@ TEMPLATE_TEST_CASE("blocks of E", "[equivalent_gradient]", float, double) {
     CAPTURE(b.row, b.col, b.rows, b.cols);
     const RealMatrix expected = E.block(b.row, b.col, b.rows, b.cols);
     RowMatrix<TestType> row_major(b.rows, b.cols);
-    lorapro::equivalent_gradient_block(A, B, dA, dB, 1.5, b.row, b.col, row_major);
+    lorapro::equivalent_gradient_block(lorapro::lora_factors(A, B, 1.5),
+                                       lorapro::factor_pair(dA, dB), b.row, b.col, row_major);
     CHECK(support::distance(row_major, expected) <=
           support::tolerance<TestType>(1, 1, 1, norm) + support::tolerance<double>(1, 6, 1, norm));
     Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic> canvas =
         Eigen::Matrix<TestType, Eigen::Dynamic, Eigen::Dynamic>::Constant(b.rows + 2, b.cols + 2,
                                                                           TestType(5));
-    lorapro::equivalent_gradient_block(A, B, dA, dB, 1.5, b.row, b.col,
+    lorapro::equivalent_gradient_block(lorapro::lora_factors(A, B, 1.5),
+                                       lorapro::factor_pair(dA, dB), b.row, b.col,
                                        canvas.block(1, 1, b.rows, b.cols));
     CHECK(canvas.block(1, 1, b.rows, b.cols) == row_major);
     canvas.block(1, 1, b.rows, b.cols).setConstant(TestType(5));
@@ -129,7 +138,8 @@ TEST_CASE("a block beyond E is refused and not written", "[equivalent_gradient]"
   const RowMatrix<double> A = RowMatrix<double>::Ones(2, 5), B = RowMatrix<double>::Ones(4, 2);
   RowMatrix<double> block = RowMatrix<double>::Constant(2, 3, 7);
   const auto at = [&](Index row, Index col) {
-    lorapro::equivalent_gradient_block(A, B, A, B, 1.0, row, col, block);
+    lorapro::equivalent_gradient_block(lorapro::lora_factors(A, B, 1.0), lorapro::factor_pair(A, B),
+                                       row, col, block);
   };
   CHECK_THROWS_WITH(at(3, 0), "block: expected to lie within (4, 5), got (2, 3) at (3, 0)");
   CHECK_THROWS_WITH(at(0, 3), "block: expected to lie within (4, 5), got (2, 3) at (0, 3)");

@@ -73,10 +73,11 @@ struct Pass {
         static_cast<std::size_t>(lorapro::full_moments_scratch_size<Scalar>(r)), Scalar(77));
     const lorapro::FullMomentsBlocks<Scalar> blocks(n);
     Index waited = 0, done = 0;
+    lorapro::FullMomentsPass<Scalar, Storage> pass(constants, buffers, moments, key);
     for (Index block = 0; block < blocks.count(); ++block)
-      lorapro::full_moments_block(
-          constants, r, blocks.first_tile(block), blocks.first_tile(block + 1), moments, key,
-          buffers, scratch.data(), [&](Index group) { waited += group == done % Tile::groups(m); },
+      pass.run(
+          blocks.first_tile(block), blocks.first_tile(block + 1), scratch.data(),
+          [&](Index group) { waited += group == done % Tile::groups(m); },
           [&](Index group) { done += group == done % Tile::groups(m); });
     // Each group of rows once a block, in order, one wait for each.
     CHECK(waited == blocks.count() * Tile::groups(m));

@@ -35,7 +35,7 @@ TEST_CASE("a config error names the field, what was expected and what came", "[e
         }) == "rank: expected a number >= 1, got 0");
   CHECK(message_of<lorapro::ConfigError>([] {
           lorapro::checks::config(false, "damping", "a finite number >= 0", -0.5);
-        }) == "damping: expected a finite number >= 0, got -0.500000");
+        }) == "damping: expected a finite number >= 0, got -0.5");
   CHECK(message_of<lorapro::ConfigError>([] {
           lorapro::checks::config(false, "damping", "a finite number >= 0",
                                   std::numeric_limits<double>::infinity());

@@ -327,12 +327,18 @@ void kernels() {
   pair.fit();
   RowMatrix<float> dA = pair.grad_A, dB = pair.grad_B;
   const auto adjust = [&] {
-    return lorapro::adjust_gradient(pair.A, pair.B, pair.grad_A, pair.grad_B, 2.0, dA, dB).status;
+    return lorapro::adjust_gradient(lorapro::lora_factors(pair.A, pair.B, 2.0),
+                                    lorapro::factor_pair(pair.grad_A, pair.grad_B),
+                                    lorapro::factor_pair(dA, dB))
+        .status;
   };
   check(adjust() == lorapro::AdjustStatus::ok, "adjust_gradient: ok");
   numbers("adjust_gradient: dA", dA);
   numbers("adjust_gradient: dB", dB);
-  const auto norm = [&] { return lorapro::equivalent_gradient_norm(pair.A, pair.B, dA, dB, 2.0); };
+  const auto norm = [&] {
+    return lorapro::equivalent_gradient_norm(lorapro::lora_factors(pair.A, pair.B, 2.0),
+                                             lorapro::factor_pair(dA, dB));
+  };
   check(lorapro::is_finite(norm()), "equivalent_gradient_norm is finite");
   // W0 + s B A of equal columns of A, where the exact projection divides by nothing.
   pair.B.col(1) = pair.B.col(0);

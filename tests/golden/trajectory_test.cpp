@@ -155,7 +155,8 @@ TEST_CASE("cases that are not reproduced have the same equivalent gradients", "[
       const Matrix grad_B = Trajectory::matrix(numbers(file, "gB_lora", {steps, m, r}), t, m, r);
       Matrix dA(r, n), dB(m, r);
       const AdjustReport report =
-          adjust_gradient(A, B, grad_A, grad_B, s, dA, dB, reference.config.adjust_options());
+          adjust_gradient(lorapro::lora_factors(A, B, s), lorapro::factor_pair(grad_A, grad_B),
+                          lorapro::factor_pair(dA, dB), reference.config.adjust_options());
       REQUIRE(report.status <= AdjustStatus::rank_deficient);
       const Matrix mine = s * (B * dA + dB * A);
       // In full mode gA and gB are the second projection; the first one is g_tilde.

@@ -59,7 +59,7 @@ TEST_CASE("the options of an optimizer come back, threads apart", "[io][config_j
       CHECK(back.max_relative_move == 0.2);
       CHECK(back.seed == config.seed);
       CHECK(back.gauge == gauge);
-      CHECK(back.threads == 1);
+      CHECK(back.threads == 0);
       CHECK(back.schedule.shape() == schedule.shape());
       for (int step = 1; step < 12; ++step)
         CHECK(back.schedule.factor(step) == schedule.factor(step));
@@ -88,7 +88,7 @@ TEST_CASE("options that cannot be are refused", "[io][config_json]") {
   CHECK(group(3) == "f: expected an object");
   CHECK(group({{"lr", "1"}}) == R"(f: lr: expected a number, got "1")");
   CHECK(group({{"lr", nullptr}}) == "f: lr: expected a number, got null");
-  CHECK(group({{"lr", -1}}) == "f: lr: expected a finite number >= 0, got -1.000000");
+  CHECK(group({{"lr", -1}}) == "f: lr: expected a finite number >= 0, got -1");
   CHECK(group({{"clip_norm", "x"}}) ==
         R"(f: clip_norm: expected none or equivalent_gradient or adapter, got "x")");
   CHECK(group({{"clip_norm", 0}}).find("f: clip_norm: expected none or") == 0);
@@ -98,7 +98,7 @@ TEST_CASE("options that cannot be are refused", "[io][config_json]") {
   };
   CHECK(optimizer({{"seed", -1}}) == "f: seed: expected a whole number, got -1");
   CHECK(optimizer({{"seed", 1.5}}) == "f: seed: expected a whole number, got 1.5");
-  CHECK(optimizer({{"beta1", 1}}) == "f: beta1: expected a number in [0, 1), got 1.000000");
+  CHECK(optimizer({{"beta1", 1}}) == "f: beta1: expected a number in [0, 1), got 1");
   CHECK(optimizer({{"schedule", 1}}) == "f: schedule: expected an object");
   CHECK(optimizer({{"schedule", {{"shape", "step"}}}}) ==
         R"(f: schedule: shape: expected constant or linear or cosine, got "step")");

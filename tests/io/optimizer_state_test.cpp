@@ -223,7 +223,7 @@ TEST_CASE("a damaged description is refused", "[io][optimizer_state]") {
   CHECK(refused([](json& d) { d["attached"]["pair"]["step"] = -1; }) ==
         "optimizer \"run\": \"pair\": step: expected a number >= 0");
   CHECK(refused([](json& d) { d["groups"][0]["lr"] = -1; }) ==
-        "optimizer \"run\": group 0: lr: expected a finite number >= 0, got -1.000000");
+        "optimizer \"run\": group 0: lr: expected a finite number >= 0, got -1");
   CHECK(refused([](json& d) { d["options"]["momentum"] = 1; }) ==
         "optimizer \"run\": options: expected known options, got \"momentum\"");
   const auto text = [&](const std::string& description) {

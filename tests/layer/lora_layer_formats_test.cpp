@@ -318,9 +318,9 @@ TEST_CASE("merged decay needs a W0 that can be written", "[formats]") {
   config.group.weight_decay = 0.1;
   config.group.decay_target = lorapro::DecayTarget::merged;
   lorapro::LoraProOptimizer<float> optimizer(config);
-  CHECK_THROWS_WITH(
-      optimizer.attach(c.layer),
-      "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
+  CHECK_THROWS_WITH(optimizer.attach(c.layer, {}, "head"),
+                    "head: decay_target: expected a sole, writable W0 for merged decay, got none "
+                    "for this pair");
 }
 
 TEST_CASE("layers share one quantised W0", "[formats]") {

@@ -16,8 +16,7 @@ using lorapro::detail::Slot;
 Slot indexed_slot(const std::string& name, AddressRange parameter, AddressRange gradient) {
   Slot slot;
   slot.name = name;
-  slot.parameters[0] = parameter;
-  slot.gradients[0] = gradient;
+  slot.memory = {{{"value", parameter}, {"grad", gradient}}};
   return slot;
 }
 
@@ -31,12 +30,12 @@ TEST_CASE("what overlaps is refused, in any order of attachment", "[attachment_i
   const auto refused = [&](AddressRange parameter, AddressRange gradient, const char* message) {
     CHECK_THROWS_WITH(index.require_apart(indexed_slot("new", parameter, gradient)), message);
   };
-  refused({199, 200}, {}, "parameter: expected memory of its own, got memory shared with low");
-  refused({50, 101}, {}, "parameter: expected memory of its own, got memory shared with low");
-  refused({0, 1000}, {}, "parameter: expected memory of its own, got memory shared with low");
-  refused({}, {350, 360}, "gradient: expected memory of its own, got memory shared with high");
-  refused({}, {450, 460}, "gradient: expected memory of its own, got memory shared with low");
-  refused({250, 260}, {}, "parameter: expected memory of its own, got memory shared with high");
+  refused({199, 200}, {}, "value: expected memory of its own, got memory shared with low");
+  refused({50, 101}, {}, "value: expected memory of its own, got memory shared with low");
+  refused({0, 1000}, {}, "value: expected memory of its own, got memory shared with low");
+  refused({}, {350, 360}, "grad: expected memory of its own, got memory shared with high");
+  refused({}, {450, 460}, "grad: expected memory of its own, got memory shared with low");
+  refused({250, 260}, {}, "value: expected memory of its own, got memory shared with high");
   CHECK_NOTHROW(index.require_apart(indexed_slot("new", {0, 100}, {500, 600})));
   CHECK_NOTHROW(index.require_apart(indexed_slot("new", {}, {})));
   CHECK_THROWS_WITH(index.require_apart(indexed_slot("low", {0, 1}, {})),
@@ -89,13 +88,11 @@ TEST_CASE("the index against comparing all with all", "[attachment_index]") {
   for (int k = 0; k < 1500; ++k) {
     auto slot = std::make_unique<Slot>();
     slot->name = std::to_string(k);
-    for (int i = 0; i < 2; ++i) {
-      slot->parameters[i] = range();
-      slot->gradients[i] = range();
-    }
+    for (auto& own : slot->memory) own.range = range();
     const auto ranges_of = [](const Slot& s) {
-      return std::vector<AddressRange>{s.parameters[0], s.parameters[1], s.gradients[0],
-                                       s.gradients[1]};
+      std::vector<AddressRange> ranges;
+      for (const auto& own : s.memory) ranges.push_back(own.range);
+      return ranges;
     };
     bool own_apart = true, apart = true;
     const auto mine = ranges_of(*slot);

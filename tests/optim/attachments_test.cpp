@@ -68,7 +68,7 @@ TEST_CASE("a gradient buffer belongs to one parameter", "[attachments]") {
   optimizer.attach(one.view(), {}, "one");
   CHECK_THROWS_WITH(
       optimizer.attach(lorapro::DenseView<float>{other.value.data(), one.grad.data(), 7}),
-      "gradient: expected memory of its own, got memory shared with one");
+      "dense.1: grad: expected memory of its own, got memory shared with one");
   CHECK(optimizer.step().updated == 1);
   CHECK_NOTHROW(optimizer.attach(other.view()));
 }

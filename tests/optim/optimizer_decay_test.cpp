@@ -105,9 +105,9 @@ TEST_CASE("merged decay needs a W0 that is writable, its own, and float or doubl
   ProSgdOptimizer optimizer(decaying(DecayTarget::merged));
   PairBuffers<double> pair(6, 5, 2, 2.0, 1), other(6, 5, 2, 2.0, 2);
   RowMatrix<double> W0 = RowMatrix<double>::Ones(6, 5);
-  CHECK_THROWS_WITH(
-      optimizer.attach(pair.view()),
-      "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
+  CHECK_THROWS_WITH(optimizer.attach(pair.view()),
+                    "pair.0: decay_target: expected a sole, writable W0 for merged decay, got none "
+                    "for this pair");
   std::vector<bfloat16> coarse(30);
   const auto with_base = [](PairBuffers<double>& buffers, auto* base) {
     const auto v = buffers.view();
@@ -143,7 +143,7 @@ TEST_CASE("merged decay refuses a W0 that two pairs have", "[optimizer]") {
   optimizer.attach(view);
   CHECK_THROWS_WITH(
       optimizer.attach(other),
-      "decay_target: expected a sole W0 for merged decay, got one shared with pair.0");
+      "pair.1: decay_target: expected a sole W0 for merged decay, got one shared with pair.0");
   CHECK_THROWS_AS(optimizer.attach(other, frozen), ConfigError);
   // Two adapters on one frozen W0 are fine until one of the groups wants to decay it.
   ProSgdOptimizer plain;

@@ -267,7 +267,7 @@ TEST_CASE("names of state are unique", "[optimizer][trap]") {
   AdamW optimizer;
   optimizer.attach(a.view(), {}, "layer");
   CHECK_THROWS_WITH(optimizer.attach(b.view(), {}, "layer"),
-                    "name: expected a name of its own, got \"layer\" again");
+                    "layer: name: expected a name of its own, got \"layer\" again");
   CHECK_THROWS_AS(optimizer.attach(DenseView<float>{w, g, 3}, {}, "layer"), ConfigError);
   optimizer.attach(b.view());
   optimizer.attach(c.view());
@@ -320,7 +320,7 @@ TEST_CASE("each group has its own rate, decay and clipping", "[optimizer][trap]"
   CHECK(pairs[1].B(3, 1) == 8 * 0.75F);
   CHECK(pairs[2].B(3, 1) == 8);
   CHECK_THROWS_WITH(optimizer.attach(DenseView<float>{w[0], g[0], 2}, {7}),
-                    "group: expected one of 3 groups, got number 7");
+                    "dense.3: group: expected one of 3 groups, got number 7");
   PairBuffers<float> another(4, 5, 2, 1.0, 4);
   CHECK_THROWS_AS(optimizer.attach(another.view(), {-1}), StateError);
   CHECK_THROWS_AS(optimizer.group({3}), StateError);
@@ -432,12 +432,10 @@ TEST_CASE("a skipped pair keeps its own bias correction", "[optimizer][trap]") {
 TEST_CASE("bad options and scales have exact messages", "[optimizer]") {
   OptimizerConfig config;
   config.beta1 = 1;
-  CHECK_THROWS_WITH(AdamW(config), "beta1: expected a number in [0, 1), got 1.000000");
+  CHECK_THROWS_WITH(AdamW(config), "beta1: expected a number in [0, 1), got 1");
   AdamW optimizer;
-  CHECK_THROWS_WITH(optimizer.add_group({-1.0}),
-                    "lr: expected a finite number >= 0, got -1.000000");
-  CHECK_THROWS_WITH(optimizer.step({0.0, 1}),
-                    "loss_scale: expected a finite number > 0, got 0.000000");
+  CHECK_THROWS_WITH(optimizer.add_group({-1.0}), "lr: expected a finite number >= 0, got -1");
+  CHECK_THROWS_WITH(optimizer.step({0.0, 1}), "loss_scale: expected a finite number > 0, got 0");
   CHECK_THROWS_WITH(optimizer.step({std::numeric_limits<double>::infinity(), 1}),
                     "loss_scale: expected a finite number > 0, got inf");
   CHECK_THROWS_WITH(optimizer.step({1.0, 0}), "accumulated: expected a number >= 1, got 0");
@@ -445,16 +443,15 @@ TEST_CASE("bad options and scales have exact messages", "[optimizer]") {
   group.lr = 3;
   group.weight_decay = 0.5;
   optimizer.set_group(group);
-  CHECK_THROWS_WITH(optimizer.step(),
-                    "weight_decay: expected lr * weight_decay <= 1, got 1.500000");
+  CHECK_THROWS_WITH(optimizer.step(), "weight_decay: expected lr * weight_decay <= 1, got 1.5");
   PairBuffers<float> pair(6, 5, 2, 1.0, 1);
   LoraView<float> view = pair.view();
   view.grad_A.cols = 4;
-  CHECK_THROWS_WITH(optimizer.attach(view), "grad_A: expected (2, 5), got (2, 4)");
+  CHECK_THROWS_WITH(optimizer.attach(view), "pair.0: grad_A: expected (2, 5), got (2, 4)");
   view = pair.view();
   view.scaling = 0;
   CHECK_THROWS_WITH(optimizer.attach(view),
-                    "scaling: expected a finite number other than 0, got 0.000000");
+                    "pair.0: scaling: expected a finite number other than 0, got 0");
   CHECK_THROWS_WITH(optimizer.detach({4}), "pair: expected an attached pair, got number 4");
 }
 

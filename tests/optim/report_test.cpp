@@ -11,7 +11,7 @@ using namespace rule_battery;
 
 TEST_CASE("a report starts with nothing done", "[report]") {
   const lorapro::StepReport report;
-  CHECK(report.updated + report.skipped_non_finite + report.skipped_overflow == 0);
+  CHECK(report.updated + report.skipped() == 0);
   CHECK(report.rank_deficient == 0);
   CHECK(report.grad_norm == 0);
   CHECK(report.clip_factor == 1);
@@ -33,6 +33,7 @@ TEST_CASE("a report counts each status in its place", "[report]") {
   CHECK(report.rank_deficient == 1);
   CHECK(report.skipped_non_finite == 3);
   CHECK(report.skipped_overflow == 4);
+  CHECK(report.skipped() == 7);
 }
 
 TEST_CASE("a report counts steps and gives factor and norm", "[report]") {

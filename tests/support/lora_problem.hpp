@@ -82,8 +82,9 @@ Adjusted<Scalar> adjusted(const Inputs<T>& in, const lorapro::AdjustOptions& opt
   Adjusted<Scalar> out;
   out.A = RowMatrix<Scalar>::Constant(in.A.rows(), in.A.cols(), Scalar(-77));
   out.B = RowMatrix<Scalar>::Constant(in.B.rows(), in.B.cols(), Scalar(-77));
-  out.report =
-      lorapro::adjust_gradient(in.A, in.B, in.grad_A, in.grad_B, in.scaling, out.A, out.B, options);
+  out.report = lorapro::adjust_gradient(lorapro::lora_factors(in.A, in.B, in.scaling),
+                                        lorapro::factor_pair(in.grad_A, in.grad_B),
+                                        lorapro::factor_pair(out.A, out.B), options);
   return out;
 }
 

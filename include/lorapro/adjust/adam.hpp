@@ -9,8 +9,16 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// Constants of one AdamW update of step \p step (counted from 1), with the bias corrections
-/// folded: m_hat / (sqrt(v_hat) + eps) = direction m / (sqrt(v) + scaled_eps).
+/// One AdamW update of a parameter.
+struct AdamStep {
+  double beta1, beta2, eps;
+  std::int64_t step;  ///< its number, from 1
+  double lr;
+  double grad_scale = 1;  ///< the gradient is multiplied by it
+  double decay = 1;       ///< factor of the parameter: decoupled weight decay
+};
+
+/// Constants of an AdamW update, with the bias corrections folded: m_hat / (sqrt(v_hat) + eps) = direction m / (sqrt(v) + scaled_eps).
 template <typename Scalar>
 struct AdamConstants {
   Scalar beta1, one_minus_beta1, beta2, one_minus_beta2;
@@ -19,18 +27,17 @@ struct AdamConstants {
   Scalar keep;        ///< factor of the parameter: decoupled weight decay
   Scalar rate;        ///< lr sqrt(1 - beta2^t) / (1 - beta1^t)
 
-  AdamConstants(double beta_1, double beta_2, double eps, std::int64_t step, double gradient_scale,
-                double decay, double lr)
-      : beta1(static_cast<Scalar>(beta_1)),
-        one_minus_beta1(static_cast<Scalar>(1 - beta_1)),
-        beta2(static_cast<Scalar>(beta_2)),
-        one_minus_beta2(static_cast<Scalar>(1 - beta_2)),
-        grad_scale(static_cast<Scalar>(gradient_scale)),
-        keep(static_cast<Scalar>(decay)) {
-    const auto t = static_cast<double>(step);
-    const double correction = std::sqrt(1 - std::pow(beta_2, t));
-    scaled_eps = static_cast<Scalar>(eps * correction);
-    rate = static_cast<Scalar>(lr * correction / (1 - std::pow(beta_1, t)));
+  explicit AdamConstants(const AdamStep& of)
+      : beta1(static_cast<Scalar>(of.beta1)),
+        one_minus_beta1(static_cast<Scalar>(1 - of.beta1)),
+        beta2(static_cast<Scalar>(of.beta2)),
+        one_minus_beta2(static_cast<Scalar>(1 - of.beta2)),
+        grad_scale(static_cast<Scalar>(of.grad_scale)),
+        keep(static_cast<Scalar>(of.decay)) {
+    const auto t = static_cast<double>(of.step);
+    const double correction = std::sqrt(1 - std::pow(of.beta2, t));
+    scaled_eps = static_cast<Scalar>(of.eps * correction);
+    rate = static_cast<Scalar>(of.lr * correction / (1 - std::pow(of.beta1, t)));
   }
 };
 
@@ -52,7 +59,17 @@ LORAPRO_ALWAYS_INLINE void adamw_packet(const AdamConstants<Scalar>& c, const Sc
 
 }  // namespace detail
 
-/// AdamW on \p count consecutive elements, moments and parameter in one go:
+/// Consecutive elements of a parameter with their gradients and moments.
+template <typename Scalar>
+struct AdamRow {
+  const Scalar* grad;
+  Scalar* exp_avg;
+  Scalar* exp_avg_sq;
+  Scalar* value;
+  Index count;
+};
+
+/// AdamW on a row of elements, moments and parameter in one go:
 ///
 ///     g = grad_scale grad
 ///     exp_avg = beta1 exp_avg + (1 - beta1) g      exp_avg_sq = beta2 exp_avg_sq + (1 - beta2) g^2
@@ -61,8 +78,8 @@ LORAPRO_ALWAYS_INLINE void adamw_packet(const AdamConstants<Scalar>& c, const Sc
 /// \cost   about 16 flops, 4 reads and 3 writes per element; no heap.
 /// \ref    Loshchilov & Hutter, arXiv:1711.05101v3, algorithm 2.
 template <typename Scalar>
-void adamw_row(const AdamConstants<Scalar>& constants, const Scalar* grad, Scalar* exp_avg,
-               Scalar* exp_avg_sq, Scalar* value, Index count) {
+void adamw_row(const AdamConstants<Scalar>& constants, const AdamRow<Scalar>& row) {
+  const auto [grad, exp_avg, exp_avg_sq, value, count] = row;
   constexpr Index kSize = detail::Packets<Scalar>::kSize;
   Index i = 0;
   for (; i + kSize <= count; i += kSize)

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <lorapro/adjust/pair_solver.hpp>
+#include <lorapro/core/factor_pair.hpp>
 
-#include <type_traits>  // std::remove_reference_t
+#include <type_traits>  // std::is_same_v, std::remove_const_t
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -77,13 +78,15 @@ AdjustReport adjust_factors(const Pair& pair, const AdjustOptions& options,
 /// Any rank >= 1, larger than the sides included; B = 0, A = 0, equal columns, any conditioning
 /// give the answer documented at AdjustOptions::damping, without a special case in the caller.
 ///
-/// \param lora_A   (rank, in_features)   \param lora_B  (out_features, rank)
-/// \param grad_A   (rank, in_features), s B^T G   \param grad_B  (out_features, rank), s G A^T
-/// \param scaling  s: alpha / rank, or alpha / sqrt(rank). Not 0.
-/// \param[out] adjusted_A, adjusted_B  dA and dB, shaped as the gradients; each may be the
-///         gradient itself (adjusting in place), nothing else may overlap. Float or double.
-/// All matrices: Eigen matrices, maps, blocks or MatrixView of any storage order and stride; the
-/// inputs of float, double, bfloat16 or half.
+/// \code
+/// adjust_gradient(lora_factors(A, B, s), factor_pair(grad_A, grad_B), factor_pair(dA, dB));
+/// \endcode
+///
+/// \param lora   A (rank, in_features), B (out_features, rank) and s, which is not 0.
+/// \param grad   s B^T G and s G A^T.
+/// \param[out] adjusted  dA and dB, float or double; each may be the gradient itself (adjusting in
+///         place), nothing else may overlap.
+/// All matrices of any storage order and stride; the inputs of float, double, bfloat16 or half.
 /// \param workspace  for this rank; without it one is allocated.
 /// \return what happened. With status non_finite or overflow nothing has been written.
 /// \cost 7 r^2 (m + n) + 38 r^3 flops; reads the inputs twice, writes the outputs once; no heap
@@ -91,24 +94,18 @@ AdjustReport adjust_factors(const Pair& pair, const AdjustOptions& options,
 /// \throws ShapeError (shapes, null pointers, overlapping memory), ConfigError (scaling, options);
 ///         nothing has been written then.
 /// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3.
-template <typename LoraA, typename LoraB, typename GradA, typename GradB, typename OutA,
-          typename OutB>
+template <typename LoraA, typename LoraB, typename GradA, typename GradB, typename Scalar,
+          typename ScalarB>
 [[nodiscard]] AdjustReport adjust_gradient(
-    const LoraA& lora_A, const LoraB& lora_B, const GradA& grad_A, const GradB& grad_B,
-    double scaling, OutA&& adjusted_A, OutB&& adjusted_B, const AdjustOptions& options = {},
-    AdjustWorkspace<std::remove_const_t<
-        std::remove_reference_t<decltype(make_view(adjusted_A)(0, 0))>>>* workspace = nullptr) {
-  const auto A = make_view(lora_A);
-  const auto B = make_view(lora_B);
-  const auto gA = make_view(grad_A);
-  const auto gB = make_view(grad_B);
-  const auto dA = make_view(adjusted_A);
-  const auto dB = make_view(adjusted_B);
-  using Scalar = std::remove_reference_t<decltype(dA(0, 0))>;
-  static_assert(is_compute_scalar_v<Scalar>, "adjusted_A must be writable float or double");
-  static_assert(std::is_same_v<Scalar, std::remove_reference_t<decltype(dB(0, 0))>>,
-                "adjusted_A and adjusted_B must have the same scalar");
-
+    const LoraFactors<LoraA, LoraB>& lora, const FactorPair<GradA, GradB>& grad,
+    const FactorPair<Scalar, ScalarB>& adjusted, const AdjustOptions& options = {},
+    AdjustWorkspace<std::remove_const_t<Scalar>>* workspace = nullptr) {
+  static_assert(is_compute_scalar_v<Scalar>, "adjusted.A must be writable float or double");
+  static_assert(std::is_same_v<Scalar, ScalarB>,
+                "adjusted.A and adjusted.B must have the same scalar");
+  const auto& [dA, dB] = adjusted;
+  const auto& [gA, gB] = grad;
+  const auto &A = lora.A, &B = lora.B;
   const Index rank = A.rows, in = A.cols, out = B.rows;
   if (rank < 1) throw ShapeError("lora_A: expected rank >= 1, got " + std::to_string(rank));
   detail::check_view("lora_A", A, rank, in);
@@ -117,8 +114,8 @@ template <typename LoraA, typename LoraB, typename GradA, typename GradB, typena
   detail::check_view("grad_B", gB, out, rank);
   detail::check_view("adjusted_A", dA, rank, in);
   detail::check_view("adjusted_B", dB, out, rank);
-  checks::config(is_finite(scaling) && scaling != 0, "scaling", "a finite number other than 0",
-                 scaling);
+  checks::config(is_finite(lora.scaling) && lora.scaling != 0, "scaling",
+                 "a finite number other than 0", lora.scaling);
   options.validate();
   const auto range_dA = detail::address_range(dA), range_dB = detail::address_range(dB);
   const auto same = [](const auto& a, const auto& b) {
@@ -142,16 +139,16 @@ template <typename LoraA, typename LoraB, typename GradA, typename GradB, typena
   pair.A.grad = factor_of_A(gA);
   pair.B.value = factor_of_B(B);
   pair.B.grad = factor_of_B(gB);
-  pair.scaling = scaling;
-  const PerSide<FactorView> adjusted{factor_of_A(dA), factor_of_B(dB)};
+  pair.scaling = lora.scaling;
+  const PerSide<FactorView> result{factor_of_A(dA), factor_of_B(dB)};
   if (workspace != nullptr) {
     if (workspace->solver.rank() != rank)
       throw ShapeError("workspace: expected rank " + std::to_string(rank) + ", got " +
                        std::to_string(workspace->solver.rank()));
-    return detail::adjust_factors<Scalar>(pair, options, adjusted, *workspace);
+    return detail::adjust_factors<Scalar>(pair, options, result, *workspace);
   }
   AdjustWorkspace<Scalar> own(rank);
-  return detail::adjust_factors<Scalar>(pair, options, adjusted, own);
+  return detail::adjust_factors<Scalar>(pair, options, result, own);
 }
 
 LORAPRO_NAMESPACE_END

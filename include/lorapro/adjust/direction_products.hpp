@@ -14,6 +14,7 @@ struct DirectionStrip {
 
   Scalar* values;
   Index height;  ///< rows of tiles, at most kGroup
+  Index width;   ///< columns of tiles
 
   static Index size(Index col_tiles) { return col_tiles * Tile::kGroup * Tile::kSize; }
   Scalar* tile(Index row_tile, Index col_tile) const {
@@ -66,8 +67,7 @@ LORAPRO_ALWAYS_INLINE void add_rows_of_hA(const DirectionStrip<Scalar>& directio
 /// \param cols  A of the first column tile from row k on; the next one is col_stride further.
 template <Index kRanks, typename Scalar>
 LORAPRO_ALWAYS_INLINE void rows_of_hB(const DirectionStrip<Scalar>& direction, Index row_tile,
-                                      Index col_tiles, const Scalar* cols, Index col_stride,
-                                      Scalar* back_B) {
+                                      const Scalar* cols, Index col_stride, Scalar* back_B) {
   using Tile = TileShape<Scalar>;
   using P = Packets<Scalar>;
   typename P::Packet sum[kRanks][Tile::kRows];
@@ -76,7 +76,7 @@ LORAPRO_ALWAYS_INLINE void rows_of_hB(const DirectionStrip<Scalar>& direction, I
     LORAPRO_UNROLL
     for (Index i = 0; i < Tile::kRows; ++i) sum[q][i] = P::set(Scalar(0));
   }
-  for (Index col_tile = 0; col_tile < col_tiles; ++col_tile) {
+  for (Index col_tile = 0; col_tile < direction.width; ++col_tile) {
     const Scalar* const a = cols + col_tile * col_stride;
     const Scalar* const h = direction.tile(row_tile, col_tile);
     LORAPRO_NO_UNROLL
@@ -127,13 +127,12 @@ void add_product_A(const DirectionStrip<Scalar>& direction, Index col_tile, Inde
 /// \param[out] back_B  (rank, kRows).
 /// \cost 2 r flops per element of H.
 template <typename Scalar>
-void product_B(const DirectionStrip<Scalar>& direction, Index row_tile, Index col_tiles, Index rank,
+void product_B(const DirectionStrip<Scalar>& direction, Index row_tile, Index rank,
                const Scalar* cols, Scalar* back_B) {
   using Tile = TileShape<Scalar>;
   Index k = 0;
   const auto take = [&](auto ranks) {
-    detail::rows_of_hB<decltype(ranks)::value>(direction, row_tile, col_tiles,
-                                               cols + (rank + k) * Tile::kCols,
+    detail::rows_of_hB<decltype(ranks)::value>(direction, row_tile, cols + (rank + k) * Tile::kCols,
                                                2 * rank * Tile::kCols, back_B + k * Tile::kRows);
     k += decltype(ranks)::value;
   };

@@ -112,18 +112,23 @@ LORAPRO_ALWAYS_INLINE void add_outer_product(
   }
 }
 
+/// What one register tile of the pass reads and writes.
+template <typename Scalar, typename Storage>
+struct FullMomentsTile {
+  const Scalar* rows;    ///< its packed B side
+  const Scalar* cols;    ///< its packed A side
+  Storage* moments;      ///< exp_avg, then exp_avg_sq
+  const Storage* ahead;  ///< of a tile that comes soon: the hardware does not see that far
+  const std::uint64_t* pair_keys;  ///< of its pairs of rows, for stochastic rounding
+  std::uint32_t col;               ///< its first column in W
+  Scalar* direction;               ///< out: H, row-major
+};
+
 /// One register tile: E, Adam and the direction, without leaving registers in between.
-/// \param rows, cols  the tile's packed B and A sides.
-/// \param moments     exp_avg, then exp_avg_sq of the tile.
-/// \param ahead       the moments of a tile that comes soon: the hardware does not see that far.
-/// \param pair_keys   of the tile's pairs of rows, for stochastic rounding.
-/// \param[out] direction  H of the tile, row-major.
 template <typename Scalar, typename Storage>
 LORAPRO_ALWAYS_INLINE void full_moments_tile(const FullMomentsConstants<Scalar>& constants,
-                                             Index rank, const Scalar* rows, const Scalar* cols,
-                                             Storage* moments, const Storage* ahead,
-                                             const std::uint64_t* pair_keys, std::uint32_t col,
-                                             Scalar* direction) {
+                                             Index rank,
+                                             const FullMomentsTile<Scalar, Storage>& of) {
   using Tile = TileShape<Scalar>;
   using P = Packets<Scalar>;
   using Lanes = MomentLanes<Scalar, Storage>;
@@ -141,12 +146,14 @@ LORAPRO_ALWAYS_INLINE void full_moments_tile(const FullMomentsConstants<Scalar>&
   Index line = 0, k = 0;
   for (; k < 2 * rank && line < kLines; ++k) {
     LORAPRO_UNROLL
-    for (Index next = 0; next < kLinesPerStep; ++next) prefetch_line(ahead + (line + next) * kLine);
+    for (Index next = 0; next < kLinesPerStep; ++next)
+      prefetch_line(of.ahead + (line + next) * kLine);
     line += kLinesPerStep;
-    add_outer_product<Scalar>(rows + k * kRows, cols + k * kCols, tile);
+    add_outer_product<Scalar>(of.rows + k * kRows, of.cols + k * kCols, tile);
   }
-  for (; line < kLines; ++line) prefetch_line(ahead + line * kLine);
-  for (; k < 2 * rank; ++k) add_outer_product<Scalar>(rows + k * kRows, cols + k * kCols, tile);
+  for (; line < kLines; ++line) prefetch_line(of.ahead + line * kLine);
+  for (; k < 2 * rank; ++k)
+    add_outer_product<Scalar>(of.rows + k * kRows, of.cols + k * kCols, tile);
 
   const auto beta1 = P::set(constants.beta1), beta2 = P::set(constants.beta2);
   const auto square = P::set(constants.square), eps = P::set(constants.eps);
@@ -155,18 +162,18 @@ LORAPRO_ALWAYS_INLINE void full_moments_tile(const FullMomentsConstants<Scalar>&
     LORAPRO_UNROLL
     for (Index p = 0; p < kPackets; ++p) {
       const auto noise =
-          Lanes::noise(pair_keys[pair], col + static_cast<std::uint32_t>(p * P::kSize));
+          Lanes::noise(of.pair_keys[pair], of.col + static_cast<std::uint32_t>(p * P::kSize));
       LORAPRO_UNROLL
       for (Index i = 2 * pair; i < 2 * pair + 2; ++i) {
         const auto& e = tile[i][p];
         const Index at = i * kCols + p * P::kSize;
-        Storage* const exp_avg = moments + at;
+        Storage* const exp_avg = of.moments + at;
         Storage* const exp_avg_sq = exp_avg + Tile::kSize;
         const auto m = P::fma(beta1, Lanes::load(exp_avg), e);
         const auto v = P::fma(beta2, Lanes::load(exp_avg_sq), P::mul(P::mul(square, e), e));
         Lanes::store(exp_avg, m);
         Lanes::store_stochastic(exp_avg_sq, v, noise, i % 2 != 0);
-        P::store(direction + at, normalize(m, v, eps));
+        P::store(of.direction + at, normalize(m, v, eps));
       }
     }
   }
@@ -206,7 +213,7 @@ Index full_moments_scratch_size(Index rank) {
          rank * Tile::kGroup * Tile::kRows;
 }
 
-/// One block of columns of the pass over the moments of a pair. For every tile of W,
+/// The pass over the moments of a pair, in blocks of columns. For every tile of W,
 ///
 ///     E = s (B dA + dB A)
 ///     exp_avg and exp_avg_sq by Adam with E
@@ -215,62 +222,88 @@ Index full_moments_scratch_size(Index rank) {
 ///     hB += H A^T
 ///
 /// so that neither the equivalent gradient E nor the direction H exists in memory, but for a strip
-/// of H in the caches next to the core. Blocks may run at the same time if wait_for_turn(group)
-/// returns only when the block before has finished with that group of rows of tiles: hB is then
-/// summed in the order of the blocks, whatever the number of threads.
-/// \param first, last    the block's columns of tiles.
-/// \param scratch        full_moments_scratch_size(rank) elements.
-/// \param wait_for_turn  called as wait_for_turn(group) before hB of a group is touched.
-/// \param finished       called as finished(group) after.
+/// of H in the caches next to the core.
 /// \cost 8 r m n + 14 m n flops over all blocks; reads and writes each moment once; no heap.
 /// \ref arXiv:2407.18242v3, algorithm 2, the part between its two projections.
-template <typename Scalar, typename Storage, typename Wait, typename Finished>
-void full_moments_block(const FullMomentsConstants<Scalar>& constants, Index rank, Index first,
-                        Index last, MomentTiles<Scalar, Storage>& moments,
-                        std::uint64_t rounding_key, const FullMomentsBuffers<Scalar>& buffers,
-                        Scalar* scratch, const Wait& wait_for_turn, const Finished& finished) {
+template <typename Scalar, typename Storage>
+class FullMomentsPass {
+ public:
+  /// \param rounding_key  of this step's stochastic rounding.
+  FullMomentsPass(const FullMomentsConstants<Scalar>& constants,
+                  const FullMomentsBuffers<Scalar>& buffers, MomentTiles<Scalar, Storage>& moments,
+                  std::uint64_t rounding_key)
+      : constants_(constants), buffers_(buffers), moments_(moments), rounding_key_(rounding_key) {}
+
+  /// One block, the columns of tiles [first, last). Blocks may run at the same time if
+  /// wait_for_turn(group) returns only when the block before has finished with that group of rows of
+  /// tiles: hB is then summed in the order of the blocks, whatever the number of threads.
+  /// \param scratch        full_moments_scratch_size(rank) elements.
+  /// \param wait_for_turn  called as wait_for_turn(group) before hB of a group is touched.
+  /// \param finished       called as finished(group) after.
+  template <typename Wait, typename Finished>
+  void run(Index first, Index last, Scalar* scratch, const Wait& wait_for_turn,
+           const Finished& finished) {
+    const Index rank = buffers_.rank;
+    const Index col_size = rank * Tile::kCols, row_size = rank * Tile::kRows;
+    const Index groups = Tile::groups(moments_.rows());
+    Scalar* const strip_B =
+        scratch + DirectionStrip<Scalar>::size(FullMomentsBlocks<Scalar>::kMostTiles);
+    std::fill(buffers_.back_A + first * col_size, buffers_.back_A + last * col_size, Scalar(0));
+    for (Index group = 0; group < groups; ++group) {
+      const Index first_row = group * Tile::kGroup, height = moments_.group_height(group);
+      const DirectionStrip<Scalar> direction{scratch, height, last - first};
+      take_group(group, first, direction);
+      for (Index i = 0; i < height; ++i)
+        product_B(direction, i, rank, buffers_.cols + first * 2 * col_size, strip_B + i * row_size);
+      wait_for_turn(group);
+      Scalar* const back_B = buffers_.back_B + first_row * row_size;
+      for (Index k = 0; k < height * row_size; ++k)
+        back_B[k] = first == 0 ? strip_B[k] : back_B[k] + strip_B[k];
+      finished(group);
+    }
+  }
+
+ private:
   using Tile = TileShape<Scalar>;
-  constexpr Index kTilesAhead = 4;
-  const Index col_size = rank * Tile::kCols, row_size = rank * Tile::kRows;
-  const Index groups = Tile::groups(moments.rows());
-  Scalar* const strip_B =
-      scratch + DirectionStrip<Scalar>::size(FullMomentsBlocks<Scalar>::kMostTiles);
-  std::fill(buffers.back_A + first * col_size, buffers.back_A + last * col_size, Scalar(0));
-  for (Index group = 0; group < groups; ++group) {
-    const Index first_row = group * Tile::kGroup, height = moments.group_height(group);
+
+  /// The tiles of a group of rows within a block, and what they add to hA.
+  LORAPRO_ALWAYS_INLINE void take_group(Index group, Index first,
+                                        const DirectionStrip<Scalar>& direction) {
+    constexpr Index kTilesAhead = 4;
+    const Index rank = buffers_.rank, height = direction.height;
+    const Index col_size = rank * Tile::kCols, row_size = rank * Tile::kRows;
+    const Index first_row = group * Tile::kGroup, last = first + direction.width;
     std::uint64_t pair_keys[Tile::kGroup * Tile::kRows / 2];
     for (Index i = 0; i < height * Tile::kRows / 2; ++i)
-      pair_keys[i] = row_pair_key(rounding_key, first_row * Tile::kRows + 2 * i);
-    const DirectionStrip<Scalar> direction{scratch, height};
-    const Scalar* const strip_rows = buffers.rows + first_row * 2 * row_size;
+      pair_keys[i] = row_pair_key(rounding_key_, first_row * Tile::kRows + 2 * i);
+    const Scalar* const strip_rows = buffers_.rows + first_row * 2 * row_size;
     // Tiles of the group that are still to come within the block; behind the last one, the first
     // ones of the next group (the last group asks for itself).
-    const Index next_group = (std::min)(group + 1, groups - 1);
-    const Storage* const behind = moments.tile(next_group * Tile::kGroup, first);
-    const Index count_behind = (last - first) * moments.group_height(next_group);
-    Index to_come = (last - first) * height;
+    const Index next_group = (std::min)(group + 1, Tile::groups(moments_.rows()) - 1);
+    const Storage* const behind = moments_.tile(next_group * Tile::kGroup, first);
+    const Index count_behind = direction.width * moments_.group_height(next_group);
+    Index to_come = direction.width * height;
     for (Index col = first; col < last; ++col) {
       for (Index i = 0; i < height; ++i, --to_come) {
-        Storage* const tile = moments.tile(first_row + i, col);
-        detail::full_moments_tile(
-            constants, rank, strip_rows + i * 2 * row_size, buffers.cols + col * 2 * col_size, tile,
+        Storage* const tile = moments_.tile(first_row + i, col);
+        const Storage* const ahead =
             to_come > kTilesAhead
                 ? tile + 2 * kTilesAhead * Tile::kSize
-                : behind + 2 * ((kTilesAhead - to_come) % count_behind) * Tile::kSize,
-            pair_keys + i * Tile::kRows / 2, static_cast<std::uint32_t>(col * Tile::kCols),
-            direction.tile(i, col - first));
+                : behind + 2 * ((kTilesAhead - to_come) % count_behind) * Tile::kSize;
+        detail::full_moments_tile<Scalar, Storage>(
+            constants_, rank,
+            {strip_rows + i * 2 * row_size, buffers_.cols + col * 2 * col_size, tile, ahead,
+             pair_keys + i * Tile::kRows / 2, static_cast<std::uint32_t>(col * Tile::kCols),
+             direction.tile(i, col - first)});
       }
-      add_product_A(direction, col - first, rank, strip_rows, buffers.back_A + col * col_size);
+      add_product_A(direction, col - first, rank, strip_rows, buffers_.back_A + col * col_size);
     }
-    for (Index i = 0; i < height; ++i)
-      product_B(direction, i, last - first, rank, buffers.cols + first * 2 * col_size,
-                strip_B + i * row_size);
-    wait_for_turn(group);
-    Scalar* const back_B = buffers.back_B + first_row * row_size;
-    for (Index k = 0; k < height * row_size; ++k)
-      back_B[k] = first == 0 ? strip_B[k] : back_B[k] + strip_B[k];
-    finished(group);
   }
-}
+
+  FullMomentsConstants<Scalar> constants_;
+  FullMomentsBuffers<Scalar> buffers_;
+  MomentTiles<Scalar, Storage>& moments_;
+  std::uint64_t rounding_key_;
+};
 
 LORAPRO_NAMESPACE_END

@@ -4,9 +4,11 @@
 
 #include <lorapro/core/namespace.hpp>
 
-#include <cstdint>    // std::int64_t
-#include <stdexcept>  // std::runtime_error
-#include <string>     // std::string, std::to_string
+#include <cstdint>      // std::int64_t
+#include <cstdio>       // std::snprintf
+#include <stdexcept>    // std::runtime_error
+#include <string>       // std::string, std::to_string
+#include <type_traits>  // std::is_floating_point_v
 
 // Not in the inline namespace of core/namespace.hpp: an exception thrown by a unit compiled for one
 // instruction set must be caught by type in a unit compiled for another.
@@ -56,12 +58,37 @@ inline void shape(const char* name, std::int64_t rows, std::int64_t cols,
                    ", got " + shape_text(rows, cols));
 }
 
+/// A number as %g writes it.
+template <typename Value>
+std::string number_text(Value value) {
+  if constexpr (std::is_floating_point_v<Value>) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", static_cast<double>(value));
+    return text;
+  } else {
+    return std::to_string(value);
+  }
+}
+
 /// Throws ConfigError "name: expected <expected>, got <value>" unless `valid`.
 template <typename Value>
 void config(bool valid, const char* name, const char* expected, Value value) {
   if (valid) return;
-  throw ConfigError(std::string(name) + ": expected " + expected + ", got " +
-                    std::to_string(value));
+  throw ConfigError(std::string(name) + ": expected " + expected + ", got " + number_text(value));
+}
+
+/// Returns f(); what the library throws in it gets "<name>: " before its message.
+template <typename F>
+auto naming(const std::string& name, const F& f) {
+  try {
+    return f();
+  } catch (const ShapeError& error) {
+    throw ShapeError(name + ": " + error.what());
+  } catch (const ConfigError& error) {
+    throw ConfigError(name + ": " + error.what());
+  } catch (const StateError& error) {
+    throw StateError(name + ": " + error.what());
+  }
 }
 
 }  // namespace checks

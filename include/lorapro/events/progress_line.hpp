@@ -48,7 +48,7 @@ class ProgressLine {
   /// The same at a time of the caller's.
   void advance(const StepEvent& event, Clock::time_point now) {
     ++done_;
-    skipped_ += event.report.skipped_non_finite + event.report.skipped_overflow;
+    skipped_ += event.report.skipped();
     const bool last = event.report.step >= total_;
     if (!terminal_ || (!last && done_ > 1 && now - drawn_ < kRedraw)) return;
     drawn_ = now;

@@ -86,7 +86,7 @@ class TensorBoardLog {
     add("loss", 0, event.loss);
     add("milliseconds", 0, event.milliseconds);
     const StepReport& report = event.report;
-    add("skipped", 0, static_cast<double>(report.skipped_non_finite + report.skipped_overflow));
+    add("skipped", 0, static_cast<double>(report.skipped()));
     add("rank_deficient", 0, static_cast<double>(report.rank_deficient));
     for (std::size_t i = 0; i < event.groups.size(); ++i) {
       add("lr", i, event.groups[i].lr);

@@ -7,7 +7,6 @@
 #include <lorapro/linalg/packet.hpp>
 
 #include <cmath>   // std::abs
-#include <cstdio>  // std::snprintf
 #include <limits>  // std::numeric_limits
 #include <memory>  // std::shared_ptr
 #include <string>  // std::string
@@ -31,10 +30,8 @@ double finite_entry(const Eigen::DenseBase<Derived>& weight, Index i, Index j,
                 "weight must be of float, double, bfloat16 or half");
   const auto entry = static_cast<double>(weight.derived().coeff(i, j));
   if (magnitude_bits(entry) <= magnitude_bits(largest)) return entry;
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", entry);
   throw ConfigError("base_weight: expected finite numbers within the range of the format, got " +
-                    std::string(text) + " at " + checks::shape_text(i, j));
+                    checks::number_text(entry) + " at " + checks::shape_text(i, j));
 }
 
 }  // namespace detail

@@ -17,10 +17,10 @@ struct AdamWRule : ElementwiseRule {
   template <typename Scalar>
   struct Update {
     explicit Update(const ElementStep& step)
-        : constants(*step.config.beta1, step.config.beta2, step.config.eps, step.step,
-                    step.grad_scale * step.clip, step.decay, step.lr) {}
+        : constants(AdamStep{*step.config.beta1, step.config.beta2, step.config.eps, step.step,
+                             step.lr, step.grad_scale * step.clip, step.decay}) {}
     void operator()(const ElementRow<Scalar, 2>& row) const {
-      adamw_row(constants, row.grad, row.state[0], row.state[1], row.value, row.count);
+      adamw_row<Scalar>(constants, {row.grad, row.state[0], row.state[1], row.value, row.count});
     }
 
     AdamConstants<Scalar> constants;

@@ -24,10 +24,10 @@ class AttachmentIndex {
     const auto same_name = names_.find(slot.name);
     if (same_name != names_.end())
       throw ConfigError("name: expected a name of its own, got \"" + slot.name + "\" again");
-    for_each_range(slot, [&](const char* kind, const AddressRange& range) {
+    for_each_range(slot, [&](const char* name, const AddressRange& range) {
       const auto [first, last] = overlapping(range);
       if (first != last)
-        check_disjoint(kind, range, first->second.slot->name.c_str(),
+        check_disjoint(name, range, first->second.slot->name.c_str(),
                        {first->first, first->second.end});
     });
   }
@@ -92,10 +92,8 @@ class AttachmentIndex {
 
   template <typename F>
   static void for_each_range(const Slot& slot, const F& f) {
-    for (const AddressRange& range : slot.parameters)
-      if (range.begin < range.end) f("parameter", range);
-    for (const AddressRange& range : slot.gradients)
-      if (range.begin < range.end) f("gradient", range);
+    for (const OwnMemory& own : slot.memory)
+      if (own.range.begin < own.range.end) f(own.name, own.range);
   }
 
   std::pair<Memory::const_iterator, Memory::const_iterator> overlapping(

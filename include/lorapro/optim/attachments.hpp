@@ -3,6 +3,8 @@
 #pragma once
 
 #include <lorapro/optim/attachment_index.hpp>
+#include <lorapro/optim/dense_slot.hpp>
+#include <lorapro/optim/pair_slot.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <vector>  // std::vector
@@ -19,17 +21,21 @@ class Attachments {
   using PairSlot = detail::PairSlot<Scalar, Rule>;
   using DenseSlot = detail::DenseSlot<Scalar, Rule>;
 
+  /// \name Of the next one, where the caller has no name for it
+  /// @{
+  std::string next_pair_name() const { return "pair." + std::to_string(pairs_.size()); }
+  std::string next_dense_name() const { return "dense." + std::to_string(dense_.size()); }
+  /// @}
+
   /// \cost O(log n) for n attached.
   /// \throws ConfigError (a name that is taken, merged decay), ShapeError (memory that is attached
-  /// already), StateError (no such group); the slot is then as it was but for a name.
+  /// already), StateError (no such group); the slot is then as it was.
   PairId add(std::unique_ptr<PairSlot>&& slot, GroupId group, const Groups& groups) {
-    if (slot->name.empty()) slot->name = "pair." + std::to_string(pairs_.size());
     require_attachable(*slot, group, groups);
     slot->stream = pairs_.size();
     return {insert(pairs_, std::move(slot), group)};
   }
   DenseId add(std::unique_ptr<DenseSlot>&& slot, GroupId group, const Groups& groups) {
-    if (slot->name.empty()) slot->name = "dense." + std::to_string(dense_.size());
     require_attachable(*slot, group, groups);
     slot->stream = kDenseStreams + dense_.size();
     return {insert(dense_, std::move(slot), group)};

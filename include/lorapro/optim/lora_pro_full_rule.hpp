@@ -184,6 +184,7 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
               const Buffers& buffers, const Team<Scalar>& team) {
       for (Index block = 0; block < blocks_.count(); ++block)
         progress_[static_cast<std::size_t>(block)].store(0, std::memory_order_relaxed);
+      FullMomentsPass<Scalar, Storage> over_moments(constants, buffers, moments_, rounding_key);
       team.parallel(blocks_.count(), [&](Index block, Scratch<Scalar> scratch) {
         const auto wait_for_turn = [&](Index group) {
           if (block == 0) return;
@@ -193,10 +194,9 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
         const auto finished = [&](Index group) {
           progress_[static_cast<std::size_t>(block)].store(group + 1, std::memory_order_release);
         };
-        full_moments_block(constants, shape_.rank, blocks_.first_tile(block),
-                           blocks_.first_tile(block + 1), moments_, rounding_key, buffers,
-                           scratch.scalars.vector(full_moments_scratch_size<Scalar>(shape_.rank)),
-                           wait_for_turn, finished);
+        over_moments.run(blocks_.first_tile(block), blocks_.first_tile(block + 1),
+                         scratch.scalars.vector(full_moments_scratch_size<Scalar>(shape_.rank)),
+                         wait_for_turn, finished);
       });
     }
 

@@ -75,8 +75,9 @@ struct OptimizerConfig {
   Gauge gauge = Gauge::sylvester;  ///< LoRA-Pro rules only
   LrSchedule schedule = LrSchedule::constant();
   std::uint64_t seed = 0;  ///< of stochastic rounding (bfloat16 second moments)
-  /// OpenMP threads over pairs; 0: all of them. Does not change the results. 1 without OpenMP.
-  int threads = 1;
+  /// OpenMP threads over pairs; 0: as many as OpenMP has. Does not change the results. 1 without
+  /// OpenMP.
+  int threads = 0;
 
   /// Those of a projection that bounds no move.
   AdjustOptions adjust_options() const {

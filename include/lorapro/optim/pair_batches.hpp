@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/optim/crew.hpp>
-#include <lorapro/optim/slot.hpp>
+#include <lorapro/optim/pair_slot.hpp>
 
 #include <algorithm>  // std::sort, std::clamp
 #include <memory>     // std::unique_ptr

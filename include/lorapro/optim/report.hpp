@@ -22,6 +22,10 @@ struct StepReport {
   double lr_factor = 1;          ///< the schedule's factor in this step
   std::int64_t step = 0;         ///< number of this step, from 1
 
+  /// Pairs and dense parameters that should have been updated and were not: worth a look at the data
+  /// or the learning rate where it is not 0.
+  Index skipped() const { return skipped_non_finite + skipped_overflow; }
+
   /// Counts a pair or dense parameter by what became of it.
   void count(AdjustStatus status) {
     switch (status) {

@@ -183,10 +183,7 @@ Parameter parameter_of(const LoraView<T, Base>& view, const std::string& name) {
   parameter.scaling = view.scaling;
   parameter.base_weight = view.base_weight;
   parameter.base_type = storage_type<Base>();
-  parameter.parameters[0] = ::lorapro::detail::address_range(view.lora_A);
-  parameter.parameters[1] = ::lorapro::detail::address_range(view.lora_B);
-  parameter.gradients[0] = ::lorapro::detail::address_range(view.grad_A);
-  parameter.gradients[1] = ::lorapro::detail::address_range(view.grad_B);
+  parameter.memory = ::lorapro::detail::own_memory(view);
   return parameter;
 }
 
@@ -200,8 +197,7 @@ Parameter parameter_of(const DenseView<T>& view, const std::string& name) {
   parameter.factor_grads[0] = dense.factor.grad;
   parameter.rows = dense.rows;
   parameter.cols = dense.cols;
-  parameter.parameters[0] = ::lorapro::detail::range_of(view.value, view.size);
-  parameter.gradients[0] = ::lorapro::detail::range_of(view.grad, view.size);
+  parameter.memory = ::lorapro::detail::own_memory(view);
   return parameter;
 }
 

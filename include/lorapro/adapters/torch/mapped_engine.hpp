@@ -179,7 +179,7 @@ class MappedEngine final : public Engine {
 
     /// Without a gradient nothing is known of where the next one comes to be.
     void forget(lorapro::detail::Slot& slot) {
-      for (auto& range : slot.gradients) range = {};
+      slot.release_gradients();
       A.forget();
       B.forget();
     }
