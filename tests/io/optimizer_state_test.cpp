@@ -322,7 +322,7 @@ TEST_CASE("options that a parameter cannot have are refused before anything is w
   const auto A = run.pair.A;
   CHECK(message_of<ConfigError>([&] {
           CheckpointReader(path).load("run", run.optimizer);
-        }).find("decay_target: expected a sole, writable W0 for merged decay") == 0);
+        }).find("pair: decay_target: expected a sole, writable W0 for merged decay") == 0);
   CHECK(same_bits(run.pair.A, A));
   CHECK(run.optimizer.step_count() == 0);
   CHECK(run.optimizer.group().decay_target == lorapro::DecayTarget::adapter);

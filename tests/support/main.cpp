@@ -3,7 +3,7 @@
 
 // The main function of all tests, compiled once: Catch's own, and
 //   test_linalg --write-ctest FILE PREFIX LABEL -- COMMAND...
-// writes what CTest reads: a test PREFIX<folder>/<file>/<test case> for each test case that is not
+// writes what CTest reads: a test PREFIX<path>/<test case> for each test case that is not
 // hidden, run by COMMAND. One with the tag [may_skip] is skipped if it prints "skipped: ".
 #define CATCH_CONFIG_RUNNER
 #include "support/catch.hpp"
@@ -20,10 +20,9 @@ namespace {
 /// "linalg/gram" for ".../tests/linalg/gram_test.cpp".
 std::string file_name(std::string path) {
   std::replace(path.begin(), path.end(), '\\', '/');
-  const auto file = path.rfind('/');
-  const auto folder = path.rfind('/', file - 1);
-  if (file == std::string::npos || folder == std::string::npos) return path;
-  std::string name = path.substr(folder + 1);
+  const std::string root = "tests/";
+  const auto found = path.rfind(root);
+  std::string name = found == std::string::npos ? path : path.substr(found + root.size());
   const std::string ending = "_test.cpp";
   if (name.size() > ending.size() &&
       name.compare(name.size() - ending.size(), ending.size(), ending) == 0) {

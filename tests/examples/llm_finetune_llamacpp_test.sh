@@ -10,7 +10,7 @@ scratch=$1
 program=$2
 node=$3
 modules=$4
-check=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/tests/llamacpp_check.mjs
+check=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/llm_finetune_llamacpp_check.mjs
 for needed in "${LORAPRO_STORIES_DIR-}" "$modules/node-llama-cpp"; do
   [ -n "$needed" ] && [ -d "$needed" ] && continue
   printf 'skipped: no folder "%s"\n' "$needed"

@@ -4,7 +4,7 @@
 // Has llama.cpp read a model with an adapter that llm_finetune wrote, and foretell a text: its mean
 // cross-entropy per token is to be that of `llm_finetune --test`, to 1e-4. Through node-llama-cpp,
 // on a CPU, with a cache in float: the one in 16 bits differs by some 1e-3.
-//   node llamacpp_check.mjs NODE_MODULES MODEL.gguf ADAPTER.gguf|none TEXT.txt CROSS_ENTROPY
+//   node llm_finetune_llamacpp_check.mjs NODE_MODULES MODEL.gguf ADAPTER.gguf|none TEXT.txt CROSS_ENTROPY
 import fs from "node:fs";
 import {createRequire} from "node:module";
 import path from "node:path";
@@ -38,6 +38,6 @@ await llama.dispose();
 const difference = Math.abs(mean - Number(expected));
 console.log(`llama.cpp: ${mean.toFixed(6)}, llm_finetune: ${expected}, of ${outcomes.length} tokens`);
 if (!(difference <= 1e-4)) {
-  console.error(`llamacpp_check.mjs: expected a difference of at most 1e-4, got ${difference}`);
+  console.error(`llm_finetune_llamacpp_check.mjs: expected a difference of at most 1e-4, got ${difference}`);
   process.exit(1);
 }
