@@ -77,6 +77,7 @@ struct AdamRow {
 ///
 /// \cost   about 16 flops, 4 reads and 3 writes per element; no heap.
 /// \ref    Loshchilov & Hutter, arXiv:1711.05101v3, algorithm 2.
+/// In plain Eigen: bench/naive/adam.hpp.
 template <typename Scalar>
 void adamw_row(const AdamConstants<Scalar>& constants, const AdamRow<Scalar>& row) {
   const auto [grad, exp_avg, exp_avg_sq, value, count] = row;

@@ -94,6 +94,7 @@ AdjustReport adjust_factors(const Pair& pair, const AdjustOptions& options,
 /// \throws ShapeError (shapes, null pointers, overlapping memory), ConfigError (scaling, options);
 ///         nothing has been written then.
 /// \ref arXiv:2407.18242v3, Theorems 2.1 and 2.3.
+/// In plain Eigen: bench/naive/adjust.hpp.
 template <typename LoraA, typename LoraB, typename GradA, typename GradB, typename Scalar,
           typename ScalarB>
 [[nodiscard]] AdjustReport adjust_gradient(

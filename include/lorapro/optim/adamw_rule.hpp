@@ -10,6 +10,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// coordinates of A and B, so that the step depends on how W is factorised; with dense parameters
 /// attached only it is full fine-tuning. State: exp_avg and exp_avg_sq of every element.
 /// \ref Hu et al., arXiv:2106.09685v2; Loshchilov & Hutter, arXiv:1711.05101v3, algorithm 2.
+/// In plain Eigen: bench/naive/lora_rules.hpp.
 struct AdamWRule : ElementwiseRule {
   static constexpr const char* kName = "adamw";
   static constexpr std::array<const char*, 2> kState{"exp_avg", "exp_avg_sq"};

@@ -13,6 +13,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// 1 / (1 - beta2) steps.
 /// \cost per pair 7 r^2 (m + n) + 38 r^3 flops.
 /// \ref arXiv:2407.18242v3, the efficient variant of algorithm 2.
+/// In plain Eigen: bench/naive/pro_rules.hpp.
 template <>
 struct LoraPro<AdapterMoments> : PairRule {
   static constexpr const char* kName = "lora_pro_adapter";

@@ -25,6 +25,7 @@ LORAPRO_NAMESPACE_BEGIN
 ///                  decays (round_stochastic says why), exp_avg to nearest.
 /// \cost per pair 8 r m n + 14 m n + 13 r^2 (m + n) + r^2 n flops; one pass over the moments.
 /// \ref arXiv:2407.18242v3, algorithm 2.
+/// In plain Eigen: bench/naive/pro_rules.hpp.
 template <typename Storage>
 struct LoraPro<FullMoments<Storage>> : PairRule {
   static constexpr const char* kName = "lora_pro_full";

@@ -11,6 +11,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// adjusted gradients of AdjustCoefficients. No state between steps. Dense parameters: SGD.
 /// \cost per pair 7 r^2 (m + n) + r^2 n + 40 r^3 flops.
 /// \ref arXiv:2407.18242v3, algorithm 1.
+/// In plain Eigen: bench/naive/pro_rules.hpp.
 template <>
 struct LoraPro<NoMoments> : PairRule {
   static constexpr const char* kName = "lora_pro_sgd";

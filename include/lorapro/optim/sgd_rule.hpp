@@ -8,6 +8,7 @@ LORAPRO_NAMESPACE_BEGIN
 
 /// Stochastic gradient descent on every element, w <- decay w - lr g: for pairs plain LoRA. No
 /// state.
+/// In plain Eigen: bench/naive/lora_rules.hpp.
 struct SgdRule : ElementwiseRule {
   static constexpr const char* kName = "sgd";
   static constexpr std::array<const char*, 0> kState{};
