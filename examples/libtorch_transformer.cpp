@@ -3,7 +3,7 @@
 
 // The library inside libtorch: a small character-level transformer of torch::nn modules learns the
 // State of the Union addresses, gets adapters (inject_lora), and is fine-tuned to Moby-Dick by
-// torch::optim::AdamW and by LoraProAdamW with each kind of moments, from the same adapters and on
+// torch::optim::AdamW and by LoraProOptimizer with three of its rules, from the same adapters and on
 // the same batches. The table has what each reached and how long one optimizer step took.
 //
 //   examples/data/text.sh && libtorch_transformer
@@ -33,9 +33,8 @@
 namespace {
 
 using lorapro::torch_adapter::LoraLinear;
-using lorapro::torch_adapter::LoraProAdamW;
-using lorapro::torch_adapter::LoraProAdamWOptions;
-using lorapro::torch_adapter::Moments;
+using lorapro::torch_adapter::LoraProOptimizer;
+using lorapro::torch_adapter::LoraProOptions;
 using torch::Tensor;
 
 constexpr std::int64_t kVocabulary = 128;  // ASCII
@@ -212,10 +211,9 @@ void run(const Options& options) {
     double rate;
     std::function<std::unique_ptr<torch::optim::Optimizer>(Transformer&)> make;
   };
-  const auto lora_pro = [](Moments moments, double beta1) {
+  const auto lora_pro = [](const std::string& rule) {
     return [=](Transformer& model) -> std::unique_ptr<torch::optim::Optimizer> {
-      return std::make_unique<LoraProAdamW>(
-          *model, LoraProAdamWOptions().moments(moments).betas(std::make_tuple(beta1, 0.999)));
+      return std::make_unique<LoraProOptimizer>(*model, LoraProOptions().rule(rule));
     };
   };
   const auto adamw = [](Transformer& model) -> std::unique_ptr<torch::optim::Optimizer> {
@@ -227,9 +225,9 @@ void run(const Options& options) {
   };
   const std::vector<Method> methods{
       {"torch::optim::AdamW", options.lr_adamw, adamw},
-      {"LoraProAdamW, full moments", options.lr_full, lora_pro(Moments::full, 0.9)},
-      {"LoraProAdamW, adapter moments", options.lr_adapter, lora_pro(Moments::adapter, 0.9)},
-      {"LoraProAdamW, spectral moments", options.lr_spectral, lora_pro(Moments::spectral, 0.95)}};
+      {"lora_pro_full", options.lr_full, lora_pro("lora_pro_full")},
+      {"lora_pro_adapter", options.lr_adapter, lora_pro("lora_pro_adapter")},
+      {"lora_pro_spectral", options.lr_spectral, lora_pro("lora_pro_spectral")}};
   const auto runs = static_cast<std::int64_t>(methods.size());
   examples::ProgressBar bar(options.pretraining_steps + runs * options.steps);
 
@@ -274,7 +272,7 @@ void run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app("Fine-tunes a transformer of libtorch by AdamW and by LoraProAdamW.",
+  CLI::App app("Fine-tunes a transformer of libtorch by AdamW and by LoraProOptimizer.",
                "libtorch_transformer");
   const auto number = [&](const std::string& name, std::int64_t& value, const std::string& help) {
     app.add_option(name, value, help)->check(examples::in_range(1, 1e7))->capture_default_str();

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 
-// torch_gpu [DEVICE]: the tensor path of LoraProAdamW on a device (cuda:0) beside the mapped path
+// torch_gpu [DEVICE]: the tensor path of LoraProOptimizer on a device (cuda:0) beside the mapped path
 // on the CPU, from equal parameters and equal gradients. Returns 77 where there is no such device.
 // tests/adapters/torch_gpu.sh builds and runs it; nothing but libtorch and Eigen is needed.
 
@@ -15,10 +15,9 @@ namespace {
 using lorapro::Gauge;
 using lorapro::torch_adapter::LoraLinear;
 using lorapro::torch_adapter::LoraPair;
-using lorapro::torch_adapter::LoraProAdamW;
-using lorapro::torch_adapter::Moments;
+using lorapro::torch_adapter::LoraProOptimizer;
 using lorapro::torch_adapter::StepPath;
-using Options = lorapro::torch_adapter::LoraProAdamWOptions;
+using Options = lorapro::torch_adapter::LoraProOptions;
 using torch::Tensor;
 
 int failures = 0;
@@ -58,8 +57,8 @@ struct Parameters {
     }
     return result;
   }
-  LoraProAdamW optimizer(const Options& options) const {
-    return LoraProAdamW({torch::optim::OptimizerParamGroup(all())}, pairs, options);
+  LoraProOptimizer optimizer(const Options& options) const {
+    return LoraProOptimizer({torch::optim::OptimizerParamGroup(all())}, pairs, options);
   }
   /// The same gradients for every copy of the parameters.
   void set_gradients(std::uint64_t seed) const {
@@ -84,8 +83,6 @@ struct Case {
 };
 
 std::vector<Case> cases() {
-  const std::pair<Moments, const char*> moments[] = {
-      {Moments::full, "full"}, {Moments::adapter, "adapter"}, {Moments::spectral, "spectral"}};
   const std::pair<Gauge, const char*> gauges[] = {
       {Gauge::sylvester, "sylvester"}, {Gauge::balanced, "balanced"}, {Gauge::zero, "zero"}};
   // In low precision the two paths round at other places; the first three are those of the tests.
@@ -95,27 +92,25 @@ std::vector<Case> cases() {
       {torch::kHalf, "half", 2e-3},
       {torch::kBFloat16, "bfloat16", 1e-2}};
   std::vector<Case> result;
-  for (const auto& [moment, moment_name] : moments) {
-    Options options(0.01);
-    options.moments(moment).weight_decay(0.1).loraplus_lr_ratio(2);
-    if (moment == Moments::spectral) options.betas(std::make_tuple(0.95, 0.999));
+  for (const std::string& rule :
+       lorapro::detail::names_of(lorapro::torch_adapter::detail::TensorRules{})) {
+    const Options options = Options(0.01).rule(rule).weight_decay(0.1).loraplus_lr_ratio(2);
     for (const auto& [type, type_name, tolerance] : types)
-      result.push_back(
-          {std::string(moment_name) + " moments, " + type_name, options, type, tolerance});
+      result.push_back({rule + ", " + type_name, options, type, tolerance});
     // dB of a pair of full rank is 0 but for rounding in the zero gauge, which eps has to drown.
     for (const auto& [gauge, gauge_name] : gauges)
-      result.push_back({std::string(moment_name) + " moments, double, " + gauge_name + " gauge",
+      result.push_back({rule + ", double, " + gauge_name + " gauge",
                         Options(options).gauge(gauge).eps(1e-4), torch::kDouble, 1e-8});
-    result.push_back({std::string(moment_name) + " moments, double, clipped",
-                      Options(options).max_grad_norm(0.5), torch::kDouble, 1e-8});
+    result.push_back(
+        {rule + ", double, clipped", Options(options).max_grad_norm(0.5), torch::kDouble, 1e-8});
   }
   return result;
 }
 
 void compare(const Case& what, torch::Device device) {
   const Parameters here(what.type, torch::kCPU), there(what.type, device);
-  LoraProAdamW on_cpu = here.optimizer(what.options);
-  LoraProAdamW on_device = there.optimizer(Options(what.options).path(StepPath::tensor));
+  LoraProOptimizer on_cpu = here.optimizer(what.options);
+  LoraProOptimizer on_device = there.optimizer(Options(what.options).path(StepPath::tensor));
   bool updated = true;
   for (std::uint64_t step = 0; step < 6; ++step) {
     here.set_gradients(step);
@@ -133,7 +128,7 @@ void compare(const Case& what, torch::Device device) {
 
 void skip_what_is_not_finite(torch::Device device) {
   const Parameters there(torch::kFloat, device);
-  LoraProAdamW optimizer = there.optimizer(Options(0.01).path(StepPath::tensor));
+  LoraProOptimizer optimizer = there.optimizer(Options(0.01).path(StepPath::tensor));
   there.set_gradients(1);
   there.pairs[1].lora_B.mutable_grad()[3][0] = NAN;
   const Tensor before = there.pairs[1].lora_A.detach().clone();
@@ -145,14 +140,14 @@ void skip_what_is_not_finite(torch::Device device) {
 
 void move_to_the_cpu(torch::Device device) {
   const Parameters here(torch::kDouble, torch::kCPU), there(torch::kDouble, device);
-  LoraProAdamW on_device = there.optimizer(Options(0.01).path(StepPath::tensor));
+  LoraProOptimizer on_device = there.optimizer(Options(0.01).path(StepPath::tensor));
   for (std::uint64_t step = 0; step < 3; ++step) {
     there.set_gradients(step);
     on_device.step();
   }
   std::stringstream file;
   torch::save(on_device, file);
-  LoraProAdamW on_cpu = here.optimizer(Options(0.01));
+  LoraProOptimizer on_cpu = here.optimizer(Options(0.01));
   torch::load(on_cpu, file);
   {
     const torch::NoGradGuard no_grad;
@@ -172,7 +167,7 @@ void train_a_layer(torch::Device device) {
   config.rank = 4;
   layer->add_adapter(config);
   layer->to(device);
-  LoraProAdamW optimizer(*layer, Options(0.01));
+  LoraProOptimizer optimizer(*layer, Options(0.01));
   const Tensor x = torch::randn({256, 64}).to(device), target = torch::randn({256, 48}).to(device);
   double first = 0, loss = 0;
   for (int step = 0; step < 30; ++step) {

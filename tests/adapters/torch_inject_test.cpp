@@ -10,11 +10,11 @@ using lorapro::torch_adapter::find_lora_pairs;
 using lorapro::torch_adapter::inject_lora;
 using lorapro::torch_adapter::InjectConfig;
 using lorapro::torch_adapter::LoraLinear;
-using lorapro::torch_adapter::LoraProAdamW;
+using lorapro::torch_adapter::LoraProOptimizer;
 using support::config_of;
 using support::randomize;
 using torch::Tensor;
-using Options = lorapro::torch_adapter::LoraProAdamWOptions;
+using Options = lorapro::torch_adapter::LoraProOptions;
 
 /// A model as users of libtorch write it.
 struct BlockImpl : torch::nn::Module {
@@ -77,7 +77,7 @@ TEST_CASE("inject_lora reaches members, containers and Sequential", "[torch_inje
     CHECK(!torch::equal(now, net(x)));
   }
   // And training works: two lines of a user.
-  LoraProAdamW optimizer(*net, Options(0.01));
+  LoraProOptimizer optimizer(*net, Options(0.01));
   const Tensor target = torch::randn({5, 3});
   double first = 0, loss = 0;
   for (int step = 0; step < 30; ++step) {

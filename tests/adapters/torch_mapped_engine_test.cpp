@@ -4,71 +4,57 @@
 
 namespace {
 
-using lorapro::torch_adapter::detail::can_map;
+using lorapro::torch_adapter::LoraProOptions;
+using lorapro::torch_adapter::StateMap;
+using lorapro::torch_adapter::detail::find_state;
 using lorapro::torch_adapter::detail::Item;
-using lorapro::torch_adapter::detail::Mapped;
-using lorapro::torch_adapter::detail::matrix_view;
+using lorapro::torch_adapter::detail::make_mapped_engine;
 using support::leaf;
 using torch::Tensor;
 
-TEST_CASE("what is mapped, by type and layout", "[torch_mapped_engine]") {
-  const auto maps_float = [](const Tensor& A, const Tensor& B = {}) {
-    return can_map<float>(Item{A, B, 1.0, {}});
-  };
-  const auto plain = [](torch::ScalarType type) { return torch::zeros({4, 6}, type); };
-  CHECK(maps_float(plain(torch::kFloat)));
-  CHECK(maps_float(plain(torch::kBFloat16)));
-  CHECK(maps_float(plain(torch::kHalf)));
-  CHECK(!maps_float(plain(torch::kDouble)));
-  CHECK(can_map<double>(Item{plain(torch::kDouble), {}, 1.0, {}}));
-  CHECK(!can_map<double>(Item{plain(torch::kBFloat16), {}, 1.0, {}}));
-  CHECK(maps_float(plain(torch::kFloat).t()));
-  CHECK(!maps_float(plain(torch::kFloat).slice(1, 0, 3)));  // gaps
-  CHECK(!maps_float(torch::zeros({4, 1}).expand({4, 6})));
-  CHECK(!maps_float(plain(torch::kFloat), torch::zeros({4, 1}).expand({4, 6})));
-}
-
-TEST_CASE("a view has the strides of its tensor", "[torch_mapped_engine]") {
-  const Tensor tensor = torch::arange(12, torch::kFloat).view({3, 4}).t();
-  const auto view = matrix_view<float>(tensor);
-  CHECK(view.rows == 4);
-  CHECK(view.cols == 3);
-  CHECK(view(1, 2) == tensor[1][2].item<float>());
-}
-
-TEST_CASE("a parameter and its gradient are followed", "[torch_mapped_engine]") {
+TEST_CASE("an engine is made by the name of its rule", "[torch_mapped_engine]") {
+  CHECK_THAT(message_of<lorapro::ConfigError>([] { (void)make_mapped_engine<float>("adam"); }),
+             contains_text("rule: expected one of lora_pro_spectral"));
+  // SGD: W - lr (g + decay W), in the tensor's own memory.
   Tensor parameter = leaf({3, 4}, torch::kFloat);
+  const Tensor before = parameter.detach().clone();
+  const void* const at = parameter.data_ptr();
+  const auto engine = make_mapped_engine<float>("sgd");
+  engine->add(Item{parameter, {}, 1.0, "parameter 0"});
+  StateMap states;
+  const LoraProOptions options = LoraProOptions(0.25).rule("sgd").weight_decay(0.5);
+  CHECK(engine->step(options, states).updated == 0);
   parameter.mutable_grad() = torch::ones({3, 4});
-  Mapped mapped(parameter, /*is_factor=*/true);
-  CHECK(mapped.locate());
-  CHECK(!mapped.locate());
-  CHECK(mapped.grad().is_same(parameter.grad()));
-  mapped.remember();
-  CHECK(!mapped.changed());
-  {
-    const torch::NoGradGuard no_grad;
-    parameter.add_(1);
-  }
-  CHECK(mapped.changed());
-  mapped.written();
-  CHECK(!mapped.changed());
-  // Memory elsewhere, and other strides: a factor's gradient is read as it lies.
-  const Tensor turned = torch::ones({4, 3}).t();
-  parameter.mutable_grad() = turned;
-  CHECK(mapped.locate());
-  CHECK(mapped.grad().is_same(turned));
-  // An expanded one has no memory of its own: it is copied, to one place.
-  parameter.mutable_grad() = torch::full({1, 1}, 2.0F).expand({3, 4});
-  CHECK(mapped.locate());
-  CHECK(torch::equal(mapped.grad(), torch::full({3, 4}, 2.0F)));
-  CHECK(!mapped.locate());
-  // A parameter without factors is one run of memory, so that its gradient lies as it does.
-  Mapped dense(parameter, /*is_factor=*/false);
-  parameter.mutable_grad() = turned;
-  CHECK(dense.locate());
-  CHECK(dense.grad().strides() == parameter.strides());
-  dense.forget();
-  CHECK(!dense.grad().defined());
+  CHECK(engine->step(options, states).updated == 1);
+  CHECK(parameter.data_ptr() == at);
+  CHECK(support::deviation(parameter.detach(), before * 0.875 - 0.25) < 1e-6);
+}
+
+TEST_CASE("the map has copies of what the rule keeps when it is asked for",
+          "[torch_mapped_engine]") {
+  Tensor A = leaf({2, 5}, torch::kFloat), B = leaf({4, 2}, torch::kFloat);
+  const auto engine = make_mapped_engine<float>("lion");
+  engine->add(Item{A, B, 1.0, "pair 0"});
+  StateMap states;
+  const LoraProOptions options = LoraProOptions(0.01).rule("lion").beta2(0.75);
+  A.mutable_grad() = torch::ones({2, 5});
+  B.mutable_grad() = torch::ones({4, 2});
+  (void)engine->step(options, states);
+  CHECK(find_state(states, A) == nullptr);
+  engine->export_states(states);
+  REQUIRE(find_state(states, A) != nullptr);
+  CHECK(find_state(states, A)->step() == 1);
+  CHECK(torch::equal(find_state(states, A)->tensor("exp_avg_A"), torch::full({2, 5}, 0.25)));
+  CHECK(torch::equal(find_state(states, A)->tensor("exp_avg_B"), torch::full({4, 2}, 0.25)));
+  // What is taken back is where the next step goes on from: its momentum is that of the map.
+  find_state(states, A)->tensors()["exp_avg_B"] = torch::full({4, 2}, 4.0F);
+  engine->import_states(states);
+  B.mutable_grad() = torch::zeros({4, 2});
+  (void)engine->step(options, states);
+  CHECK(find_state(states, A)->tensors().empty());
+  engine->export_states(states);
+  CHECK(torch::equal(find_state(states, A)->tensor("exp_avg_B"), torch::full({4, 2}, 3.0F)));
+  CHECK(find_state(states, A)->step() == 2);
 }
 
 }  // namespace

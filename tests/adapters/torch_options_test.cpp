@@ -7,19 +7,19 @@ namespace {
 using lorapro::ClipNorm;
 using lorapro::ConfigError;
 using lorapro::Gauge;
-using lorapro::torch_adapter::Moments;
-using Options = lorapro::torch_adapter::LoraProAdamWOptions;
+using Options = lorapro::torch_adapter::LoraProOptions;
 
 TEST_CASE("options go through an archive whole", "[torch_options]") {
   const Options options = Options(0.25)
-                              .betas(std::make_tuple(0.5, 0.75))
+                              .rule("lora_pro_full")
+                              .beta1(0.5)
+                              .beta2(0.75)
                               .eps(0.125)
                               .weight_decay(0.375)
                               .loraplus_lr_ratio(3)
                               .gauge(Gauge::zero)
                               .damping(0.625)
                               .max_relative_move(0.75)
-                              .moments(Moments::spectral)
                               .max_grad_norm(5)
                               .clip_norm(ClipNorm::adapter)
                               .scaling(7);
@@ -31,22 +31,56 @@ TEST_CASE("options go through an archive whole", "[torch_options]") {
   in.load_from(file);
   Options read;
   read.serialize(in);
+  CHECK(read.rule() == "lora_pro_full");
   CHECK(read.lr() == 0.25);
-  CHECK(read.betas() == options.betas());
+  CHECK(read.beta1() == 0.5);
+  CHECK(read.beta2() == 0.75);
   CHECK(read.eps() == 0.125);
   CHECK(read.weight_decay() == 0.375);
   CHECK(read.loraplus_lr_ratio() == 3);
   CHECK(read.gauge() == Gauge::zero);
   CHECK(read.damping() == 0.625);
   CHECK(read.max_relative_move() == 0.75);
-  CHECK(read.moments() == Moments::spectral);
   CHECK(read.max_grad_norm() == 5);
   CHECK(read.clip_norm() == ClipNorm::adapter);
   CHECK(read.scaling() == 7);
 }
 
+TEST_CASE("what is unset stays so through an archive", "[torch_options]") {
+  torch::serialize::OutputArchive out;
+  Options().serialize(out);
+  std::stringstream file;
+  out.save_to(file);
+  torch::serialize::InputArchive in;
+  in.load_from(file);
+  Options read = Options().beta1(0.5).max_relative_move(0.25);
+  read.serialize(in);
+  CHECK_FALSE(read.beta1());
+  CHECK_FALSE(read.max_relative_move());
+}
+
+TEST_CASE("the defaults are the library's", "[torch_options]") {
+  const Options options;
+  CHECK(options.rule() == lorapro::LoraPro<lorapro::SpectralMoments>::kName);
+  CHECK(options.rule() == lorapro::rule_names().front());
+  const lorapro::OptimizerConfig ours = options.config(), theirs;
+  CHECK(ours.group.lr == theirs.group.lr);
+  CHECK(ours.group.loraplus_lr_ratio == theirs.group.loraplus_lr_ratio);
+  CHECK(ours.group.weight_decay == theirs.group.weight_decay);
+  CHECK(ours.group.decay_target == theirs.group.decay_target);
+  CHECK(ours.group.clip_norm == theirs.group.clip_norm);
+  CHECK(ours.group.max_grad_norm == theirs.group.max_grad_norm);
+  CHECK(ours.beta1 == theirs.beta1);
+  CHECK(ours.beta2 == theirs.beta2);
+  CHECK(ours.eps == theirs.eps);
+  CHECK(ours.damping == theirs.damping);
+  CHECK(ours.max_relative_move == theirs.max_relative_move);
+  CHECK(ours.gauge == theirs.gauge);
+  CHECK_NOTHROW(options.validate());
+}
+
 TEST_CASE("options are those of the library, clipping where a norm is given", "[torch_options]") {
-  const Options options = Options(0.5).betas(std::make_tuple(0.25, 0.75)).eps(0.125).damping(0.5);
+  const Options options = Options(0.5).beta1(0.25).beta2(0.75).eps(0.125).damping(0.5);
   auto config = options.config();
   CHECK(config.group.lr == 0.5);
   CHECK(config.beta1 == 0.25);

@@ -8,11 +8,11 @@ using lorapro::ConfigError;
 using lorapro::torch_adapter::find_lora_pairs;
 using lorapro::torch_adapter::LoraLinear;
 using lorapro::torch_adapter::LoraPair;
-using lorapro::torch_adapter::LoraProAdamW;
+using lorapro::torch_adapter::LoraProOptimizer;
 using support::config_of;
 using support::leaf;
 using torch::Tensor;
-using Options = lorapro::torch_adapter::LoraProAdamWOptions;
+using Options = lorapro::torch_adapter::LoraProOptions;
 
 TEST_CASE("names of factors: the last component lora_A counts", "[torch_pairs]") {
   using lorapro::torch_adapter::detail::module_of;
@@ -57,7 +57,7 @@ TEST_CASE("pairs are found by name in modules of others", "[torch_pairs]") {
   CHECK(pairs[0].name.empty());  // the module is the model itself
   CHECK(pairs[0].lora_A.is_same(own->lora_A->weight));
   CHECK(pairs[0].lora_B.is_same(own->lora_B->weight));
-  LoraProAdamW optimizer(*own, Options(0.01).scaling(4.0));
+  LoraProOptimizer optimizer(*own, Options(0.01).scaling(4.0));
   CHECK(optimizer.param_groups()[0].params().size() == 4);  // base.weight and base.bias are trained
   (own->lora_A->weight.sum() + own->lora_B->weight.sum() + own->base->weight.sum()).backward();
   optimizer.step();

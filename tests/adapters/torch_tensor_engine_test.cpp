@@ -4,7 +4,7 @@
 
 namespace {
 
-using lorapro::torch_adapter::LoraProAdamWParamState;
+using lorapro::torch_adapter::LoraProParamState;
 using lorapro::torch_adapter::StateMap;
 using lorapro::torch_adapter::detail::Item;
 using lorapro::torch_adapter::detail::state_of;
@@ -12,15 +12,15 @@ using lorapro::torch_adapter::detail::TensorEngine;
 using support::deviation;
 using support::leaf;
 using torch::Tensor;
-using Options = lorapro::torch_adapter::LoraProAdamWOptions;
+using Options = lorapro::torch_adapter::LoraProOptions;
 
 TEST_CASE("a parameter without factors is stepped by AdamW's formula", "[torch_tensor_engine]") {
-  const torch::NoGradGuard no_grad;  // as LoraProAdamW::step has it
+  const torch::NoGradGuard no_grad;  // as LoraProOptimizer::step has it
   torch::manual_seed(81);
-  const Options options = Options(0.01).weight_decay(0.1).betas(std::make_tuple(0.8, 0.9));
+  const Options options = Options(0.01).weight_decay(0.1).beta1(0.8).beta2(0.9);
   Tensor parameter = leaf({5, 2}, torch::kDouble);
   Tensor w = parameter.detach().clone(), m = torch::zeros_like(w), v = torch::zeros_like(w);
-  TensorEngine engine;
+  TensorEngine engine("lora_pro_full");
   engine.add(Item{parameter, {}, 1.0, "parameter 0"});
   StateMap states;
   for (int t = 1; t <= 3; ++t) {
@@ -33,18 +33,18 @@ TEST_CASE("a parameter without factors is stepped by AdamW's formula", "[torch_t
     w = w - w * (0.01 * 0.1) - m_hat / (v_hat.sqrt() + 1e-8) * 0.01;
     CHECK(deviation(parameter.detach(), w) < 1e-14);
   }
-  const LoraProAdamWParamState& state = state_of(states, parameter);
+  const LoraProParamState& state = state_of(states, parameter);
   CHECK(state.step() == 3);
-  CHECK(deviation(state.exp_avg(), m) < 1e-14);
-  CHECK(deviation(state.exp_avg_sq(), v) < 1e-14);
+  CHECK(deviation(state.tensor("exp_avg"), m) < 1e-14);
+  CHECK(deviation(state.tensor("exp_avg_sq"), v) < 1e-14);
 }
 
 TEST_CASE("bad numbers are counted and nothing of theirs is written", "[torch_tensor_engine]") {
-  const torch::NoGradGuard no_grad;  // as LoraProAdamW::step has it
+  const torch::NoGradGuard no_grad;  // as LoraProOptimizer::step has it
   torch::manual_seed(82);
   Tensor A = leaf({2, 6}, torch::kFloat), B = leaf({5, 2}, torch::kFloat);
   Tensor bias = leaf({4}, torch::kFloat), idle = leaf({3}, torch::kFloat);
-  TensorEngine engine;
+  TensorEngine engine("lora_pro_full");
   engine.add(Item{A, B, 2.0, "pair 0"});
   engine.add(Item{bias, {}, 1.0, "parameter 1"});
   engine.add(Item{idle, {}, 1.0, "parameter 2"});
@@ -71,11 +71,11 @@ TEST_CASE("bad numbers are counted and nothing of theirs is written", "[torch_te
 }
 
 TEST_CASE("a parameter that stores less follows its float master", "[torch_tensor_engine]") {
-  const torch::NoGradGuard no_grad;  // as LoraProAdamW::step has it
+  const torch::NoGradGuard no_grad;  // as LoraProOptimizer::step has it
   torch::manual_seed(83);
   Tensor parameter = leaf({40}, torch::kBFloat16);
   const Tensor before = parameter.detach().clone();
-  TensorEngine engine;
+  TensorEngine engine("lora_pro_full");
   engine.add(Item{parameter, {}, 1.0, "parameter 0"});
   CHECK_NOTHROW(engine.check());
   StateMap states;
@@ -83,7 +83,7 @@ TEST_CASE("a parameter that stores less follows its float master", "[torch_tenso
     parameter.mutable_grad() = torch::ones({40}).to(torch::kBFloat16);
     engine.step(Options(1e-4), states);
   }
-  const Tensor& master = state_of(states, parameter).master();
+  const Tensor master = state_of(states, parameter).tensor("master");
   REQUIRE(master.defined());
   CHECK(master.scalar_type() == torch::kFloat);
   CHECK(torch::equal(master.to(torch::kBFloat16), parameter.detach()));

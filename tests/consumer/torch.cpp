@@ -11,7 +11,7 @@ int main(int, char** argv) {
   LoraLinear layer(16, 24), other(16, 24);
   torch::nn::Sequential model(layer), loaded(other);
   layer->add_adapter({});
-  lorapro::torch_adapter::LoraProAdamW optimizer(*model, 0.01);
+  lorapro::torch_adapter::LoraProOptimizer optimizer(*model, 0.01);
   const auto x = torch::randn({64, 16}), target = torch::randn({64, 24});
   float first = 0, loss = 0;
   for (int step = 0; step < 20; ++step) {

@@ -4,8 +4,10 @@
 
 /// \file
 /// libtorch beside Catch: both have a macro CHECK, and libtorch's are not used here. Include this
-/// before anything that includes Catch.
+/// before anything that includes Catch. The rules are compiled in torch_engines_float_test.cpp
+/// and torch_engines_double_test.cpp alone.
 
+#define LORAPRO_TORCH_EXTERN_ENGINES
 #include <lorapro/adapters/torch.hpp>
 #include <torch/torch.h>
 

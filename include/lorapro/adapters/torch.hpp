@@ -3,7 +3,7 @@
 #pragma once
 
 /// \file
-/// LoRA-Pro inside libtorch, 1.13 or newer: torch_adapter::LoraProAdamW, an optimizer, and
+/// LoRA-Pro inside libtorch, 1.13 or newer: torch_adapter::LoraProOptimizer, an optimizer, and
 /// torch_adapter::LoraLinear with inject_lora, a module. The component lorapro::torch of the CMake
 /// package. docs/libtorch.md says how to adopt it.
 

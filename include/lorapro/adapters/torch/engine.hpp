@@ -46,7 +46,7 @@ class Engine {
   /// \throws StateError if a parameter has left the device or type that it was added with.
   virtual void check() const = 0;
   /// Items without gradients are as they were before.
-  virtual StepReport step(const LoraProAdamWOptions& options, StateMap& states) = 0;
+  virtual StepReport step(const LoraProOptions& options, StateMap& states) = 0;
   /// Copies what is kept elsewhere into the states, and takes it back.
   virtual void export_states(StateMap& states) = 0;
   virtual void import_states(StateMap& states) = 0;

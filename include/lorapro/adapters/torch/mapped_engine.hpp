@@ -2,99 +2,22 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adapters/torch/engine.hpp>
-#include <lorapro/optim/lora_pro_adapter_rule.hpp>
-#include <lorapro/optim/lora_pro_full_rule.hpp>
-#include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/adapters/torch/mapped_tensor.hpp>
 #include <lorapro/optim/optimizer.hpp>
+#include <lorapro/optim/rules.hpp>
 
 #include <ATen/Parallel.h>  // at::get_num_threads
 #include <torch/types.h>    // torch::empty
 
-#include <algorithm>  // std::none_of
-#include <memory>     // std::unique_ptr
-#include <vector>     // std::vector
+#include <algorithm>    // std::none_of
+#include <memory>       // std::unique_ptr
+#include <string>       // std::string
+#include <string_view>  // std::string_view
+#include <vector>       // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
 namespace detail {
-
-/// Calls f(T{}) with the element type that an optimizer in Scalar maps for `type`.
-/// \return false if there is none.
-template <typename Scalar, typename F>
-bool visit_mapped_type(torch::ScalarType type, const F& f) {
-  if (type == torch::CppTypeToScalarType<Scalar>::value) return f(Scalar{}), true;
-  if constexpr (std::is_same_v<Scalar, float>) {
-    if (type == torch::kBFloat16) return f(bfloat16{}), true;
-    if (type == torch::kHalf) return f(half{}), true;
-  }
-  return false;
-}
-
-/// Whether the library can step the parameter in the tensor's own memory, in Scalar.
-template <typename Scalar>
-bool can_map(const Item& item) {
-  return item.A.device().is_cpu() && item.A.layout() == torch::kStrided &&
-         visit_mapped_type<Scalar>(item.A.scalar_type(), [](auto) {}) &&
-         item.A.is_non_overlapping_and_dense() &&
-         (!item.is_pair() || item.B.is_non_overlapping_and_dense());
-}
-
-template <typename T>
-MatrixView<T> matrix_view(const torch::Tensor& tensor) {
-  return {static_cast<T*>(tensor.data_ptr()), tensor.size(0), tensor.size(1), tensor.stride(0),
-          tensor.stride(1)};
-}
-
-/// One parameter and its gradient where they were at the last step.
-class Mapped {
- public:
-  /// \param is_factor  whether its view has strides, or is one run of memory.
-  Mapped(const torch::Tensor& parameter, bool is_factor)
-      : parameter_(parameter), is_factor_(is_factor) {}
-
-  const torch::Tensor& grad() const { return grad_; }
-
-  /// Looks where both are now. A gradient that is laid out otherwise than a view can say is copied.
-  /// \return whether anything is elsewhere than before. \pre There is a gradient.
-  bool locate() {
-    const torch::Tensor grad = parameter_.grad();
-    if (grad.strides() == parameter_.strides() ||
-        (is_factor_ && grad.is_non_overlapping_and_dense())) {
-      grad_ = grad;
-    } else {
-      if (!copied_.defined()) copied_ = torch::empty_like(parameter_);
-      grad_ = copied_.copy_(grad);
-    }
-    const bool moved = value_at_ != parameter_.data_ptr() || grad_at_ != grad_.data_ptr() ||
-                       grad_strides_ != grad_.strides();
-    value_at_ = parameter_.data_ptr();
-    if (moved) grad_strides_ = grad_.strides().vec();
-    grad_at_ = grad_.data_ptr();
-    return moved;
-  }
-
-  /// Whether someone has written the parameter since remember().
-  bool changed() const { return version_ != parameter_._version(); }
-  /// Tells autograd that the parameter has been written, as in-place operations do.
-  void written() {
-    parameter_.unsafeGetTensorImpl()->bump_version();
-    remember();
-  }
-  void remember() { version_ = parameter_._version(); }
-  void forget() {
-    grad_.reset();
-    grad_at_ = nullptr;
-  }
-
- private:
-  torch::Tensor parameter_, grad_, copied_;
-  bool is_factor_;
-  const void* value_at_ = nullptr;
-  const void* grad_at_ = nullptr;
-  std::vector<std::int64_t> grad_strides_;
-  decltype(std::declval<torch::Tensor>()._version()) version_ = 0;
-};
 
 /// The library's optimizer on the memory of the tensors.
 /// \tparam Scalar  float (also for bfloat16 and half, with masters) or double.
@@ -115,7 +38,7 @@ class MappedEngine final : public Engine {
     for (const Bound& bound : dense_) stays(bound.item);
   }
 
-  StepReport step(const LoraProAdamWOptions& options, StateMap& states) override {
+  StepReport step(const LoraProOptions& options, StateMap& states) override {
     if (optimizer_ == nullptr) make_optimizer(options);
     release(states);
     for_each([](auto& slot, Bound& bound) {
@@ -137,16 +60,13 @@ class MappedEngine final : public Engine {
   void export_states(StateMap& states) override {
     exported_ = true;
     for_each([&](auto& slot, Bound& bound) {
-      LoraProAdamWParamState& state_A = state_of(states, bound.item.A);
-      LoraProAdamWParamState& state_B =
-          bound.item.is_pair() ? state_of(states, bound.item.B) : state_A;
-      state_A.step(slot.step);
-      state_B.step(slot.step);
-      state_A.free_factor(slot.free_factor == Side::B ? 0 : 1);
-      visit_state(slot, [&](const std::string& part, auto tensor) {
+      LoraProParamState& state = state_of(states, bound.item.A);
+      state.step(slot.step);
+      state.free_factor(slot.free_factor == Side::B ? 0 : 1);
+      visit_state(slot, [&](const std::string& name, auto tensor) {
         const torch::Tensor copy = tensor_for(bound.item, tensor);
         tensor.read(static_cast<ElementOf<decltype(tensor)>*>(copy.data_ptr()));
-        part_of(part, state_A, state_B) = copy;
+        state.tensors()[name] = copy;
       });
     });
   }
@@ -185,11 +105,11 @@ class MappedEngine final : public Engine {
     }
 
     Item item;
-    Mapped A, B;
+    MappedTensor A, B;
     bool fresh = true;  ///< not stepped so far
   };
 
-  void make_optimizer(const LoraProAdamWOptions& options) {
+  void make_optimizer(const LoraProOptions& options) {
     OptimizerConfig config = options.config();
     config.threads = options.threads() > 0 ? options.threads() : at::get_num_threads();
     optimizer_ = std::make_unique<Optimizer>(config);
@@ -200,12 +120,8 @@ class MappedEngine final : public Engine {
     if (!exported_) return;
     exported_ = false;
     for_each([&](auto&, Bound& bound) {
-      for (const torch::Tensor* const parameter : {&bound.item.A, &bound.item.B}) {
-        auto* const state = parameter->defined() ? find_state(states, *parameter) : nullptr;
-        if (state == nullptr) continue;
-        LoraProAdamWParamState::for_each_tensor(
-            *state, [](const char*, torch::Tensor& tensor) { tensor.reset(); });
-      }
+      auto* const state = find_state(states, bound.item.A);
+      if (state != nullptr) state->tensors().clear();
     });
   }
 
@@ -255,7 +171,8 @@ class MappedEngine final : public Engine {
     visit_mapped_type<Scalar>(bound.item.A.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       f(DenseView<T>{static_cast<T*>(bound.item.A.data_ptr()),
-                     static_cast<T*>(bound.A.grad().data_ptr()), bound.item.A.numel()});
+                     static_cast<T*>(bound.A.grad().data_ptr()), bound.item.A.numel(),
+                     columns_in_memory(bound.item.A)});
     });
   }
   template <typename F>
@@ -302,19 +219,17 @@ class MappedEngine final : public Engine {
   /// Takes a loaded state over.
   template <typename Slot>
   static void import_state(Slot& slot, Bound& bound, StateMap& states) {
-    LoraProAdamWParamState* const state_A = find_state(states, bound.item.A);
-    if (state_A == nullptr) return;
-    LoraProAdamWParamState& state_B =
-        bound.item.is_pair() ? state_of(states, bound.item.B) : *state_A;
-    slot.step = state_A->step();
-    slot.free_factor = state_A->free_factor() == 0 ? Side::B : Side::A;
-    visit_state(slot, [&](const std::string& part, auto tensor) {
-      const torch::Tensor& stored = part_of(part, *state_A, state_B);
+    const LoraProParamState* const state = find_state(states, bound.item.A);
+    if (state == nullptr) return;
+    slot.step = state->step();
+    slot.free_factor = state->free_factor() == 0 ? Side::B : Side::A;
+    visit_state(slot, [&](const std::string& name, auto tensor) {
+      const torch::Tensor stored = state->tensor(name);
       torch::Tensor copy = tensor_for(bound.item, tensor);
-      // What had not been stepped has no moments yet, and masters follow the parameter.
+      // What had not been stepped has no state yet, and masters follow the parameter.
       if (stored.defined()) {
         copy.copy_(stored);
-      } else if (part.compare(0, 6, "master") == 0) {
+      } else if (name.compare(0, 6, "master") == 0) {
         return;
       } else {
         copy.zero_();
@@ -329,6 +244,22 @@ class MappedEngine final : public Engine {
   std::vector<Bound> pairs_, dense_;
   bool exported_ = false;  // the map has copies
 };
+
+/// The engine of a rule in Scalar. Where LORAPRO_TORCH_EXTERN_ENGINES is defined, engines_float.hpp
+/// and engines_double.hpp have to be included in one translation unit each, the same or two, which
+/// then alone compile the rules.
+/// \throws ConfigError (no such rule).
+template <typename Scalar>
+std::unique_ptr<Engine> make_mapped_engine(std::string_view rule) {
+  return visit_rule<Scalar>(rule, [](auto tag) -> std::unique_ptr<Engine> {
+    return std::make_unique<MappedEngine<Scalar, typename decltype(tag)::Rule>>();
+  });
+}
+
+#ifdef LORAPRO_TORCH_EXTERN_ENGINES
+extern template std::unique_ptr<Engine> make_mapped_engine<float>(std::string_view);
+extern template std::unique_ptr<Engine> make_mapped_engine<double>(std::string_view);
+#endif
 
 }  // namespace detail
 }  // namespace torch_adapter

@@ -3,15 +3,14 @@
 #pragma once
 
 #include <lorapro/adapters/torch/archive.hpp>
-#include <lorapro/adapters/torch/mapped_engine.hpp>
-#include <lorapro/adapters/torch/tensor_engine.hpp>
+#include <lorapro/adapters/torch/item_group.hpp>
 
 #include <torch/utils.h>  // torch::NoGradGuard
 
-#include <array>          // std::array
-#include <memory>         // std::unique_ptr
+#include <algorithm>      // std::min
+#include <cmath>          // std::sqrt
+#include <memory>         // std::make_unique
 #include <string>         // std::string
-#include <unordered_map>  // std::unordered_map
 #include <unordered_set>  // std::unordered_set
 #include <vector>         // std::vector
 
@@ -23,49 +22,51 @@ struct TorchStepReport : StepReport {
   Index without_gradient = 0;  ///< pairs and other parameters whose grad() was undefined
 };
 
-/// LoRA-Pro AdamW as an optimizer of libtorch.
+/// The library's optimizer, with any of its rules, as an optimizer of libtorch.
 ///
 /// \code
-/// lorapro::torch_adapter::LoraProAdamW optimizer(*model, LoraProAdamWOptions(1e-3));
+/// lorapro::torch_adapter::LoraProOptimizer optimizer(*model, LoraProOptions(1e-3));
 /// ...
 /// optimizer.zero_grad();
 /// loss.backward();
 /// optimizer.step();
 /// \endcode
 ///
-/// Pairs of lora_A and lora_B are stepped by the closed form, all other parameters by AdamW.
-/// Contiguous or strided CPU tensors in float, double, bfloat16 and half are stepped where they
-/// are, gradients included, by lorapro::Optimizer; others by tensor operations on their own device
-/// (see StepPath). Gradients may come to lie elsewhere at every step (zero_grad(set_to_none)).
+/// Pairs of lora_A and lora_B are stepped by the rule of their group (LoraProOptions::rule), all
+/// other parameters as dense parameters of that rule, those of two dimensions as matrices, which
+/// muon tells from others. Contiguous or strided CPU tensors in float, double, bfloat16 and half
+/// are stepped where they are, gradients included, by lorapro::Optimizer, with any rule; others by
+/// tensor operations on their own device (see StepPath), with the rules of detail::TensorRules.
+/// Gradients may come to lie elsewhere at every step (zero_grad(set_to_none)).
 ///
 /// A parameter without a gradient is skipped, as libtorch's optimizers do: values, moments and step
 /// count stay. A pair is skipped as a whole; one gradient of the two is a StateError. What has a
 /// gradient that is not finite is left untouched too, and report() says so.
 ///
 /// Clipping (max_grad_norm) is by the norm over one parameter group. One optimizer, one thread.
-class LoraProAdamW : public torch::optim::Optimizer {
+class LoraProOptimizer : public torch::optim::Optimizer {
  public:
   /// The pairs among the model's parameters that require gradients (find_lora_pairs), and the rest
   /// of these parameters: one group. \throws as find_lora_pairs, ConfigError (an option).
-  explicit LoraProAdamW(const torch::nn::Module& model, const LoraProAdamWOptions& defaults = {})
-      : LoraProAdamW({torch::optim::OptimizerParamGroup(trained(model))},
-                     find_lora_pairs(model, defaults.scaling()), defaults) {}
+  explicit LoraProOptimizer(const torch::nn::Module& model, const LoraProOptions& defaults = {})
+      : LoraProOptimizer({torch::optim::OptimizerParamGroup(detail::trained_parameters(model))},
+                         find_lora_pairs(model, defaults.scaling()), defaults) {}
 
   /// The pairs alone: one group.
-  explicit LoraProAdamW(const std::vector<LoraPair>& pairs,
-                        const LoraProAdamWOptions& defaults = {})
-      : LoraProAdamW({torch::optim::OptimizerParamGroup(factors(pairs))}, pairs, defaults) {}
+  explicit LoraProOptimizer(const std::vector<LoraPair>& pairs, const LoraProOptions& defaults = {})
+      : LoraProOptimizer({torch::optim::OptimizerParamGroup(detail::factors_of(pairs))}, pairs,
+                         defaults) {}
 
-  /// Groups of parameters, each with options of its own or the defaults, and which of them are
-  /// pairs: both factors in one group.
-  /// \throws ConfigError (an option; moments that differ between groups are fine), ShapeError (a
-  /// pair), StateError (a parameter twice; a pair whose factors are not in one group, by its name).
-  LoraProAdamW(const std::vector<torch::optim::OptimizerParamGroup>& groups,
-               const std::vector<LoraPair>& pairs, const LoraProAdamWOptions& defaults = {})
+  /// Groups of parameters, each with options of its own, rule included, or the defaults, and which
+  /// of them are pairs: both factors in one group.
+  /// \throws ConfigError (an option; a rule that cannot step a parameter), ShapeError (a pair),
+  /// StateError (a parameter twice; a pair whose factors are not in one group, by its name).
+  LoraProOptimizer(const std::vector<torch::optim::OptimizerParamGroup>& groups,
+                   const std::vector<LoraPair>& pairs, const LoraProOptions& defaults = {})
       : Optimizer(std::vector<torch::optim::OptimizerParamGroup>(),
-                  std::make_unique<LoraProAdamWOptions>(defaults)) {
+                  std::make_unique<LoraProOptions>(defaults)) {
     defaults.validate();
-    add_pairs(pairs);
+    pairs_.add(pairs);
     for (const auto& group : groups) add_group(group);
     arrange();
     check_placed();
@@ -73,22 +74,22 @@ class LoraProAdamW : public torch::optim::Optimizer {
 
   /// A list of parameters has no names and no scalings: every one of them would be stepped as if it
   /// had no partner.
-  explicit LoraProAdamW(const std::vector<torch::Tensor>& parameters,
-                        const LoraProAdamWOptions& defaults = {}) = delete;
+  explicit LoraProOptimizer(const std::vector<torch::Tensor>& parameters,
+                            const LoraProOptions& defaults = {}) = delete;
 
   /// \throws as the constructor.
   void add_param_group(const torch::optim::OptimizerParamGroup& group,
                        const std::vector<LoraPair>& pairs = {}) {
-    add_pairs(pairs);
+    pairs_.add(pairs);
     add_group(group);
     arrange();
     check_placed();
   }
 
   /// One step. \return the closure's loss, or an undefined tensor without one.
-  /// \throws ConfigError (an option of a group; clipping over parameters that are stepped in
-  /// different ways), StateError (one gradient of a pair; a parameter that has moved to another
-  /// device or type). Nothing has been written then.
+  /// \throws ConfigError (an option of a group; another rule than it was made with; clipping over
+  /// parameters that are stepped in different ways), StateError (one gradient of a pair; a
+  /// parameter that has moved to another device or type). Nothing has been written then.
   torch::Tensor step(LossClosure closure = nullptr) override {
     const torch::NoGradGuard no_grad;
     torch::Tensor loss;
@@ -97,25 +98,24 @@ class LoraProAdamW : public torch::optim::Optimizer {
       loss = closure();
     }
     arrange();
-    check();
+    for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].check(options_of(g), g);
     TorchStepReport report;
     report.step = report_.step + 1;
     double squared_norm = 0;
-    for (std::size_t g = 0; g < groups_.size(); ++g)
-      for (const auto& engine : groups_[g].engines) {
-        if (engine == nullptr) continue;
-        const StepReport part = engine->step(options_of(g), state_);
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      groups_[g].for_each_engine([&](detail::Engine& engine) {
+        const StepReport part = engine.step(options_of(g), state_);
         report.updated += part.updated;
         report.skipped_non_finite += part.skipped_non_finite;
         report.skipped_overflow += part.skipped_overflow;
         report.rank_deficient += part.rank_deficient;
         report.clip_factor = (std::min)(report.clip_factor, part.clip_factor);
         squared_norm += part.grad_norm * part.grad_norm;
-      }
-    report.grad_norm = std::sqrt(squared_norm);
-    for (const Group& group : groups_)
-      for (const detail::Item& item : group.items)
+      });
+      for (const detail::Item& item : groups_[g].items())
         report.without_gradient += item.has_gradient() ? 0 : 1;
+    }
+    report.grad_norm = std::sqrt(squared_norm);
     report_ = report;
     return loss;
   }
@@ -123,76 +123,44 @@ class LoraProAdamW : public torch::optim::Optimizer {
   /// Of the last step.
   const TorchStepReport& report() const { return report_; }
 
-  /// The states by parameter, LoraProAdamWParamState each, brought up to date first: those of the
-  /// mapped path are copies. The map as the base class hands it out has not been.
+  /// The states, a LoraProParamState for each parameter without factors and for each lora_A, which
+  /// has that of its pair, brought up to date first: those of the mapped path are copies. The map
+  /// as the base class hands it out has not been.
   StateMap& state() {
     for_each_engine([&](detail::Engine& engine) { engine.export_states(state_); });
     return state_;
   }
 
   /// \name For torch::save and torch::load
-  /// Options of the groups, steps and moments; load takes them into an optimizer that has been made
-  /// for the same parameters in the same order, whatever device or path either had, and the
-  /// training goes on with the same bits where the path is the same. threads and path are kept.
+  /// Options of the groups, steps and what the rules keep; load takes them into an optimizer that
+  /// has been made for the same parameters in the same order, whatever device or path either had,
+  /// and the training goes on with the same bits where the path is the same. threads and path are
+  /// kept.
   /// @{
   void save(torch::serialize::OutputArchive& archive) const override {
     // Copies of what the engines keep, which the const of the base class cannot mean.
-    auto& self = const_cast<LoraProAdamW&>(*this);
-    detail::save_states(archive, roles(), param_groups_, self.state());
+    auto& self = const_cast<LoraProOptimizer&>(*this);
+    detail::save_states(archive, pairs_, param_groups_, self.state());
   }
-  /// \throws StateError (groups, parameters or moments other than the archive's), ShapeError.
+  /// \throws StateError (groups, parameters or rules other than the archive's), ShapeError.
   /// Nothing has changed then.
   void load(torch::serialize::InputArchive& archive) override {
     arrange();
-    detail::load_states(archive, roles(), param_groups_, state_);
+    detail::load_states(archive, pairs_, param_groups_, state_);
     for_each_engine([&](detail::Engine& engine) { engine.import_states(state_); });
   }
   /// @}
 
  private:
-  struct Group {
-    std::size_t arranged = 0;  // parameters that belong to an item
-    std::vector<detail::Item> items;
-    std::array<std::unique_ptr<detail::Engine>, 3> engines;  // float, double, tensor
-  };
-
-  static std::vector<torch::Tensor> trained(const torch::nn::Module& model) {
-    std::vector<torch::Tensor> result;
-    std::unordered_set<const void*> seen;
-    for (const torch::Tensor& parameter : model.parameters())
-      if (parameter.requires_grad() && seen.insert(parameter.unsafeGetTensorImpl()).second)
-        result.push_back(parameter);
-    return result;
-  }
-  static std::vector<torch::Tensor> factors(const std::vector<LoraPair>& pairs) {
-    std::vector<torch::Tensor> result;
-    for (const LoraPair& pair : pairs) {
-      detail::check_pair(pair);
-      result.push_back(pair.lora_A);
-      result.push_back(pair.lora_B);
-    }
-    return result;
-  }
-
-  const LoraProAdamWOptions& options_of(std::size_t group) const {
-    return static_cast<const LoraProAdamWOptions&>(param_groups_[group].options());
-  }
-
-  void add_pairs(const std::vector<LoraPair>& pairs) {
-    for (const LoraPair& pair : pairs) {
-      detail::check_pair(pair);
-      if (!pair_of_A_.emplace(pair.lora_A.unsafeGetTensorImpl(), pairs_.size()).second ||
-          !of_B_.insert(pair.lora_B.unsafeGetTensorImpl()).second)
-        throw StateError("pairs: expected every factor once, got one again");
-      pairs_.push_back(pair);
-    }
+  const LoraProOptions& options_of(std::size_t group) const {
+    return static_cast<const LoraProOptions&>(param_groups_[group].options());
   }
 
   /// \throws StateError that names a pair of which no group has lora_A.
   void check_placed() const {
-    for (std::size_t i = 0; i < pairs_.size(); ++i)
-      if (known_.count(pairs_[i].lora_A.unsafeGetTensorImpl()) == 0)
-        throw StateError(detail::text_of(pairs_[i], i) +
+    for (const LoraPair& pair : pairs_.pairs())
+      if (known_.count(pair.lora_A.unsafeGetTensorImpl()) == 0)
+        throw StateError(pairs_.text(pair) +
                          ": expected both factors in one group, got lora_A in no group");
   }
 
@@ -208,131 +176,60 @@ class LoraProAdamW : public torch::optim::Optimizer {
     Optimizer::add_param_group(group);
     // Some versions of libtorch put the defaults in place of options that are not of their own.
     if (!group.has_options()) return;
-    if (dynamic_cast<const LoraProAdamWOptions*>(&group.options()) == nullptr)
-      throw ConfigError("options: expected LoraProAdamWOptions for the group, got others");
+    if (dynamic_cast<const LoraProOptions*>(&group.options()) == nullptr)
+      throw ConfigError("options: expected LoraProOptions for the group, got others");
     param_groups_.back().set_options(group.options().clone());
   }
 
   /// Gives parameters that are new in the groups an engine.
   void arrange() {
     groups_.resize(param_groups_.size());
+    arranged_.resize(param_groups_.size());
     for (std::size_t g = 0; g < groups_.size(); ++g) {
       const auto& parameters = param_groups_[g].params();
-      if (groups_[g].arranged == parameters.size()) continue;
+      if (arranged_[g] == parameters.size()) continue;
       options_of(g).validate();
       std::unordered_set<const void*> here;
       for (const torch::Tensor& parameter : parameters)
         here.insert(parameter.unsafeGetTensorImpl());
-      for (; groups_[g].arranged < parameters.size(); ++groups_[g].arranged)
-        add_parameter(parameters[groups_[g].arranged], g, here);
+      for (; arranged_[g] < parameters.size(); ++arranged_[g])
+        add_parameter(parameters[arranged_[g]], g, here);
     }
   }
 
   void add_parameter(const torch::Tensor& parameter, std::size_t g,
                      const std::unordered_set<const void*>& here) {
-    const void* const key = parameter.unsafeGetTensorImpl();
-    if (!known_.insert(key).second)
+    if (!known_.insert(parameter.unsafeGetTensorImpl()).second)
       throw StateError("parameters: expected each one once, got one again in group " +
                        std::to_string(g));
-    if (of_B_.count(key) != 0) return;  // with its lora_A
-    Group& group = groups_[g];
+    const detail::Role role = pairs_.role_of(parameter);
+    if (role == detail::Role::lora_B) return;  // with its lora_A
     detail::Item item{parameter, {}, 1.0, {}};
-    const auto pair = pair_of_A_.find(key);
-    if (pair != pair_of_A_.end()) {
-      const LoraPair& found = pairs_[pair->second];
+    if (role == detail::Role::lora_A) {
+      const LoraPair& found = pairs_.with_A(parameter);
       item.B = found.lora_B;
       item.scaling = found.scaling;
       if (!found.name.empty()) item.name = "pair " + found.name;
       if (here.count(item.B.unsafeGetTensorImpl()) == 0)
-        throw StateError(detail::text_of(found, pair->second) +
+        throw StateError(pairs_.text(found) +
                          ": expected both factors in one group, got lora_A in group " +
                          std::to_string(g) + " and lora_B " + place_of(item.B));
     }
     if (item.name.empty())
-      item.name = (item.is_pair() ? "pair " : "parameter ") + std::to_string(group.items.size()) +
-                  " of group " + std::to_string(g);
-    engine_for(group, item, options_of(g)).add(item);
-    group.items.push_back(item);
-  }
-
-  static detail::Engine& engine_for(Group& group, const detail::Item& item,
-                                    const LoraProAdamWOptions& options) {
-    if (!item.A.is_floating_point())
-      throw ConfigError(item.name + ": expected a floating-point tensor, got " + item.A.toString());
-    std::size_t way = 2;
-    if (options.path() == StepPath::automatic && detail::can_map<float>(item)) way = 0;
-    if (options.path() == StepPath::automatic && detail::can_map<double>(item)) way = 1;
-    auto& engine = group.engines[way];
-    if (engine == nullptr) {
-      if (way == 0) engine = mapped_engine<float>(options.moments());
-      if (way == 1) engine = mapped_engine<double>(options.moments());
-      if (way == 2) engine = std::make_unique<detail::TensorEngine>();
-    }
-    return *engine;
-  }
-
-  template <typename Scalar>
-  static std::unique_ptr<detail::Engine> mapped_engine(Moments moments) {
-    using detail::MappedEngine;
-    switch (moments) {
-      case Moments::adapter:
-        return std::make_unique<MappedEngine<Scalar, LoraPro<AdapterMoments>>>();
-      case Moments::spectral:
-        return std::make_unique<MappedEngine<Scalar, LoraPro<SpectralMoments>>>();
-      default:
-        return std::make_unique<MappedEngine<Scalar, LoraPro<FullMoments<Scalar>>>>();
-    }
-  }
-
-  /// All that can be wrong with a step.
-  void check() const {
-    for (std::size_t g = 0; g < groups_.size(); ++g) {
-      const Group& group = groups_[g];
-      options_of(g).validate();
-      int ways = 0;
-      for (const auto& engine : group.engines) {
-        if (engine == nullptr) continue;
-        ++ways;
-        engine->check();
-      }
-      if (ways > 1 && options_of(g).max_grad_norm() > 0)
-        throw ConfigError(
-            "max_grad_norm: expected a group that is stepped in one way, got parameters of "
-            "several types or devices in group " +
-            std::to_string(g));
-      for (const detail::Item& item : group.items) item.check_gradients();
-    }
+      item.name = (item.is_pair() ? "pair " : "parameter ") +
+                  std::to_string(groups_[g].items().size()) + " of group " + std::to_string(g);
+    groups_[g].add(item, options_of(g));
   }
 
   template <typename F>
   void for_each_engine(const F& f) {
-    for (const Group& group : groups_)
-      for (const auto& engine : group.engines)
-        if (engine != nullptr) f(*engine);
+    for (const detail::ItemGroup& group : groups_) group.for_each_engine(f);
   }
 
-  /// What each parameter of each group is.
-  std::vector<std::vector<detail::Role>> roles() const {
-    std::vector<std::vector<detail::Role>> result;
-    for (const auto& group : param_groups_) {
-      result.emplace_back();
-      for (const torch::Tensor& parameter : group.params()) {
-        const auto pair = pair_of_A_.find(parameter.unsafeGetTensorImpl());
-        if (pair != pair_of_A_.end()) {
-          result.back().push_back({detail::Role::lora_A, pairs_[pair->second].lora_B.size(0)});
-        } else {
-          const bool of_B = of_B_.count(parameter.unsafeGetTensorImpl()) != 0;
-          result.back().push_back({of_B ? detail::Role::lora_B : detail::Role::plain, 0});
-        }
-      }
-    }
-    return result;
-  }
-
-  std::vector<LoraPair> pairs_;
-  std::unordered_map<const void*, std::size_t> pair_of_A_;
-  std::unordered_set<const void*> of_B_, known_;
-  std::vector<Group> groups_;
+  detail::PairTable pairs_;
+  std::unordered_set<const void*> known_;
+  std::vector<detail::ItemGroup> groups_;
+  std::vector<std::size_t> arranged_;  // parameters of each group that groups_ has
   TorchStepReport report_;
 };
 

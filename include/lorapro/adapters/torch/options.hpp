@@ -2,26 +2,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/optim/optimizer_config.hpp>
+#include <lorapro/optim/rules.hpp>
 
 #include <torch/optim/optimizer.h>  // torch::optim::OptimizerCloneableOptions
 #include <torch/optim/serialize.h>  // torch::serialize archives
 
 #include <algorithm>    // std::max
+#include <optional>     // std::optional
 #include <string>       // std::string
-#include <string_view>  // std::string_view
-#include <tuple>        // std::tie, std::tuple
-#include <utility>      // std::move
+#include <type_traits>  // std::is_const_v, std::is_same_v
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
-
-/// Where LoraProAdamW keeps its moments: which rule of the library it is.
-enum class Moments {
-  full,     ///< FullMoments: of the equivalent gradient, state 2 m n
-  adapter,  ///< AdapterMoments, the paper's efficient variant: state 2 (m + n) r
-  spectral  ///< SpectralMoments: state (m + n) r; betas of (0.95, ...) are recommended
-};
 
 /// How a step is computed.
 enum class StepPath {
@@ -29,32 +21,35 @@ enum class StepPath {
   tensor      ///< by tensor operations everywhere, on the device of the tensors
 };
 
-/// Options of LoraProAdamW and of each of its parameter groups, in libtorch's manner:
+/// Options of LoraProOptimizer and of each of its parameter groups, in libtorch's manner, with the
+/// names and defaults of OptimizerConfig and GroupConfig:
 ///
 /// \code
-/// LoraProAdamWOptions(1e-3).weight_decay(0.01).moments(Moments::spectral).betas({0.95, 0.999})
+/// LoraProOptions(1e-3).weight_decay(0.01).rule("lora_pro_full")
 /// \endcode
-struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdamWOptions> {
+struct LoraProOptions : torch::optim::OptimizerCloneableOptions<LoraProOptions> {
   // NOLINTNEXTLINE(google-explicit-constructor): a rate alone is options, as in libtorch.
-  LoraProAdamWOptions(double rate = 1e-3) : lr_(rate) {}
+  LoraProOptions(double rate = lorapro::GroupConfig().lr) : lr_(rate) {}
 
-  using betas_t = std::tuple<double, double>;
-  /// Learning rate; for full moments in the units of full fine-tuning. Read at every step, so that
-  /// schedulers may set it.
-  TORCH_ARG(double, lr) = 1e-3;
-  TORCH_ARG(betas_t, betas) = std::make_tuple(0.9, 0.999);
-  TORCH_ARG(double, eps) = 1e-8;
+  using OptionalDouble = std::optional<double>;
+  /// The rule by its name, one of rule_names(). Stays what it was when the group was added.
+  TORCH_ARG(std::string, rule) = lorapro::rule_names().front();
+  /// Learning rate; read at every step, so that schedulers may set it.
+  TORCH_ARG(double, lr) = lorapro::GroupConfig().lr;
+  /// Unset: the rule's own.
+  TORCH_ARG(OptionalDouble, beta1);
+  TORCH_ARG(double, beta2) = lorapro::OptimizerConfig().beta2;
+  TORCH_ARG(double, eps) = lorapro::OptimizerConfig().eps;
   /// Decoupled decay of A, B and of parameters without factors, lr weight_decay per step. Unlike
   /// torch::optim::AdamW's it is off by default.
-  TORCH_ARG(double, weight_decay) = 0.0;
+  TORCH_ARG(double, weight_decay) = lorapro::GroupConfig().weight_decay;
   /// Rate of lora_B over that of lora_A (LoRA+).
-  TORCH_ARG(double, loraplus_lr_ratio) = 1.0;
-  TORCH_ARG(lorapro::Gauge, gauge) = lorapro::Gauge::sylvester;
+  TORCH_ARG(double, loraplus_lr_ratio) = lorapro::GroupConfig().loraplus_lr_ratio;
+  TORCH_ARG(lorapro::Gauge, gauge) = lorapro::OptimizerConfig().gauge;
   /// rho of OptimizerConfig::damping; 0 is the paper's projection.
-  TORCH_ARG(double, damping) = 0.1;
-  /// kappa of OptimizerConfig::max_relative_move; 0: the moments' own.
-  TORCH_ARG(double, max_relative_move) = 0.0;
-  TORCH_ARG(Moments, moments) = Moments::full;
+  TORCH_ARG(double, damping) = lorapro::OptimizerConfig().damping;
+  /// kappa of OptimizerConfig::max_relative_move; unset: the rule's own.
+  TORCH_ARG(OptionalDouble, max_relative_move);
   /// Gradients are scaled down to this norm over the group, before the moments; 0: they are not.
   TORCH_ARG(double, max_grad_norm) = 0.0;
   /// The norm that max_grad_norm bounds; none counts as equivalent_gradient.
@@ -83,16 +78,18 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
                                    ? lorapro::ClipNorm::adapter
                                    : lorapro::ClipNorm::equivalent_gradient;
     }
-    std::tie(config.beta1, config.beta2) = betas();
+    config.beta1 = beta1();
+    config.beta2 = beta2();
     config.eps = eps();
     config.damping = damping();
-    if (max_relative_move() != 0) config.max_relative_move = max_relative_move();
+    config.max_relative_move = max_relative_move();
     config.gauge = gauge();
     return config;
   }
 
   /// \throws ConfigError that names the option, what was expected and what came.
   void validate() const {
+    visit_rule<float>(rule(), [](auto) {});
     config().validate();
     checks::config(max_grad_norm() >= 0 && is_finite(max_grad_norm()), "max_grad_norm",
                    "a finite number >= 0", max_grad_norm());
@@ -103,25 +100,36 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
   }
 
   void serialize(torch::serialize::OutputArchive& archive) const override {
-    visit(*this, [&](const char* name, auto value) { archive.write(name, torch::IValue(value)); });
+    visit(*this, [&](const char* name, const auto& value) {
+      if constexpr (std::is_same_v<std::decay_t<decltype(value)>, OptionalDouble>) {
+        if (value) archive.write(name, torch::IValue(*value));
+      } else {
+        archive.write(name, torch::IValue(value));
+      }
+    });
   }
   /// What a run is by: everything but path and threads, which belong to the machine.
   void serialize(torch::serialize::InputArchive& archive) override {
     visit(*this, [&](const char* name, auto& value) {
+      using Value = std::decay_t<decltype(value)>;
       torch::IValue stored;
-      // Archives of before it was an option lack it.
-      const bool may_lack = std::string_view(name) == "max_relative_move";
-      if (may_lack && !archive.try_read(name, stored)) return;
-      if (!may_lack) archive.read(name, stored);
-      value = stored.to<std::decay_t<decltype(value)>>();
+      if constexpr (std::is_same_v<Value, OptionalDouble>) {
+        value = archive.try_read(name, stored) ? OptionalDouble(stored.toDouble()) : std::nullopt;
+      } else {
+        archive.read(name, stored);
+        value = stored.to<Value>();
+      }
     });
   }
 
  private:
-  /// Calls f(name, value) for what is stored, value a double or an int64_t.
+  /// Calls f(name, value) for what is stored: a string, doubles, which may be unset, int64_t.
   template <typename Options, typename F>
   static void visit(Options& options, const F& f) {
+    f("rule", options.rule_);
     f("lr", options.lr_);
+    f("beta1", options.beta1_);
+    f("beta2", options.beta2_);
     f("eps", options.eps_);
     f("weight_decay", options.weight_decay_);
     f("loraplus_lr_ratio", options.loraplus_lr_ratio_);
@@ -129,10 +137,7 @@ struct LoraProAdamWOptions : torch::optim::OptimizerCloneableOptions<LoraProAdam
     f("max_relative_move", options.max_relative_move_);
     f("max_grad_norm", options.max_grad_norm_);
     f("scaling", options.scaling_);
-    f("beta1", std::get<0>(options.betas_));
-    f("beta2", std::get<1>(options.betas_));
     with_number("gauge", options.gauge_, f);
-    with_number("moments", options.moments_, f);
     with_number("clip_norm", options.clip_norm_, f);
   }
 

@@ -46,12 +46,12 @@ inline std::string partner_of(const std::string& name) {
   return name.substr(0, at) + "lora_B" + name.substr(end);
 }
 
-inline std::string shape_of(const torch::Tensor& tensor) {
+inline std::string text_of_shape(torch::IntArrayRef sizes) {
   std::string text = "(";
-  for (const auto size : tensor.sizes())
-    text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  for (const auto size : sizes) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
   return text + ")";
 }
+inline std::string shape_of(const torch::Tensor& tensor) { return text_of_shape(tensor.sizes()); }
 
 /// The path of the module that holds a factor: its name up to the last "lora_A", without the dot.
 inline std::string module_of(const std::string& name_A) {
@@ -125,6 +125,31 @@ inline std::vector<LoraPair> find_lora_pairs(const torch::nn::Module& module, do
   }
   return pairs;
 }
+
+namespace detail {
+
+/// The parameters that require gradients, each once.
+inline std::vector<torch::Tensor> trained_parameters(const torch::nn::Module& module) {
+  std::vector<torch::Tensor> result;
+  std::unordered_set<const void*> seen;
+  for (const torch::Tensor& parameter : module.parameters())
+    if (parameter.requires_grad() && seen.insert(parameter.unsafeGetTensorImpl()).second)
+      result.push_back(parameter);
+  return result;
+}
+
+/// Both factors of every pair. \throws as check_pair.
+inline std::vector<torch::Tensor> factors_of(const std::vector<LoraPair>& pairs) {
+  std::vector<torch::Tensor> result;
+  for (const LoraPair& pair : pairs) {
+    check_pair(pair);
+    result.push_back(pair.lora_A);
+    result.push_back(pair.lora_B);
+  }
+  return result;
+}
+
+}  // namespace detail
 
 }  // namespace torch_adapter
 LORAPRO_NAMESPACE_END
