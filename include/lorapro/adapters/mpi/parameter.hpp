@@ -155,9 +155,9 @@ struct Parameter : ::lorapro::detail::Slot {
 
  private:
   template <typename Copy>
-  void for_each_packed(const FactorView* views, StorageType packed_type, void* memory,
+  void for_each_packed(const FactorView* views, StorageType packed_type, void* packed_values,
                        const Copy& copy) const {
-    auto* bytes = static_cast<unsigned char*>(memory);
+    auto* bytes = static_cast<unsigned char*>(packed_values);
     for (int i = 0; i < factor_count; ++i) {
       copy(views[i], packed(views[i], rank_inside(i), packed_type, bytes));
       bytes +=
