@@ -184,12 +184,8 @@ DataExample parse_example(std::string_view json, Index line, const std::string& 
   return {line, parse_segments(fields)};
 }
 
-DataFile read_jsonl(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream || !std::filesystem::is_regular_file(path)) {
-    throw lorapro::FileError(path.string() + ": cannot be opened");
-  }
-  DataFile file{path.string(), {}};
+DataFile parse_jsonl(std::istream& stream, const std::string& name) {
+  DataFile file{name, {}};
   std::string line;
   for (Index number = 1; std::getline(stream, line); ++number) {
     std::string_view json = line;
@@ -209,6 +205,14 @@ DataFile read_jsonl(const std::filesystem::path& path) {
   if (stream.bad()) throw lorapro::FileError(file.path + ": cannot be read");
   if (file.examples.empty()) throw FormatError(file.path + ": expected an example, got none");
   return file;
+}
+
+DataFile read_jsonl(const std::filesystem::path& path) {
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream || !std::filesystem::is_regular_file(path)) {
+    throw lorapro::FileError(path.string() + ": cannot be opened");
+  }
+  return parse_jsonl(stream, path.string());
 }
 
 }  // namespace examples::llm

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <filesystem>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -22,9 +23,13 @@ namespace examples::llm {
 /// another type, nothing to learn (an empty answer), an unknown role, "tools", no answer at the end.
 DataExample parse_example(std::string_view json, Index line, const std::string& where);
 
-/// A JSONL file, one example in a line; empty lines are passed over.
+/// The lines of a JSONL file, one example in each; empty ones are passed over.
+/// \param name  of the file, for messages.
 /// \throws lorapro::FormatError: as parse_example; two formats in one file; no example.
-/// lorapro::FileError.
+/// lorapro::FileError: the stream cannot be read.
+DataFile parse_jsonl(std::istream& stream, const std::string& name);
+
+/// \throws as parse_jsonl; lorapro::FileError: the file cannot be opened.
 DataFile read_jsonl(const std::filesystem::path& path);
 
 }  // namespace examples::llm
