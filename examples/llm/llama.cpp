@@ -4,7 +4,6 @@
 
 #include <lorapro/core/random.hpp>
 
-#include "eigen_threads.hpp"
 #include "model_vector.hpp"
 
 namespace examples::llm {
@@ -86,6 +85,11 @@ Llama<Scalar>::~Llama() = default;
 template <typename Scalar>
 void Llama<Scalar>::set_threads(int threads) {
   options_.threads = work_->threads = lorapro::thread_count(threads);
+  embedding_->set_threads(options_.threads);
+  if (separate_head_ != nullptr) separate_head_->set_threads(options_.threads);
+  for (LlamaBlock<Scalar>& block : blocks_)
+    block.for_each_linear(
+        [&](const char*, Projection<Scalar>& linear) { linear.set_threads(options_.threads); });
 }
 
 template <typename Scalar>
@@ -160,7 +164,6 @@ Rows<Scalar> Llama<Scalar>::input(std::size_t layer, Index rows) {
 template <typename Scalar>
 LossSum Llama<Scalar>::accumulate_gradients(const TokenBatch& batch) {
   check(batch);
-  const EigenThreads threads(options_.threads);
   const Index rows = batch.rows();
   lay_out(batch);
   set_training(true);
@@ -207,7 +210,6 @@ Rows<Scalar> Llama<Scalar>::run(const std::vector<TokenId>& ids, KeyValueCache<S
 template <typename Scalar>
 LossSum Llama<Scalar>::evaluate(const TokenBatch& batch) {
   check(batch);
-  const EigenThreads threads(options_.threads);
   lay_out(batch);
   return head_->loss(constant(run(batch.ids, nullptr)), batch.labels, options_.threads);
 }
@@ -215,7 +217,6 @@ LossSum Llama<Scalar>::evaluate(const TokenBatch& batch) {
 template <typename Scalar>
 lorapro::RowMatrix<Scalar> Llama<Scalar>::logits(const TokenBatch& batch) {
   check(batch);
-  const EigenThreads threads(options_.threads);
   lay_out(batch);
   lorapro::RowMatrix<Scalar> out(batch.rows(), config_.vocab_size);
   head_->logits(constant(run(batch.ids, nullptr)), {out.data(), out.rows(), out.cols()},
@@ -240,7 +241,6 @@ const Scalar* Llama<Scalar>::append(KeyValueCache<Scalar>& cache, const std::vec
       throw lorapro::ConfigError("ids: expected tokens below " +
                                  std::to_string(config_.vocab_size) + ", got " +
                                  std::to_string(id));
-  const EigenThreads threads(options_.threads);
   layout_.spans = {{0, rows, 0, cache.used_}};
   layout_.positions.clear();
   for (Index row = 0; row < rows; ++row) layout_.positions.push_back(cache.used_ + row);

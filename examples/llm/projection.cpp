@@ -75,10 +75,11 @@ class FrozenProjection final : public Projection<Scalar> {
   Index out_features() const override { return weight_.out_features(); }
   Index in_features() const override { return weight_.in_features(); }
   std::size_t base_bytes() const override { return weight_.bytes(); }
+  void set_threads(int threads) override { threads_ = threads; }
 
   void forward(const ConstRows<Scalar>& x, Rows<Scalar> y) override {
     product_.assign(make_view(x), lorapro::TransposedWeightTiles<Scalar, Weight>(weight_),
-                    make_view(y), Eigen::nbThreads());
+                    make_view(y), threads_);
     if (bias_.size() > 0)
       y.rowwise() +=
           Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>>(bias_.data(), bias_.size());
@@ -86,7 +87,7 @@ class FrozenProjection final : public Projection<Scalar> {
   void backward(const ConstRows<Scalar>&, const ConstRows<Scalar>& grad_y,
                 Rows<Scalar> grad_x) override {
     product_.assign(make_view(grad_y), lorapro::WeightTiles<Scalar, Weight>(weight_),
-                    make_view(grad_x), Eigen::nbThreads());
+                    make_view(grad_x), threads_);
   }
   void backward(const ConstRows<Scalar>&, const ConstRows<Scalar>&) override {}
 
@@ -96,6 +97,7 @@ class FrozenProjection final : public Projection<Scalar> {
   Weight weight_;
   lorapro::Buffer<Scalar> bias_;
   lorapro::TiledProduct<Scalar> product_;
+  int threads_ = 1;
 };
 
 template <typename Scalar, typename Base>
@@ -110,6 +112,7 @@ class AdaptedProjection final : public Projection<Scalar>, public LoraPair<Scala
   Index out_features() const override { return layer_.out_features(); }
   Index in_features() const override { return layer_.in_features(); }
   std::size_t base_bytes() const override { return layer_.base_bytes(); }
+  void set_threads(int threads) override { layer_.set_threads(threads); }
   LoraPair<Scalar>* pair() override { return this; }
 
   void forward(const ConstRows<Scalar>& x, Rows<Scalar> y) override { layer_.forward(x, y); }

@@ -46,8 +46,8 @@ class LoraPair {
   }
 };
 
-/// A frozen linear layer of a model, y = x W0^T + bias, with an adapter or without. Products are
-/// split among Eigen::nbThreads() threads; results do not depend on their number.
+/// A frozen linear layer of a model, y = x W0^T + bias, with an adapter or without. Results do not
+/// depend on the number of threads.
 template <typename Scalar>
 class Projection {
  public:
@@ -57,6 +57,8 @@ class Projection {
   virtual Index in_features() const = 0;
   /// Memory of W0.
   virtual std::size_t base_bytes() const = 0;
+  /// \param threads  among which products are split, 1 or more.
+  virtual void set_threads(int threads) = 0;
   /// Null where nothing is trained.
   virtual LoraPair<Scalar>* pair() { return nullptr; }
 
