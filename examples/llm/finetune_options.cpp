@@ -32,6 +32,19 @@ ChatStyle parse_chat_style(const std::string& name) {
                    "expected chatml, llama3, llama2, mistral or zephyr, got '" + name + "'");
 }
 
+/// Takes "q_proj=4" over. \throws UsageError.
+void add_rank(const std::string& text, std::map<std::string, Index>& ranks) {
+  const auto sign = text.find('=');
+  const std::string number = sign == text.npos ? "" : text.substr(sign + 1);
+  const bool is_number = !number.empty() && number.size() <= 4 &&
+                         number.find_first_not_of("0123456789") == std::string::npos;
+  if (sign == 0 || !is_number || std::stol(number) < 1)
+    throw UsageError("--rank-pattern",
+                     "expected NAME=RANK with a rank from 1 to 9999, got '" + text + "'");
+  if (!ranks.emplace(text.substr(0, sign), std::stol(number)).second)
+    throw UsageError("--rank-pattern", "expected each name once, got '" + text + "' again");
+}
+
 void add_model_options(CLI::App& app, FinetuneOptions& options) {
   app.add_option("--model", options.model,
                  "A Hugging Face folder, a GGUF file, or a checkpoint of llama2.c (.bin)")
@@ -92,6 +105,15 @@ void add_adapter_options(CLI::App& app, FinetuneOptions& options) {
   app.add_option("--rank", options.rank, "Rank")
       ->check(in_range(1, 4096))
       ->capture_default_str()
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--rank-pattern",
+         [&](const std::vector<std::string>& ranks) {
+           for (const std::string& one : ranks) add_rank(one, options.rank_pattern);
+         },
+         "Ranks of some of the targets")
+      ->delimiter(',')
+      ->type_name("NAME=RANK,...")
       ->group(kGroup);
   app.add_option("--alpha", options.alpha, "It is scaled by alpha / rank")
       ->check(in_range(1e-6, 1e6))
@@ -229,6 +251,7 @@ LlamaOptions FinetuneOptions::llama_options() const {
   LlamaOptions llama;
   llama.base = base_format_named(base);
   llama.lora.rank = rank;
+  llama.rank_pattern = rank_pattern;
   llama.lora.lora_alpha = alpha;
   llama.lora.use_rslora = is_rslora();
   llama.lora.lora_dropout = dropout;

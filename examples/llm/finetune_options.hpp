@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct FinetuneOptions {
 
   std::string base = "nf4";
   Index rank = 16;
+  std::map<std::string, Index> rank_pattern;  // of some targets
   double alpha = 16;
   bool use_rslora = false;
   double dropout = 0;
