@@ -4,6 +4,7 @@
 // Fine-tunes a pretrained language model of Llama's kind on a CPU: LoRA or LoRA-Pro over frozen
 // weights in 4, 8, 16 or 32 bits, and an adapter that llama.cpp loads. docs/llm.md tells how.
 //
+//   llm_finetune --smoke
 //   llm_finetune --model FOLDER --data train.jsonl --output OUT
 //   llm_finetune --model FOLDER --adapter OUT --test held_out.txt
 //   llm_finetune --model FOLDER --adapter OUT --sample "Once upon a time"
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
                "llm_finetune");
   llm::add_finetune_options(app, options);
   if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
+  if (options.smoke) llm::choose_smoke_options(app, options);
 #ifdef LORAPRO_EXAMPLES_MPI
   if (llm::started_by_mpi()) {
     MPI_Init(&argc, &argv);

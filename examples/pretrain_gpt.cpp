@@ -22,6 +22,7 @@
 #include "nn/gpt_text.hpp"
 #include "nn/model_file.hpp"
 #include "nn/training.hpp"
+#include "support/english_text.hpp"
 #include "support/method_optimizer.hpp"
 #include "support/program.hpp"
 #include "support/progress_bar.hpp"
@@ -56,18 +57,11 @@ struct Corpus {
   std::string held_out;
 };
 
-/// The State of the Union addresses and Moby-Dick; every twentieth file of each is held out.
 Corpus read_corpus(const std::filesystem::path& cache) {
+  const examples::EnglishText text = examples::read_english_text(cache);
   Corpus corpus;
-  for (const char* name : {"sotu", "moby-dick"}) {
-    std::size_t number = 0;
-    for (const auto& file : examples::files_below(cache / "text" / name, ".txt")) {
-      const std::string stem = file.stem().string();
-      if (stem == "data" || stem == "contents") continue;  // what the other files have already
-      auto& part = ++number % 20 == 0 ? corpus.held_out : corpus.training;
-      part += examples::plain_text(examples::read_text(file)) + "\n\n";
-    }
-  }
+  for (const std::string& one : text.training) corpus.training += one + "\n\n";
+  for (const std::string& one : text.held_out) corpus.held_out += one + "\n\n";
   return corpus;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>  // std::ceil
 #include <fmt/format.h>
 
+#include "../support/models_folder.hpp"
 #include "../support/run_options.hpp"
 
 namespace examples::llm {
@@ -32,10 +33,22 @@ ChatStyle parse_chat_style(const std::string& name) {
                    "expected chatml, llama3, llama2, mistral or zephyr, got '" + name + "'");
 }
 
+/// Takes "q_proj=4" over. \throws UsageError.
+void add_rank(const std::string& text, std::map<std::string, Index>& ranks) {
+  const auto sign = text.find('=');
+  const std::string number = sign == text.npos ? "" : text.substr(sign + 1);
+  const bool is_number = !number.empty() && number.size() <= 4 &&
+                         number.find_first_not_of("0123456789") == std::string::npos;
+  if (sign == 0 || !is_number || std::stol(number) < 1)
+    throw UsageError("--rank-pattern",
+                     "expected NAME=RANK with a rank from 1 to 9999, got '" + text + "'");
+  if (!ranks.emplace(text.substr(0, sign), std::stol(number)).second)
+    throw UsageError("--rank-pattern", "expected each name once, got '" + text + "' again");
+}
+
 void add_model_options(CLI::App& app, FinetuneOptions& options) {
   app.add_option("--model", options.model,
                  "A Hugging Face folder, a GGUF file, or a checkpoint of llama2.c (.bin)")
-      ->required()
       ->type_name("PATH")
       ->group("Model");
   app.add_option("--tokenizer", options.tokenizer,
@@ -92,6 +105,15 @@ void add_adapter_options(CLI::App& app, FinetuneOptions& options) {
   app.add_option("--rank", options.rank, "Rank")
       ->check(in_range(1, 4096))
       ->capture_default_str()
+      ->group(kGroup);
+  app.add_option_function<std::vector<std::string>>(
+         "--rank-pattern",
+         [&](const std::vector<std::string>& ranks) {
+           for (const std::string& one : ranks) add_rank(one, options.rank_pattern);
+         },
+         "Ranks of some of the targets")
+      ->delimiter(',')
+      ->type_name("NAME=RANK,...")
       ->group(kGroup);
   app.add_option("--alpha", options.alpha, "It is scaled by alpha / rank")
       ->check(in_range(1e-6, 1e6))
@@ -221,6 +243,10 @@ void add_output_options(CLI::App& app, FinetuneOptions& options) {
   app.add_flag("--dry-run", options.dry_run,
                "Show the first example, and what memory and time the training takes; train nothing")
       ->group(kGroup);
+  app.add_flag("--smoke", options.smoke,
+               "Train on the model and the data that are shipped, in seconds; other options "
+               "hold all the same")
+      ->group(kGroup);
 }
 
 }  // namespace
@@ -229,6 +255,7 @@ LlamaOptions FinetuneOptions::llama_options() const {
   LlamaOptions llama;
   llama.base = base_format_named(base);
   llama.lora.rank = rank;
+  llama.rank_pattern = rank_pattern;
   llama.lora.lora_alpha = alpha;
   llama.lora.use_rslora = is_rslora();
   llama.lora.lora_dropout = dropout;
@@ -270,10 +297,33 @@ void add_finetune_options(CLI::App& app, FinetuneOptions& options) {
   add_output_options(app, options);
 }
 
+void choose_smoke_options(const CLI::App& app, FinetuneOptions& options) {
+  const auto unless_said = [&](const char* option, auto& field, const auto& value) {
+    if (app.count(option) == 0) field = value;
+  };
+  const auto shipped = models_folder();
+  unless_said("--model", options.model, (shipped / "llama_english").string());
+  unless_said("--data", options.data, shipped.parent_path() / "data" / "capitals");
+  if (app.count("--output") == 0) {
+    options.output = std::filesystem::temp_directory_path() / "llm_finetune_smoke";
+    options.fresh = !options.resume;
+  }
+  unless_said("--rank", options.rank, 8);
+  unless_said("--lr", options.learning_rate, 1e-2);
+  if (app.count("--epochs") == 0) unless_said("--steps", options.steps, 60);
+  unless_said("--max-length", options.max_length, 64);
+  unless_said("--micro-tokens", options.micro_tokens, 512);
+  unless_said("--tokens-per-step", options.tokens_per_step, 512);
+  unless_said("--sample", options.samples,
+              std::vector<std::string>{"What is the capital of Greece?"});
+  unless_said("--sample-tokens", options.sample_tokens, 30);
+}
+
 void check_finetune_options(const FinetuneOptions& options) {
   const auto require = [](bool holds, const char* option, const std::string& message) {
     if (!holds) throw UsageError(option, message);
   };
+  require(!options.model.empty(), "--model", "expected a model, or --smoke, got neither");
   if (options.trains()) {
     require(options.adapter.empty(), "--adapter",
             "expected no --data beside it: a training begins with an adapter of its own");

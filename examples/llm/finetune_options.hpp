@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ struct FinetuneOptions {
 
   std::string base = "nf4";
   Index rank = 16;
+  std::map<std::string, Index> rank_pattern;  // of some targets
   double alpha = 16;
   bool use_rslora = false;
   double dropout = 0;
@@ -62,6 +64,7 @@ struct FinetuneOptions {
   bool resume = false;
   bool fresh = false;
   bool dry_run = false;
+  bool smoke = false;
 
   bool trains() const { return !data.empty(); }
   bool is_rslora() const { return use_rslora || method == Method::rslora_adamw; }
@@ -74,6 +77,10 @@ struct FinetuneOptions {
 
 /// Adds them to a command line, in groups, with their defaults.
 void add_finetune_options(CLI::App& app, FinetuneOptions& options);
+
+/// For --smoke: the shipped model and data, and a training of seconds, where the command line says
+/// nothing else.
+void choose_smoke_options(const CLI::App& app, FinetuneOptions& options);
 
 /// \throws examples::UsageError: options that do not go together.
 void check_finetune_options(const FinetuneOptions& options);

@@ -31,6 +31,11 @@ FinetuneOutcome FinetuneRun::run(const FinetuneCheckpoint& checkpoint) {
   const StopRequest stop;
   FinetuneWatch watch(options_, *optimizer_, progress_.step, steps_, peers_.leads());
   if (progress_.step > 0) watch.print(fmt::format("goes on after step {}", progress_.step));
+  if (progress_.step == 0 && data_.valid) {
+    const Evaluation untrained = validate();
+    progress_.valid_curve.emplace_back(0, untrained.cross_entropy);
+    watch.before_training(untrained);
+  }
   const double seconds_before = progress_.seconds;
   while (progress_.step < steps_) {
     const Trained trained = step(order_.at(progress_.step));
@@ -100,10 +105,13 @@ bool FinetuneRun::is_evaluated(std::int64_t step) const {
   return step == steps_ || (options_.eval_every > 0 && step % options_.eval_every == 0);
 }
 
+Evaluation FinetuneRun::validate() {
+  return llm::evaluate(model_, data_.valid->data.examples, options_.packing_options(), peers_);
+}
+
 void FinetuneRun::evaluate(FinetuneWatch& watch) {
   if (data_.valid) {
-    const Evaluation evaluation =
-        llm::evaluate(model_, data_.valid->data.examples, options_.packing_options(), peers_);
+    const Evaluation evaluation = validate();
     const bool is_best = progress_.note_evaluation(evaluation.cross_entropy);
     watch.after_evaluation(progress_.step, evaluation, is_best);
     if (is_best) write_output();

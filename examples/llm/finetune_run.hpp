@@ -45,6 +45,7 @@ class FinetuneRun {
   /// \throws lorapro::StateError.
   Trained step(const StepPacks& packs);
   [[noreturn]] void fail(const std::string& what) const;
+  Evaluation validate();
   void evaluate(FinetuneWatch& watch);
   void write_output() const;
   bool is_evaluated(std::int64_t step) const;

@@ -30,6 +30,12 @@ void FinetuneWatch::after_step(std::int64_t step, Index tokens, double loss) {
   bar_.advance(loss);
 }
 
+void FinetuneWatch::before_training(const Evaluation& untrained) {
+  print(fmt::format("before the training: cross-entropy {:.4f} per token, perplexity {:.3f}",
+                    untrained.cross_entropy, untrained.perplexity()));
+  if (tensorboard_) tensorboard_->add_scalar("valid/cross_entropy", 0, untrained.cross_entropy);
+}
+
 void FinetuneWatch::after_evaluation(std::int64_t step, const Evaluation& evaluation,
                                      bool is_best) {
   print(fmt::format("step {}: cross-entropy {:.4f} per token, perplexity {:.3f}{}", step,

@@ -27,6 +27,8 @@ class FinetuneWatch {
   /// \param step  that is done, from 1. \param tokens  of the step.
   void after_step(std::int64_t step, Index tokens, double loss);
 
+  /// \param untrained  evaluation of the model as it was.
+  void before_training(const Evaluation& untrained);
   void after_evaluation(std::int64_t step, const Evaluation& evaluation, bool is_best);
 
   /// Prints lines that stay.

@@ -22,6 +22,7 @@ std::optional<lorapro::LoraConfig> lora_of(const LlamaOptions& options, const st
     const std::string kind = name.substr(name.rfind('.') + 1);
     const auto& targets = options.targets;
     if (std::find(targets.begin(), targets.end(), kind) == targets.end()) return std::nullopt;
+    config.rank = options.rank_of(kind);
   }
   config.seed = lorapro::derive_key(options.lora.seed, number);
   return config;

@@ -57,6 +57,13 @@ void check_options(const LlamaOptions& options, const LlamaConfig& config) {
           "targets: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or "
           "down_proj, as embeddings and head stay frozen, got " +
           quoted_name(target));
+  for (const auto& [target, rank] : options.rank_pattern) {
+    if (std::find(options.targets.begin(), options.targets.end(), target) == options.targets.end())
+      throw ConfigError("rank_pattern: expected targets, got " + quoted_name(target));
+    lorapro::LoraConfig lora = options.lora;
+    lora.rank = rank;
+    lora.validate();
+  }
 }
 
 LlamaOptions options_for(LlamaOptions options, const lorapro::io::AdapterModules& modules) {

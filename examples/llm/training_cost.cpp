@@ -36,7 +36,7 @@ Index rank_of(const std::string& module, const LlamaOptions& options, Index laye
   const auto& targets = options.targets;
   if (std::find(targets.begin(), targets.end(), kind) == targets.end()) return 0;
   const Index first = options.last_layers == 0 ? 0 : layers - options.last_layers;
-  return layer_of(module) < first ? 0 : options.lora.rank;
+  return layer_of(module) < first ? 0 : options.rank_of(kind);
 }
 
 /// Bytes of a frozen number, scales included.

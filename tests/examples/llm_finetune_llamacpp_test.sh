@@ -31,8 +31,11 @@ compare() {
   "$node" "$check" "$modules" "$model" "$1" "$scratch/text.txt" "$2"
 }
 compare none "$(measured)"
-for method in lora_pro_spectral rslora_adamw; do
+for options in "--method lora_pro_spectral" "--method rslora_adamw" \
+  "--rank-pattern q_proj=3,v_proj=16,down_proj=5" \
+  "--method rslora_adamw --rank-pattern q_proj=3,v_proj=16,down_proj=5"; do
+  # shellcheck disable=SC2086
   "$program" "${base[@]}" --data "$scratch/text.txt" --steps 20 --rank 8 --lr 2e-3 \
-    --output "$scratch/out" --fresh --method "$method" >"$scratch/train.log" 2>&1
+    --output "$scratch/out" --fresh $options >"$scratch/train.log" 2>&1
   compare "$scratch/out/adapter.gguf" "$(measured --adapter "$scratch/out")"
 done

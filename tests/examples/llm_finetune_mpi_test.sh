@@ -3,16 +3,12 @@
 # SPDX-License-Identifier: MIT
 
 # Trains on several ranks of MPI and alone: the losses agree to rounding.
-#   LORAPRO_STORIES_DIR=... llm_finetune_mpi_test.sh SCRATCH LLM_FINETUNE LAUNCHER...
-# with the folder of the pretrained model stories260K.
+#   llm_finetune_mpi_test.sh SCRATCH LLM_FINETUNE MODEL LAUNCHER...
 set -euo pipefail
 scratch=$1
 program=$2
-shift 2
-if [ -z "${LORAPRO_STORIES_DIR-}" ]; then
-  printf 'skipped: LORAPRO_STORIES_DIR names no folder\n'
-  exit 77
-fi
+model=$3
+shift 3
 fail() {
   printf 'llm_finetune_mpi_test.sh: %s\n' "$*" >&2
   exit 1
@@ -23,7 +19,7 @@ for i in $(seq 40); do
   printf '{"text": "The cat number %d saw %d birds."}\n' "$i" $((i * 7 % 10))
 done >"$scratch/train.jsonl"
 head -n 7 "$scratch/train.jsonl" >"$scratch/valid.jsonl"
-arguments=(--model "$LORAPRO_STORIES_DIR/stories260K_hf" --data "$scratch/train.jsonl" --valid
+arguments=(--model "$model" --data "$scratch/train.jsonl" --valid
   "$scratch/valid.jsonl" --test "$scratch/valid.jsonl" --steps 8 --rank 4 --lr 1e-3 --base bf16
   --dropout 0.1 --max-length 64 --micro-tokens 64 --tokens-per-step 320 --threads 1)
 "$program" "${arguments[@]}" --output "$scratch/alone" >"$scratch/alone.log" 2>&1 ||

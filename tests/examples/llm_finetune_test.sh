@@ -4,16 +4,11 @@
 
 # Kills a training again and again, interrupts it once, resumes it each time, and compares all that
 # it has written with what one that was left alone wrote.
-#   LORAPRO_STORIES_DIR=... llm_finetune_test.sh SCRATCH LLM_FINETUNE
-# with the folder of the pretrained model stories260K.
+#   llm_finetune_test.sh SCRATCH LLM_FINETUNE MODEL
 set -euo pipefail
 scratch=$1
 program=$2
-if [ -z "${LORAPRO_STORIES_DIR-}" ]; then
-  printf 'skipped: LORAPRO_STORIES_DIR names no folder\n'
-  exit 77
-fi
-model=$LORAPRO_STORIES_DIR/stories260K_hf
+model=$3
 fail() {
   printf 'llm_finetune_test.sh: %s\n' "$*" >&2
   exit 1

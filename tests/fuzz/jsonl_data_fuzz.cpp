@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #include "llm/jsonl_data.hpp"
 
-#include <lorapro/core/error.hpp>
+#include <lorapro/core/file_error.hpp>
 #include <nlohmann/json.hpp>
 
 #include <cstdlib>  // std::abort

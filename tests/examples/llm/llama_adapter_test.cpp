@@ -19,6 +19,7 @@ tiny::LlamaOptions rslora_options() {
   tiny::LlamaOptions options = tiny::options();
   options.lora.use_rslora = true;
   options.targets = {"q_proj", "k_proj", "down_proj"};
+  options.rank_pattern = {{"k_proj", 2}, {"down_proj", 5}};
   return options;
 }
 
@@ -63,6 +64,7 @@ TEST_CASE("an adapter of another model is refused", "[llm][adapter]") {
              contains_text("expected a pair for") && contains_text("got none"));
   tiny::LlamaOptions fewer = rslora_options();
   fewer.targets = {"q_proj"};
+  fewer.rank_pattern.clear();
   auto some = tiny::model<float>(tiny::config(), fewer);
   CHECK_THAT(message_of<lorapro::ConfigError>([&] { load_adapter_into(some, modules); }),
              contains_text("expected no pair for"));

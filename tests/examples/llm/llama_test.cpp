@@ -144,6 +144,19 @@ TEST_CASE("only the last layers can be trained, and only some linear layers", "[
   }
 }
 
+TEST_CASE("targets can have ranks of their own in a model", "[llm][llama]") {
+  LlamaOptions with = options();
+  with.targets = {"q_proj", "down_proj"};
+  with.rank_pattern = {{"down_proj", 5}};
+  const auto model = tiny_llama::model<double>(config(), with);
+  REQUIRE(model.trained().size() == 4);
+  for (const auto& layer : model.trained()) {
+    const bool is_down = layer.name.find("down_proj") != std::string::npos;
+    CHECK(layer.pair->rank() == (is_down ? 5 : 3));
+    CHECK(layer.pair->scaling() == Approx(is_down ? 6.0 / 5 : 2));
+  }
+}
+
 TEST_CASE("each base format is near the full one and gives gradients", "[llm][llama]") {
   const TokenBatch examples = batch(config(), {12, 12});
   auto full = tiny_llama::model<float>(config(), options());
@@ -234,6 +247,12 @@ TEST_CASE("options that do not fit a model are refused", "[llm][llama]") {
   LlamaOptions wrong = options();
   wrong.targets = {"lm_head"};
   refused(wrong, config(), "as embeddings and head stay frozen, got \"lm_head\"");
+  wrong = options();
+  wrong.targets = {"q_proj"};
+  wrong.rank_pattern = {{"k_proj", 4}};
+  refused(wrong, config(), "rank_pattern: expected targets, got \"k_proj\"");
+  wrong.rank_pattern = {{"q_proj", 0}};
+  refused(wrong, config(), "rank: expected");
   wrong = options();
   wrong.last_layers = 3;
   refused(wrong, config(), "last_layers: expected 0 to 2, got 3");

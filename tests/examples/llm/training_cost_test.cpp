@@ -48,6 +48,8 @@ TEST_CASE("layers without an adapter cost none", "[training_cost]") {
   options.targets = {"q_proj"};
   options.last_layers = 2;
   CHECK(llm::training_sizes(small_config(), options).adapters == 2.0 * 16 * 1152);
+  options.rank_pattern = {{"q_proj", 5}};
+  CHECK(llm::training_sizes(small_config(), options).adapters == 2.0 * 5 * 1152);
   options = small_options();
   lorapro::LoraConfig lora;
   lora.rank = 3;
