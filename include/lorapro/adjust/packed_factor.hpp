@@ -4,7 +4,7 @@
 
 #include <lorapro/linalg/panel.hpp>
 
-#include <algorithm>  // std::fill, std::min
+#include <algorithm>  // std::copy_n, std::fill, std::min
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -25,36 +25,40 @@ struct PackedFactor {
 
   /// Writes a panel into the rows from `row` on.
   void pack(const PanelAt& at, const Panel<const Scalar>& values, Index row) const {
+    const Index rank = at.layout.rank(), stride = values.stride, length = tile_length;
     for_pieces(at, [&](Scalar* tile, Index offset, Index from, Index count) {
-      const Strides in(at, values.stride);
-      Scalar* const out = tile + row * tile_length + offset;
-      for (Index k = 0; k < at.layout.rank(); ++k)
-        for (Index i = 0; i < count; ++i)
-          out[k * tile_length + i] = values.data[k * in.along_rank + (from + i) * in.along_length];
+      Scalar* const out = tile + row * length + offset;
+      if (at.layout.position_major()) {
+        for (Index i = 0; i < count; ++i) {
+          const Scalar* const in = values.data + (from + i) * stride;
+          for (Index k = 0; k < rank; ++k) out[k * length + i] = in[k];
+        }
+      } else {
+        for (Index k = 0; k < rank; ++k)
+          std::copy_n(values.data + k * stride + from, count, out + k * length);
+      }
     });
   }
 
   /// A panel out of tiles of the height of its rank. \param out  panel_size(rank) elements.
   Panel<const Scalar> unpack(const PanelAt& at, Scalar* out) const {
-    const Strides to(at, at.layout.stride());
+    const Index rank = at.layout.rank(), stride = at.layout.stride(), length = tile_length;
     for_pieces(at, [&](const Scalar* tile, Index offset, Index from, Index count) {
       const Scalar* const in = tile + offset;
-      for (Index k = 0; k < at.layout.rank(); ++k)
-        for (Index i = 0; i < count; ++i)
-          out[k * to.along_rank + (from + i) * to.along_length] = in[k * tile_length + i];
+      if (at.layout.position_major()) {
+        for (Index i = 0; i < count; ++i) {
+          Scalar* const row = out + (from + i) * stride;
+          for (Index k = 0; k < rank; ++k) row[k] = in[k * length + i];
+        }
+      } else {
+        for (Index k = 0; k < rank; ++k)
+          std::copy_n(in + k * length, count, out + k * stride + from);
+      }
     });
-    return {out, at.layout.stride()};
+    return {out, stride};
   }
 
  private:
-  /// Of the elements of a panel.
-  struct Strides {
-    Index along_rank, along_length;
-    Strides(const PanelAt& at, Index stride)
-        : along_rank(at.layout.position_major() ? 1 : stride),
-          along_length(at.layout.position_major() ? stride : 1) {}
-  };
-
   /// Calls f(tile, offset in the tile, offset in the panel, count) for the pieces of a panel.
   template <typename F>
   void for_pieces(const PanelAt& at, const F& f) const {
