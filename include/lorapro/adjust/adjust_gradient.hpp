@@ -106,7 +106,8 @@ template <typename LoraA, typename LoraB, typename GradA, typename GradB, typena
                 "adjusted.A and adjusted.B must have the same scalar");
   const auto& [dA, dB] = adjusted;
   const auto& [gA, gB] = grad;
-  const auto &A = lora.A, &B = lora.B;
+  const auto& A = lora.A;
+  const auto& B = lora.B;
   const Index rank = A.rows, in = A.cols, out = B.rows;
   if (rank < 1) throw ShapeError("lora_A: expected rank >= 1, got " + std::to_string(rank));
   detail::check_view("lora_A", A, rank, in);

@@ -67,8 +67,9 @@ void equivalent_gradient_block(const LoraFactors<LoraA, LoraB>& lora,
                                const FactorPair<StepA, StepB>& step, Index row, Index col,
                                Block&& block) {
   detail::check_lora_and_step(lora, step);
-  const auto &A = lora.A, &dA = step.A;
-  const auto &B = lora.B, &dB = step.B;
+  const auto& A = lora.A;
+  const auto& B = lora.B;
+  const auto& [dA, dB] = step;
   const auto out = make_view(block);
   if (row < 0 || col < 0 || row + out.rows > B.rows || col + out.cols > A.cols)
     throw ShapeError("block: expected to lie within " + checks::shape_text(B.rows, A.cols) +
