@@ -39,7 +39,7 @@ TEST_CASE("targets can have ranks of their own", "[finetune_options]") {
              contains_text("expected each name once"));
 }
 
-TEST_CASE("--smoke chooses what the command line does not", "[finetune_options]") {
+TEST_CASE("what the command line does not say is chosen by --smoke", "[finetune_options]") {
   const auto chosen = finetune_options("--smoke");
   CHECK(std::filesystem::exists(std::filesystem::path(chosen.model) / "config.json"));
   CHECK(std::filesystem::exists(chosen.data / "train.jsonl"));
