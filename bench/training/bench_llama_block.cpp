@@ -7,7 +7,6 @@
 
 #include <memory>  // std::make_shared
 
-#include "examples/llm/eigen_threads.hpp"
 #include "examples/llm/llama_block.hpp"
 #include "support/benchmark_case.hpp"
 #include "support/pair_data.hpp"
@@ -63,7 +62,7 @@ class RandomLayer final : public llm::ModelTensors {
 };
 
 struct Fixture {
-  Fixture(const Shape& shape, llm::BaseFormat format, int threads_of)
+  Fixture(const Shape& shape, llm::BaseFormat format, int threads)
       : config(shape.config()),
         block(RandomLayer(config), "model.layers.0.", format,
               [](const std::string&) {
@@ -75,20 +74,19 @@ struct Fixture {
         work(config),
         x(bench::random_matrix<float>(shape.tokens, shape.hidden, 1, 1)),
         grad(bench::random_matrix<float>(shape.tokens, shape.hidden, 1e-3, 2)),
-        y(shape.tokens, shape.hidden),
-        threads(threads_of) {
+        y(shape.tokens, shape.hidden) {
     layout.spans = {{0, shape.tokens, 0, 0}};
     for (Index i = 0; i < shape.tokens; ++i) layout.positions.push_back(i);
     work.rotary.reserve(shape.tokens);
     work.threads = threads;
-    block.for_each_linear([](const char*, llm::Projection<float>& linear) {
+    block.for_each_linear([&](const char*, llm::Projection<float>& linear) {
+      linear.set_threads(threads);
       auto B = linear.pair()->lora_B();
       bench::fill_random(B, 0.02, 4);
     });
   }
 
   void step() {
-    const llm::EigenThreads scope(threads);
     const llm::ConstRows<float> from(x.data(), x.rows(), x.cols());
     block.forward(from, layout, kept, work, nullptr, {y.data(), y.rows(), y.cols()});
     // The gradient of the layer's output becomes that of its input.
@@ -102,7 +100,6 @@ struct Fixture {
   llm::BlockWorkspace<float> work;
   llm::RowLayout layout;
   Matrix x, grad, y;
-  int threads;
 };
 
 bench::Work work_of(const Shape& shape) {
