@@ -10,12 +10,10 @@
 #include <lorapro/lorapro.hpp>
 #include <CLI/CLI.hpp>
 #include <algorithm>  // std::max
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
-#include <stdexcept>
 #include <string>
 
 #include "nn/gpt.hpp"
@@ -23,11 +21,9 @@
 #include "nn/model_file.hpp"
 #include "nn/training.hpp"
 #include "support/english_text.hpp"
-#include "support/method_optimizer.hpp"
+#include "support/pretraining.hpp"
 #include "support/program.hpp"
-#include "support/progress_bar.hpp"
 #include "support/run_options.hpp"
-#include "support/run_recorder.hpp"
 #include "support/text_files.hpp"
 #include "support/text_windows.hpp"
 
@@ -37,18 +33,9 @@ using examples::nn::Gpt;
 using examples::nn::GptConfig;
 using lorapro::Index;
 
-struct Options {
+struct Options : examples::PretrainingOptions {
   std::int64_t steps = 4000;
   Index batch_size = 16;
-  double learning_rate = 3e-3;
-  double weight_decay = 0.1;
-  std::uint64_t seed = 0;
-  int threads = 0;
-  std::filesystem::path output = "gpt_english.safetensors";
-  std::filesystem::path cache = examples::default_cache("cache");
-  examples::CheckpointOptions checkpoint;
-  bool fresh = false;
-  bool smoke = false;
   GptConfig model;
 };
 
@@ -92,62 +79,23 @@ void pretrain(const Options& options) {
   const Corpus corpus = options.smoke ? counting_rhyme() : read_corpus(options.cache);
   const std::string recipe = recipe_of(options, corpus);
   const std::int64_t evaluation = std::max<std::int64_t>(options.steps / 10, 100);
-  examples::CheckpointOptions kept = options.checkpoint;
-  if (kept.file.empty()) kept.file = options.output.string() + ".checkpoint";
-  if (kept.every == 0) kept.every = evaluation;
-  const examples::RunCheckpoint checkpoint(kept);
-  const examples::RunKey key = examples::pretraining_key(recipe);
-  if (std::filesystem::exists(kept.file) && !kept.resume && !options.fresh) {
-    throw examples::UsageError("--resume", kept.file.string() +
-                                               " is there: --resume goes on from it, --fresh "
-                                               "begins anew");
-  }
-  if (const auto saved = checkpoint.key(); saved && !(*saved == key)) {
-    throw examples::UsageError("--resume", kept.file.string() + " is of another training");
-  }
-
+  examples::Pretraining training(options, recipe, options.steps, evaluation);
   Gpt<float> gpt(options.model);
   examples::RandomEngine engine(options.seed);
   gpt.randomize(engine);
-  lorapro::OptimizerConfig config;
-  config.group.lr = options.learning_rate;
-  config.group.weight_decay = options.weight_decay;
-  config.group.max_grad_norm = 1.0;
-  config.schedule = lorapro::LrSchedule::linear(options.steps / 20, options.steps);
-  config.threads = options.threads;
-  const auto optimizer = examples::make_optimizer(examples::Method::full_adamw, config);
-  const Index parameters = attach_to(*optimizer, gpt);
-
-  fmt::print("{}; {} parameters\n", recipe, parameters);
+  fmt::print("{}; {} parameters\n", recipe, attach_to(training.optimizer(), gpt));
   std::fflush(stdout);
-
-  examples::ProgressBar bar(options.steps);
-  bar.set_label("pretraining");
-  examples::RunRecorder recorder(key, options.steps, options.steps, bar, &checkpoint);
-  const std::int64_t first = recorder.start(*optimizer);
-  using Clock = std::chrono::steady_clock;
-  Clock::duration in_steps{};
-  for (std::int64_t step = first; step < options.steps; ++step) {
-    const auto start = Clock::now();
-    const auto batch = examples::random_windows(corpus.training, options.batch_size,
-                                                options.model.context, options.seed, step);
-    const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
-    recorder.update(*optimizer);
-    if (recorder.skipped() > 0) {
-      throw std::runtime_error("the training has diverged: take a lower learning rate");
-    }
-    in_steps += Clock::now() - start;
-    const std::int64_t done = recorder.after_step(loss);
-    if (done % evaluation == 0 && done < options.steps) {
-      bar.print(fmt::format("step {}: {:.3f} bits per character on 20,000 held-out ones", done,
-                            examples::score_text(gpt, corpus.held_out, 20000).bits_per_character));
-    }
-  }
-
-  if (first < options.steps) {
-    fmt::print("{:.3f} s per step\n", std::chrono::duration<double>(in_steps).count() /
-                                          static_cast<double>(options.steps - first));
-  }
+  training.run(
+      options.steps,
+      [&](std::int64_t step) {
+        const auto batch = examples::random_windows(corpus.training, options.batch_size,
+                                                    options.model.context, options.seed, step);
+        return gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
+      },
+      [&] {
+        return fmt::format("{:.3f} bits per character on 20,000 held-out ones",
+                           examples::score_text(gpt, corpus.held_out, 20000).bits_per_character);
+      });
 
   const auto score = examples::score_text(gpt, corpus.held_out, 200000);
   fmt::print("held-out text: {:.3f} bits per character, next byte right {:.1f} %\n",
@@ -164,14 +112,15 @@ void pretrain(const Options& options) {
   file.set_metadata("recipe", recipe);
   file.set_metadata("held_out_bits_per_character", fmt::format("{:.4f}", score.bits_per_character));
   file.write(options.output);
-  checkpoint.remove();
-  fmt::print("written to {}\n", options.output.string());
+  training.finish();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
+  options.output = "gpt_english.safetensors";
+  options.cache = examples::default_cache("cache");
   CLI::App app("Trains a small byte-level GPT on English text.", "pretrain_gpt");
   app.add_option("--steps", options.steps, "Steps of the training")
       ->check(examples::in_range(1, 1e7))
@@ -179,24 +128,9 @@ int main(int argc, char** argv) {
   app.add_option("--batch-size", options.batch_size, "Sequences per step")
       ->check(examples::in_range(1, 1e4))
       ->capture_default_str();
-  app.add_option("--lr", options.learning_rate, "Learning rate of AdamW")
-      ->check(examples::in_range(1e-9, 1))
-      ->capture_default_str();
-  app.add_option("--weight-decay", options.weight_decay, "Decoupled weight decay")
-      ->check(examples::in_range(0, 10))
-      ->capture_default_str();
-  app.add_option("--seed", options.seed, "Of the initialisation and the choice of windows")
-      ->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads; 0 for all cores")
-      ->check(examples::in_range(0, 1024))
-      ->capture_default_str();
+  examples::add_pretraining_options(app, "the initialisation and the choice of windows",
+                                    "FILE.checkpoint", options);
   app.add_option("--output", options.output, "The model")->type_name("FILE")->capture_default_str();
-  app.add_option("--cache", options.cache, "Folder of the data that text.sh has fetched")
-      ->type_name("DIR")
-      ->capture_default_str();
-  auto* const fresh =
-      app.add_flag("--fresh", options.fresh, "Begin anew, even if there is a checkpoint");
-  examples::add_checkpoint_options(app, options.checkpoint, "FILE.checkpoint")->excludes(fresh);
   app.add_flag("--smoke", options.smoke, "A tiny model on a built-in rhyme, in a few seconds");
   if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
   if (options.smoke) {

@@ -12,14 +12,12 @@
 #include <lorapro/io/atomic_file.hpp>
 #include <lorapro/io/safetensors.hpp>
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <cmath>  // std::log
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 
 #include "llm/encode_data.hpp"
@@ -28,12 +26,10 @@
 #include "nn/model_file.hpp"
 #include "nn/training.hpp"
 #include "support/english_text.hpp"
-#include "support/method_optimizer.hpp"
 #include "support/models_folder.hpp"
+#include "support/pretraining.hpp"
 #include "support/program.hpp"
-#include "support/progress_bar.hpp"
 #include "support/run_options.hpp"
-#include "support/run_recorder.hpp"
 
 namespace {
 
@@ -41,21 +37,12 @@ namespace llm = examples::llm;
 using lorapro::Index;
 using Model = llm::TrainableLlama<float>;
 
-struct Options {
+struct Options : examples::PretrainingOptions {
   std::int64_t epochs = 2;
   std::int64_t steps = 0;  // to take of those; 0: all
   Index tokens_per_step = 1024;
   Index max_length = 256;
-  double learning_rate = 4e-3;
-  double weight_decay = 0.1;
-  std::uint64_t seed = 0;
-  int threads = 0;
-  std::filesystem::path output = "llama_english";
-  std::filesystem::path cache = examples::default_cache("cache");
   std::filesystem::path tokenizer;
-  examples::CheckpointOptions checkpoint;
-  bool fresh = false;
-  bool smoke = false;
   llm::LlamaConfig model;
 };
 
@@ -210,71 +197,40 @@ void pretrain(Options options) {
   const std::int64_t steps = order.steps_of(options.epochs);
   const std::string recipe = recipe_of(options, corpus);
   const std::int64_t evaluation = std::max<std::int64_t>(steps / 10, 50);
-  examples::CheckpointOptions kept = options.checkpoint;
-  if (kept.file.empty()) kept.file = options.output.string() + ".checkpoint";
-  if (kept.every == 0) kept.every = evaluation;
-  const examples::RunCheckpoint checkpoint(kept);
-  const examples::RunKey key = examples::pretraining_key(recipe);
-  if (std::filesystem::exists(kept.file) && !kept.resume && !options.fresh) {
-    throw examples::UsageError("--resume", kept.file.string() +
-                                               " is there: --resume goes on from it, --fresh "
-                                               "begins anew");
-  }
-  if (const auto saved = checkpoint.key(); saved && !(*saved == key)) {
-    throw examples::UsageError("--resume", kept.file.string() + " is of another training");
-  }
-
+  examples::Pretraining training(options, recipe, steps, evaluation);
   Model model(options.model);
   examples::RandomEngine engine(options.seed);
   model.randomize(engine);
-  lorapro::OptimizerConfig config;
-  config.group.lr = options.learning_rate;
-  config.group.weight_decay = options.weight_decay;
-  config.group.max_grad_norm = 1.0;
-  config.schedule = lorapro::LrSchedule::linear(steps / 20, steps);
-  config.threads = options.threads;
-  const auto optimizer = examples::make_optimizer(examples::Method::full_adamw, config);
-  const Index parameters = examples::nn::attach_to(*optimizer, model);
-  fmt::print("{}; {} steps, {} parameters\n", recipe, steps, parameters);
+  fmt::print("{}; {} steps, {} parameters\n", recipe, steps,
+             examples::nn::attach_to(training.optimizer(), model));
   std::fflush(stdout);
-
-  examples::ProgressBar bar(steps);
-  bar.set_label("pretraining");
-  examples::RunRecorder recorder(key, steps, steps, bar, &checkpoint);
-  const std::int64_t first = recorder.start(*optimizer);
   const std::int64_t end = options.steps > 0 ? std::min(options.steps, steps) : steps;
-  using Clock = std::chrono::steady_clock;
-  Clock::duration in_steps{};
-  for (std::int64_t step = first; step < end; ++step) {
-    const auto start = Clock::now();
-    llm::Pack pack;  // all examples of the step: packs are for lack of memory
-    for (const llm::Pack& part : order.at(step)) pack.insert(pack.end(), part.begin(), part.end());
-    const double loss = model.loss_and_gradients(llm::make_batch(corpus.training.examples, pack));
-    recorder.update(*optimizer);
-    if (recorder.skipped() > 0)
-      throw std::runtime_error("the training has diverged: take a lower learning rate");
-    in_steps += Clock::now() - start;
-    const std::int64_t done = recorder.after_step(loss);
-    if (done % evaluation == 0 && done < end)
-      bar.print(fmt::format("step {}: {:.3f} bits per held-out character", done,
-                            held_out_bits(model, corpus, packing)));
-  }
-  if (first < end) {
-    fmt::print("{:.3f} s per step\n",
-               std::chrono::duration<double>(in_steps).count() / static_cast<double>(end - first));
-  }
+  training.run(
+      end,
+      [&](std::int64_t step) {
+        llm::Pack pack;  // all examples of the step: packs are for lack of memory
+        for (const llm::Pack& part : order.at(step))
+          pack.insert(pack.end(), part.begin(), part.end());
+        return model.loss_and_gradients(llm::make_batch(corpus.training.examples, pack));
+      },
+      [&] {
+        return fmt::format("{:.3f} bits per held-out character",
+                           held_out_bits(model, corpus, packing));
+      });
   fmt::print("{:.4f} bits per character of the held-out text\n",
              held_out_bits(model, corpus, packing));
   write_model(model, options,
               end < steps ? fmt::format("{}; stopped after step {}", recipe, end) : recipe);
-  checkpoint.remove();
-  fmt::print("written to {}\n", options.output.string());
+  training.finish();
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
+  options.learning_rate = 4e-3;
+  options.output = "llama_english";
+  options.cache = examples::default_cache("cache");
   options.model = shipped_config();
   CLI::App app("Trains a small model of Llama's kind on English text.", "pretrain_llama");
   app.add_option("--epochs", options.epochs, "Passes over the text")
@@ -287,29 +243,14 @@ int main(int argc, char** argv) {
   app.add_option("--tokens-per-step", options.tokens_per_step, "Tokens of one step, at most")
       ->check(examples::in_range(256, 1e6))
       ->capture_default_str();
-  app.add_option("--lr", options.learning_rate, "Learning rate of AdamW")
-      ->check(examples::in_range(1e-9, 1))
-      ->capture_default_str();
-  app.add_option("--weight-decay", options.weight_decay, "Decoupled weight decay")
-      ->check(examples::in_range(0, 10))
-      ->capture_default_str();
-  app.add_option("--seed", options.seed, "Of the initialisation, passages and their order")
-      ->capture_default_str();
-  app.add_option("--threads", options.threads, "Threads; 0 for all cores")
-      ->check(examples::in_range(0, 1024))
-      ->capture_default_str();
+  examples::add_pretraining_options(app, "the initialisation, passages and their order",
+                                    "DIR.checkpoint", options);
   app.add_option("--output", options.output, "Folder of the model")
-      ->type_name("DIR")
-      ->capture_default_str();
-  app.add_option("--cache", options.cache, "Folder of the data that text.sh has fetched")
       ->type_name("DIR")
       ->capture_default_str();
   app.add_option("--tokenizer", options.tokenizer,
                  "A tokenizer.model [default: what tokenizer.sh has made in the cache]")
       ->type_name("FILE");
-  auto* const fresh =
-      app.add_flag("--fresh", options.fresh, "Begin anew, even if there is a checkpoint");
-  examples::add_checkpoint_options(app, options.checkpoint, "DIR.checkpoint")->excludes(fresh);
   app.add_flag("--smoke", options.smoke,
                "A tiny model on a built-in rhyme with the shipped tokenizer, in a few seconds");
   if (const auto exit_code = examples::parse_command_line(app, argc, argv)) return *exit_code;
