@@ -14,13 +14,13 @@ struct FactorPair {
   MatrixView<OfB> B;
 };
 
+template <typename OfA, typename OfB>
+FactorPair(MatrixView<OfA>, MatrixView<OfB>) -> FactorPair<OfA, OfB>;
+
 /// Of Eigen matrices, maps, blocks or MatrixView, each of any storage order, stride and type.
 template <typename OfA, typename OfB>
 auto factor_pair(OfA&& A, OfB&& B) {
-  const auto a = make_view(A);
-  const auto b = make_view(B);
-  return FactorPair<std::remove_reference_t<decltype(*a.data)>,
-                    std::remove_reference_t<decltype(*b.data)>>{a, b};
+  return FactorPair{make_view(A), make_view(B)};
 }
 
 /// A and B with the scaling s of W = W0 + s B A.
@@ -30,10 +30,11 @@ struct LoraFactors : FactorPair<OfA, OfB> {
 };
 
 template <typename OfA, typename OfB>
+LoraFactors(FactorPair<OfA, OfB>, double) -> LoraFactors<OfA, OfB>;
+
+template <typename OfA, typename OfB>
 auto lora_factors(OfA&& A, OfB&& B, double scaling) {
-  const auto pair = factor_pair(A, B);
-  return LoraFactors<std::remove_reference_t<decltype(*pair.A.data)>,
-                     std::remove_reference_t<decltype(*pair.B.data)>>{pair, scaling};
+  return LoraFactors{factor_pair(A, B), scaling};
 }
 
 LORAPRO_NAMESPACE_END
