@@ -52,6 +52,17 @@ TEST_CASE("the memory of a parameter is that of its values and gradients", "[slo
   CHECK(begins_at(of_dense[0], value.data()));
   CHECK(begins_at(of_dense[1], grad.data()));
   CHECK(of_dense[2].range.begin == of_dense[2].range.end);
+  // Gradients that lie elsewhere at every step are given up, values are not.
+  for (const auto& memory : {of_pair, of_dense}) {
+    Slot slot;
+    slot.memory = memory;
+    slot.release_gradients();
+    for (std::size_t i = 0; i < memory.size(); ++i) {
+      const bool is_gradient = std::string(memory[i].name).find("grad") == 0;
+      CHECK(slot.memory[i].range.begin == (is_gradient ? 0 : memory[i].range.begin));
+      CHECK(slot.memory[i].range.end == (is_gradient ? 0 : memory[i].range.end));
+    }
+  }
 }
 
 TEST_CASE("a step passes an inactive slot by", "[slot]") {
