@@ -13,7 +13,7 @@ void RunCheckpoint::save(const RunKey& key, const nlohmann::json& progress,
                          MethodOptimizer& optimizer) const {
   if (path().has_parent_path()) std::filesystem::create_directories(path().parent_path());
   lorapro::io::CheckpointWriter checkpoint;
-  optimizer.add_to(checkpoint, "optimizer");
+  checkpoint.add("optimizer", optimizer);
   checkpoint.set("key", to_json(key).dump());
   checkpoint.set("progress", progress.dump());
   checkpoint.write(path());
@@ -25,7 +25,7 @@ std::optional<nlohmann::json> RunCheckpoint::load(const RunKey& key,
   if (!saved || !(*saved == key)) return std::nullopt;
   const lorapro::io::CheckpointReader checkpoint(path());
   auto progress = json_value(checkpoint, "progress");
-  optimizer.load(checkpoint, "optimizer");
+  checkpoint.load("optimizer", optimizer);
   return progress;
 }
 

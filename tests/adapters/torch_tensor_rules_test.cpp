@@ -19,9 +19,7 @@ TEST_CASE("rules by tensors have the names and defaults of the library's", "[tor
   for (const std::string& name : lorapro::detail::names_of(TensorRules{})) {
     CAPTURE(name);
     const OptimizerConfig ours = make_tensor_rule(name, item)->resolved({});
-    const OptimizerConfig theirs = lorapro::visit_rule<float>(name, [](auto tag) {
-      return lorapro::detail::resolved<typename decltype(tag)::Rule>(OptimizerConfig());
-    });
+    const OptimizerConfig theirs = lorapro::runtime_rule<float>(name).resolved({});
     CHECK(ours.beta1 == theirs.beta1);
     CHECK(ours.max_relative_move == theirs.max_relative_move);
   }

@@ -3,6 +3,7 @@
 #include <lorapro/optim/dense_slot.hpp>
 
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/rule_slots.hpp>
 
 #include "support/rule_battery.hpp"
 
@@ -11,27 +12,28 @@ namespace {
 using namespace rule_battery;
 using lorapro::bfloat16;
 using lorapro::DenseView;
-using DenseSlot = lorapro::detail::DenseSlot<float, lorapro::AdamWRule>;
+using lorapro::detail::given;
+using DenseSlot = lorapro::detail::RuleDenseSlot<float, lorapro::AdamWRule>;
 
 TEST_CASE("a dense parameter follows buffers that have moved", "[dense_slot]") {
   std::vector<float> value(6), grad(6), next(6), next_grad(6);
-  DenseSlot dense(DenseView<float>{value.data(), grad.data(), 6}, "dense");
-  dense.move_to(DenseView<float>{next.data(), next_grad.data(), 6});
+  DenseSlot dense(given(DenseView<float>{value.data(), grad.data(), 6}), "dense");
+  dense.move_to(given(DenseView<float>{next.data(), next_grad.data(), 6}));
   CHECK(dense.dense.factor.value.data == next.data());
   CHECK(dense.dense.factor.grad.data == next_grad.data());
-  CHECK_THROWS_AS(dense.move_to(DenseView<float>{next.data(), next_grad.data(), 5}),
+  CHECK_THROWS_AS(dense.move_to(given(DenseView<float>{next.data(), next_grad.data(), 5})),
                   lorapro::ShapeError);
 }
 
 TEST_CASE("a dense parameter has a master only where the model stores less", "[dense_slot]") {
   std::vector<float> value(5, 1.5F), grad(5);
-  DenseSlot fine(DenseView<float>{value.data(), grad.data(), 5}, "fine");
-  fine.visit_masters([](const std::string&, auto) { FAIL("a float has no master"); });
+  DenseSlot fine(given(DenseView<float>{value.data(), grad.data(), 5}), "fine");
+  fine.visit_masters([](const std::string&, const lorapro::StateTensor&) { FAIL("a float has no master"); });
   std::vector<bfloat16> coarse(5, bfloat16(0.75F)), coarse_grad(5);
-  DenseSlot slot(DenseView<bfloat16>{coarse.data(), coarse_grad.data(), 5}, "coarse");
+  DenseSlot slot(given(DenseView<bfloat16>{coarse.data(), coarse_grad.data(), 5}), "coarse");
   const auto master = [&] {
     std::vector<float> numbers(5);
-    slot.visit_masters([&](const std::string& name, auto tensor) {
+    slot.visit_masters([&](const std::string& name, const lorapro::StateTensor& tensor) {
       CHECK(name == "master");
       tensor.read(numbers.data());
     });
@@ -45,7 +47,7 @@ TEST_CASE("a dense parameter has a master only where the model stores less", "[d
 
 TEST_CASE("the cost and rates of a dense parameter", "[dense_slot]") {
   std::vector<float> value(76), grad(76);
-  DenseSlot slot(DenseView<float>{value.data(), grad.data(), 76}, "dense");
+  DenseSlot slot(given(DenseView<float>{value.data(), grad.data(), 76}), "dense");
   CHECK(slot.cost_ns == 19);
   lorapro::GroupConfig group;
   group.lr = 0.5;

@@ -4,6 +4,7 @@
 
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
+#include <lorapro/optim/sgd_rule.hpp>
 
 #include "support/rule_battery.hpp"
 
@@ -53,6 +54,16 @@ TEST_CASE("a pair comes back with its state, or stays detached", "[detached]") {
                     "detached: expected a detached pair, got one that was attached again");
   both();
   CHECK(same_parameters(pair, twin));
+}
+
+TEST_CASE("what was detached goes to optimizers of its rule alone", "[detached]") {
+  PairBuffers<float> pair(6, 5, 2, 1.0, 1);
+  AdamWOptimizer optimizer, same;
+  lorapro::Optimizer<float, lorapro::SgdRule> other;
+  auto detached = optimizer.detach(optimizer.attach(pair.view()));
+  CHECK_THROWS_WITH(other.attach(pair.view(), std::move(detached)),
+                    "pair.0: detached: expected the state of sgd, got adamw");
+  CHECK_NOTHROW(same.attach(pair.view(), std::move(detached)));
 }
 
 }  // namespace

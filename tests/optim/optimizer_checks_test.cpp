@@ -29,12 +29,10 @@ bool all_finite(const RowMatrix<float>& matrix) {
 struct FiniteState {
   bool& finite;
   void operator()(const std::string&, std::int64_t&) const {}
-  template <typename Tensor>
-  void operator()(const std::string&, Tensor&& tensor) const {
-    std::vector<Element<Tensor>> values(static_cast<std::size_t>(tensor.size()));
+  void operator()(const std::string&, const lorapro::StateTensor& tensor) const {
+    std::vector<double> values(static_cast<std::size_t>(tensor.size()));
     tensor.read(values.data());
-    for (const auto value : values)
-      finite = finite && lorapro::is_finite(static_cast<double>(value));
+    for (const double value : values) finite = finite && lorapro::is_finite(value);
   }
 };
 

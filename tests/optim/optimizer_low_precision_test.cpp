@@ -197,7 +197,7 @@ TEST_CASE("bfloat16 moments resume with the same bits in the middle of a run", "
   train(pair, whole, 3);
   Coarse resumed(config);
   resumed.attach(copy.view());
-  resumed.visit(WriteState{state});
+  set_state(resumed, state);
   train(copy, resumed, 3);
   CHECK(same_parameters(pair, copy));
   CHECK(state_of(whole) == state_of(resumed));

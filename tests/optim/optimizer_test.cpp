@@ -155,7 +155,7 @@ TEST_CASE("detach and attach keep state and step count in another buffer", "[opt
   for (int t = 0; t < 3; ++t) {
     stays.train(whole, 1);
     moves.backpropagate();
-    elsewhere.backpropagate(elsewhere.delta_W() - Quadratic<float>::target(24, 17, 3, 91));
+    elsewhere.backpropagate(elsewhere.delta_W() - quadratic_target(24, 17, 3, 91));
     REQUIRE(optimizer.step().updated == 3);
   }
   CHECK(same_parameters(elsewhere, stays.first));

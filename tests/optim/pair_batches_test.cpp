@@ -123,17 +123,19 @@ TEST_CASE("pairs may leave and enter batches", "[pair_batches]") {
 }
 
 TEST_CASE("batches hold pairs of one rank, few pairs one for each thread", "[pair_batches]") {
-  using Batches = lorapro::detail::PairBatches<float, LoraPro<NoMoments>>;
+  using Batches = lorapro::detail::PairBatches<float>;
+  using Slot = lorapro::detail::RulePairSlot<float, LoraPro<NoMoments>>;
   std::vector<std::unique_ptr<Batches::Slot>> slots;
   const Pairs pairs = mixed_pairs();
-  for (const auto& pair : pairs) slots.push_back(std::make_unique<Batches::Slot>(pair->view(), ""));
+  for (const auto& pair : pairs) slots.push_back(std::make_unique<Slot>(lorapro::detail::given(pair->view()), ""));
   slots[2] = nullptr;
   const Index widest = std::max<Index>(1, lorapro::kEigenLanes / 2);
   for (const int threads : {1, 8}) {
     CAPTURE(threads);
     lorapro::detail::Crew<float> crew(threads);
     Batches batches;
-    for (const auto& pair : pairs) batches.expect(slots.size(), pair->A.rows(), crew);
+    for (const auto& slot : slots)
+      if (slot != nullptr) batches.expect(*slot, slots.size(), crew);
     batches.arrange(slots, threads);
     Index seen = 0;
     for (const auto& batch : batches.batches()) {

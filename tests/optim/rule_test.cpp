@@ -39,7 +39,7 @@ struct NormalizedRule : lorapro::PairRule {
     explicit PairState(const lorapro::PairShape&) : updates(1) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      visitor(std::string("updates"), lorapro::StateTensor<Scalar>(updates.data(), 1, 1));
+      visitor(std::string("updates"), lorapro::StateTensor(updates.data(), 1, 1));
     }
     static lorapro::RuleWorkspace workspace(const lorapro::PairShape& shape) {
       return {2 * lorapro::panel_size(shape.rank), lorapro::panel_size(shape.rank), 0, 0};
@@ -97,9 +97,9 @@ struct OneRateRule : NormalizedRule {
 
 TEST_CASE("a rule that ignores the ratio of the rates is found out", "[rule]") {
   const lorapro::OptimizerConfig config;
-  CHECK(moves_follow_rates<NormalizedRule, double>(config));
-  CHECK(moves_follow_rates<SignRule, double>(config));
-  CHECK_FALSE(moves_follow_rates<OneRateRule, double>(config));
+  CHECK(moves_follow_rates(lorapro::runtime_rule<double, NormalizedRule>(), config));
+  CHECK(moves_follow_rates(lorapro::runtime_rule<double, SignRule>(), config));
+  CHECK_FALSE(moves_follow_rates(lorapro::runtime_rule<double, OneRateRule>(), config));
 }
 
 TEST_CASE("a pair is projected by the rate of the factor that is fixed", "[rule]") {
@@ -125,10 +125,10 @@ TEST_CASE("a pair is projected by the rate of the factor that is fixed", "[rule]
 
 TEST_CASE("rules decide what the user has not", "[rule]") {
   lorapro::OptimizerConfig config;
-  CHECK(*lorapro::detail::resolved<SignRule>(config).beta1 == 0.9);
-  CHECK(*lorapro::detail::resolved<SignRule>(config).max_relative_move == 0.05);
+  CHECK(*lorapro::runtime_rule<float, SignRule>().resolved(config).beta1 == 0.9);
+  CHECK(*lorapro::runtime_rule<float, SignRule>().resolved(config).max_relative_move == 0.05);
   config.beta1 = 0.5;
-  CHECK(*lorapro::detail::resolved<SignRule>(config).beta1 == 0.5);
+  CHECK(*lorapro::runtime_rule<float, SignRule>().resolved(config).beta1 == 0.5);
 }
 
 }  // namespace

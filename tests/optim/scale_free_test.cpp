@@ -99,12 +99,9 @@ struct Training {
  private:
   template <typename Tensor, typename Values>
   static void rescale(Tensor&& tensor, Values& values, double by) {
-    if constexpr (std::is_same_v<typename std::decay_t<Tensor>::Element,
-                                 typename Values::value_type>) {
-      tensor.read(values.data());
-      for (auto& value : values) value *= by;
-      tensor.write(values.data());
-    }
+    tensor.read(values.data());
+    for (auto& value : values) value *= by;
+    tensor.write(values.data());
   }
 };
 

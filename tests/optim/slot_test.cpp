@@ -37,7 +37,7 @@ TEST_CASE("a step's context is the group's", "[slot]") {
 
 TEST_CASE("the memory of a parameter is that of its values and gradients", "[slot]") {
   PairBuffers<float> pair(6, 5, 2, 1.0, 4);
-  const auto of_pair = lorapro::detail::own_memory(pair.view());
+  const auto of_pair = lorapro::detail::given(pair.view()).memory;
   const auto begins_at = [](const auto& memory, const float* data) {
     return memory.range.begin == reinterpret_cast<std::uintptr_t>(data);
   };
@@ -48,7 +48,7 @@ TEST_CASE("the memory of a parameter is that of its values and gradients", "[slo
   CHECK(of_pair[1].range.end - of_pair[1].range.begin == sizeof(float) * 6 * 2);
   std::vector<float> value(3), grad(3);
   const auto of_dense =
-      lorapro::detail::own_memory(lorapro::DenseView<float>{value.data(), grad.data(), 3});
+      lorapro::detail::given(lorapro::DenseView<float>{value.data(), grad.data(), 3}).memory;
   CHECK(begins_at(of_dense[0], value.data()));
   CHECK(begins_at(of_dense[1], grad.data()));
   CHECK(of_dense[2].range.begin == of_dense[2].range.end);

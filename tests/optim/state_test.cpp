@@ -11,13 +11,11 @@ namespace {
 
 TEST_CASE("a StateTensor copies out and in", "[state]") {
   std::vector<float> data{1, 2, 3, 4, 5, 6};
-  lorapro::StateTensor<float> tensor(data.data(), 2, 3);
+  const lorapro::StateTensor tensor(data.data(), 2, 3);
   CHECK(tensor.rows() == 2);
   CHECK(tensor.cols() == 3);
   CHECK(tensor.size() == 6);
   CHECK(tensor.type() == lorapro::StorageType::f32);
-  CHECK(lorapro::StateTensor<double>::type() == lorapro::StorageType::f64);
-  CHECK(lorapro::StateTensor<lorapro::bfloat16>::type() == lorapro::StorageType::bf16);
   std::vector<float> out(6);
   tensor.read(out.data());
   CHECK(out == data);
@@ -26,14 +24,26 @@ TEST_CASE("a StateTensor copies out and in", "[state]") {
   CHECK(data == in);
 }
 
-TEST_CASE("a MomentTensor is row-major to a visitor", "[state]") {
+TEST_CASE("a StateTensor rounds to what it is read into and holds", "[state]") {
+  std::vector<lorapro::bfloat16> data(2);
+  const lorapro::StateTensor tensor(data.data(), 1, 2);
+  CHECK(tensor.type() == lorapro::StorageType::bf16);
+  const std::vector<double> in{1.001, -3};
+  tensor.write(in.data());
+  CHECK(data[0] == lorapro::bfloat16(1.0F));
+  std::vector<float> out(2);
+  tensor.read(out.data());
+  CHECK(out == std::vector<float>{1, -3});
+}
+
+TEST_CASE("moments in tiles are row-major to a visitor", "[state]") {
   using Moments = lorapro::MomentTiles<float, float>;
   for (const lorapro::Index rows : {1, 7, 17})
     for (const lorapro::Index cols : {1, 48, 65}) {
       CAPTURE(rows, cols);
       Moments moments(rows, cols);
-      lorapro::MomentTensor<float, float> avg(moments, Moments::kExpAvg);
-      lorapro::MomentTensor<float, float> sq(moments, Moments::kExpAvgSq);
+      const lorapro::StateTensor avg(moments, Moments::kExpAvg);
+      const lorapro::StateTensor sq(moments, Moments::kExpAvgSq);
       CHECK(avg.rows() == rows);
       CHECK(avg.cols() == cols);
       std::vector<float> first(static_cast<std::size_t>(avg.size())), second(first.size());
@@ -65,10 +75,10 @@ TEST_CASE("a MomentTensor is row-major to a visitor", "[state]") {
     }
 }
 
-TEST_CASE("a StridedTensor is row-major to a visitor", "[state]") {
+TEST_CASE("memory of any stride is row-major to a visitor", "[state]") {
   std::vector<double> data(24, 0.0);
   // Column-major, every other row.
-  lorapro::StridedTensor<double> tensor({data.data(), 3, 4, 2, 6});
+  const lorapro::StateTensor tensor(lorapro::MatrixView<double>{data.data(), 3, 4, 2, 6});
   CHECK(tensor.rows() == 3);
   CHECK(tensor.cols() == 4);
   CHECK(tensor.type() == lorapro::StorageType::f64);

@@ -20,14 +20,14 @@ TEST_CASE("the halves of a step are those of an optimizer", "[stepper]") {
   optimizer.attach(twin.view());
   CHECK(optimizer.step().updated == 1);
 
-  using Attachments = lorapro::detail::Attachments<float, SteppedRule>;
+  using Attachments = lorapro::detail::Attachments<float>;
   lorapro::detail::Groups groups({config.group});
   Attachments attached;
-  lorapro::detail::Stepper<float, SteppedRule> stepper(1);
-  const auto id =
-      attached.add(std::make_unique<Attachments::PairSlot>(pair.view(), ""), {}, groups);
+  lorapro::detail::Stepper<float> stepper(1);
+  const auto& rule = lorapro::runtime_rule<float, SteppedRule>();
+  const auto id = attached.add(rule.pair_slot(lorapro::detail::given(pair.view()), ""), {}, groups);
   stepper.expect(attached.at(id), attached.pairs().size());
-  const auto resolved = lorapro::detail::resolved<SteppedRule>(config);
+  const auto resolved = rule.resolved(config);
   const PairBuffers<float> before = pair;
   stepper.measure(attached, resolved, groups, 1.0, 1.0);
   CHECK(attached.at(id).preparation.report.status == lorapro::AdjustStatus::ok);

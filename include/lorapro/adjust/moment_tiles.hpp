@@ -30,8 +30,9 @@ struct TileShape {
 /// exp_avg and exp_avg_sq of a pair, (rows, cols) each, in the order in which the kernel walks: of
 /// each group of kGroup rows of tiles, one column of tiles after the other, the exp_avg of a tile
 /// beside its exp_avg_sq, edges padded with zeros. One stream of memory, whatever the row stride of
-/// W would be. Seen from outside, through MomentTensor, both are row-major. \tparam Scalar
-/// computes; fixes the shape of a tile. \tparam Storage  Scalar or bfloat16.
+/// W would be. Seen from outside, through StateTensor, both are row-major.
+/// \tparam Scalar   computes; fixes the shape of a tile.
+/// \tparam Storage  Scalar or bfloat16.
 template <typename Scalar, typename Storage>
 class MomentTiles {
  public:

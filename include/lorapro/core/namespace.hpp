@@ -14,7 +14,9 @@
 /// different instruction sets (run-time dispatch does that); inline functions with equal mangled
 /// names would then be merged by the linker and the baseline unit could end up running AVX-512
 /// code. The inline namespace makes the names differ. OpenMP changes the parallel loop, so it is
-/// part of the name for the same reason.
+/// part of the name for the same reason. Translation units that leave rules to the library
+/// lorapro::compiled have one name with it, whatever they are compiled for: the library keeps apart
+/// what it has for each instruction set.
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #define LORAPRO_ISA_TAG avx512
@@ -36,7 +38,9 @@
 
 #define LORAPRO_CONCAT_EXPANDED(a, b) a##b
 #define LORAPRO_CONCAT(a, b) LORAPRO_CONCAT_EXPANDED(a, b)
-#ifdef _OPENMP
+#ifdef LORAPRO_COMPILED
+#define LORAPRO_ISA_NAMESPACE compiled
+#elif defined(_OPENMP)
 #define LORAPRO_ISA_NAMESPACE LORAPRO_CONCAT(LORAPRO_ISA_TAG, _openmp)
 #else
 #define LORAPRO_ISA_NAMESPACE LORAPRO_ISA_TAG

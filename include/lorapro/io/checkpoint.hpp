@@ -52,11 +52,11 @@ inline nlohmann::json parse_json(const std::string& text, const std::string& whe
 class CheckpointWriter {
  public:
   /// \param optimizer  has to outlive the writer. \throws ConfigError (a name that is taken).
-  template <typename Scalar, typename Rule>
-  void add(const std::string& name, Optimizer<Scalar, Rule>& optimizer) {
+  template <typename Scalar>
+  void add(const std::string& name, BaseOptimizer<Scalar>& optimizer) {
     add_part(detail::kOptimizerKey + name, [name, &optimizer](const std::string& key,
                                                               SafetensorsWriter& file) {
-      file.set_metadata(key, detail::describe(optimizer, detail::groups_of(optimizer)).dump());
+      file.set_metadata(key, detail::describe(optimizer, optimizer.groups()).dump());
       detail::add_tensors(name, optimizer, file);
     });
   }
@@ -126,20 +126,20 @@ class CheckpointReader {
   const std::filesystem::path& path() const { return file_.path(); }
 
   /// Restores an optimizer, the caller's parameters that are attached to it included. It has the
-  /// same Scalar and Rule, the same groups, and the same things attached under the same names, in
+  /// same Scalar and rule, the same groups, and the same things attached under the same names, in
   /// any order, as the one that was saved; options (but for the threads) become those of the file.
   /// \throws FormatError (the file lacks it or is damaged), ConfigError (another scalar, rule,
   /// scaling, element type, number of groups, name), ShapeError (other sizes or ranks): both sides
   /// are named and nothing is written. FileError (the file becomes unreadable meanwhile): the
   /// optimizer is then written in part.
-  template <typename Scalar, typename Rule>
-  void load(const std::string& name, Optimizer<Scalar, Rule>& optimizer) const {
+  template <typename Scalar>
+  void load(const std::string& name, BaseOptimizer<Scalar>& optimizer) const {
     detail::load_optimizer(file_, name, checked(name, optimizer), optimizer);
   }
 
   /// As load, without writing anything: to check several before the first is loaded.
-  template <typename Scalar, typename Rule>
-  void(check)(const std::string& name, Optimizer<Scalar, Rule>& optimizer) const {
+  template <typename Scalar>
+  void(check)(const std::string& name, BaseOptimizer<Scalar>& optimizer) const {
     (void)checked(name, optimizer);
   }
 
@@ -169,9 +169,9 @@ class CheckpointReader {
     throw FormatError(path().string() + ": " + problem);
   }
 
-  template <typename Scalar, typename Rule>
+  template <typename Scalar>
   detail::OptimizerRecord checked(const std::string& name,
-                                  Optimizer<Scalar, Rule>& optimizer) const {
+                                  BaseOptimizer<Scalar>& optimizer) const {
     const std::string key = detail::kOptimizerKey + name;
     return detail::check_optimizer(
         file_, name, detail::parse_json(file_.metadata(key), path().string() + ": " + key),

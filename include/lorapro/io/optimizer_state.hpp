@@ -4,79 +4,68 @@
 
 #include <lorapro/io/config_json.hpp>
 #include <lorapro/io/safetensors.hpp>
-#include <lorapro/optim/optimizer.hpp>
-
-#include <functional>  // std::function
+#include <lorapro/optim/base_optimizer.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
 namespace detail {
 
-/// A matrix of a slot, whatever its elements are: what the file says of it, and its numbers. Valid
-/// while the slot stays as it is.
+/// A matrix of a slot: valid while the slot stays as it is.
 struct SlotTensor {
   std::string part;  ///< "lora_A", "exp_avg", "master_B"...
-  Dtype dtype;
-  TensorShape shape;
-  std::function<void(TensorSink&)> save;
-  std::function<void(const SafetensorsReader&, const TensorInfo&)> load;
+  StateTensor tensor;
+
+  Dtype dtype() const {
+    return visit_storage_type(tensor.type(), [](auto zero) { return dtype_of<decltype(zero)>(); });
+  }
+  TensorShape shape() const {
+    return {static_cast<std::uint64_t>(tensor.rows()), static_cast<std::uint64_t>(tensor.cols())};
+  }
 };
 
-/// Calls f(first, count) for the elements of a tensor, a piece at a time.
-template <typename Tensor, typename F>
-void for_each_piece(const Tensor& tensor, const F& f) {
+/// Calls f(values, first, count) for the elements of a tensor, a piece at a time, with room for the
+/// piece.
+template <typename F>
+void for_each_piece(const StateTensor& tensor, const F& f) {
   constexpr Index kPiece = 1 << 16;
-  for (Index first = 0; first < tensor.size(); first += kPiece)
-    f(first, (std::min)(kPiece, tensor.size() - first));
-}
-
-template <typename Tensor>
-void save_tensor(const Tensor& tensor, TensorSink& sink) {
-  std::vector<typename Tensor::Element> values;
-  for_each_piece(tensor, [&](Index first, Index count) {
-    values.resize(static_cast<std::size_t>(count));
-    tensor.read(first, count, values.data());
-    sink.write(values.data(), values.size());
+  visit_storage_type(tensor.type(), [&](auto zero) {
+    std::vector<decltype(zero)> values(
+        static_cast<std::size_t>((std::min)(kPiece, tensor.size())));
+    for (Index first = 0; first < tensor.size(); first += kPiece)
+      f(values.data(), first, (std::min)(kPiece, tensor.size() - first));
   });
 }
 
-template <typename Tensor>
-void load_tensor(Tensor tensor, const SafetensorsReader& file, const TensorInfo& stored) {
-  std::vector<typename Tensor::Element> values;
-  for_each_piece(tensor, [&](Index first, Index count) {
-    values.resize(static_cast<std::size_t>(count));
-    file.read(stored, static_cast<std::uint64_t>(first), values.size(), values.data());
-    tensor.write(first, count, values.data());
+inline void save_tensor(const StateTensor& tensor, TensorSink& sink) {
+  for_each_piece(tensor, [&](auto* values, Index first, Index count) {
+    tensor.read(first, count, values);
+    sink.write(values, static_cast<std::size_t>(count));
   });
 }
 
-template <typename Tensor>
-SlotTensor slot_tensor(const std::string& part, const Tensor& tensor) {
-  return {part,
-          dtype_of(tensor.type()),
-          {static_cast<std::uint64_t>(tensor.rows()), static_cast<std::uint64_t>(tensor.cols())},
-          [tensor](TensorSink& sink) { save_tensor(tensor, sink); },
-          [tensor](const SafetensorsReader& file, const TensorInfo& stored) {
-            load_tensor(tensor, file, stored);
-          }};
+inline void load_tensor(const StateTensor& tensor, const SafetensorsReader& file,
+                        const TensorInfo& stored) {
+  for_each_piece(tensor, [&](auto* values, Index first, Index count) {
+    file.read(stored, static_cast<std::uint64_t>(first), static_cast<std::size_t>(count), values);
+    tensor.write(first, count, values);
+  });
 }
 
-/// All matrices of a slot that a step writes: the caller's, the rule's and the masters. What is
-/// done with them is compiled once for each type of elements, not for each rule and use.
+/// All matrices of a slot that a step writes: the caller's, the rule's and the masters.
 template <typename Slot>
 std::vector<SlotTensor> tensors_of(Slot& slot, const GroupConfig& group) {
   std::vector<SlotTensor> tensors;
-  const auto add = [&](const std::string& part, const auto& tensor) {
-    tensors.push_back(slot_tensor(part, tensor));
+  const StateVisitor add = [&](const std::string& part, const StateTensor& tensor) {
+    tensors.push_back({part, tensor});
   };
   slot.visit_parameters(group.decay_target == DecayTarget::merged, add);
-  slot.state.visit(add);
+  slot.visit_state(add);
   slot.visit_masters(add);
   return tensors;
 }
 
-template <typename Scalar, typename Rule>
-nlohmann::json describe(const lorapro::detail::PairSlot<Scalar, Rule>& slot) {
+template <typename Scalar>
+nlohmann::json describe(const lorapro::detail::PairSlot<Scalar>& slot) {
   return {{"kind", "pair"},
           {"out_features", slot.shape().out_features},
           {"in_features", slot.shape().in_features},
@@ -84,16 +73,9 @@ nlohmann::json describe(const lorapro::detail::PairSlot<Scalar, Rule>& slot) {
           {"scaling", slot.pair.scaling}};
 }
 
-template <typename Scalar, typename Rule>
-nlohmann::json describe(const lorapro::detail::DenseSlot<Scalar, Rule>& slot) {
+template <typename Scalar>
+nlohmann::json describe(const lorapro::detail::DenseSlot<Scalar>& slot) {
   return {{"kind", "dense"}, {"size", slot.size()}, {"cols", slot.dense.cols}};
-}
-
-template <typename Scalar, typename Rule>
-std::vector<GroupConfig> groups_of(const Optimizer<Scalar, Rule>& optimizer) {
-  std::vector<GroupConfig> groups;
-  for (Index i = 0; i < optimizer.group_count(); ++i) groups.push_back(optimizer.group({i}));
-  return groups;
 }
 
 /// \param entry  what describe says of the slot's kind and sizes, completed here.
@@ -103,7 +85,7 @@ inline nlohmann::json describe(nlohmann::json entry, const lorapro::detail::Slot
   entry["tensors"] = nlohmann::json::object();
   for (const SlotTensor& tensor : tensors)
     entry["tensors"][tensor.part] =
-        std::string(info(tensor.dtype).name) + " " + shape_text(tensor.shape);
+        std::string(info(tensor.dtype()).name) + " " + shape_text(tensor.shape());
   entry["step"] = slot.step;
   entry["stream"] = slot.stream;
   if (slot.frozen) entry["frozen"] = true;
@@ -112,11 +94,11 @@ inline nlohmann::json describe(nlohmann::json entry, const lorapro::detail::Slot
 }
 
 /// All of an optimizer with these groups but the numbers in its matrices, as a JSON object.
-template <typename Scalar, typename Rule>
-nlohmann::json describe(const Optimizer<Scalar, Rule>& optimizer,
+template <typename Scalar>
+nlohmann::json describe(const BaseOptimizer<Scalar>& optimizer,
                         const std::vector<GroupConfig>& groups) {
   nlohmann::json json{
-      {"scalar", info(dtype_of<Scalar>()).name}, {"rule", Rule::kName},
+      {"scalar", info(dtype_of<Scalar>()).name}, {"rule", optimizer.rule()},
       {"step", optimizer.step_count()},          {"options", json_of_optimizer(optimizer.config())},
       {"groups", nlohmann::json::array()},       {"attached", nlohmann::json::object()}};
   for (const GroupConfig& group : groups) json["groups"].push_back(json_of_group(group));
@@ -128,13 +110,13 @@ nlohmann::json describe(const Optimizer<Scalar, Rule>& optimizer,
 }
 
 /// Declares the matrices of an optimizer as tensors "<name>.<parameter>.<part>".
-template <typename Scalar, typename Rule>
-void add_tensors(const std::string& name, const Optimizer<Scalar, Rule>& optimizer,
+template <typename Scalar>
+void add_tensors(const std::string& name, const BaseOptimizer<Scalar>& optimizer,
                  SafetensorsWriter& file) {
   optimizer.for_each_slot([&](auto& slot) {
-    for (SlotTensor& tensor : tensors_of(slot, optimizer.group({slot.group})))
-      file.add(name + "." + slot.name + "." + tensor.part, tensor.dtype, tensor.shape,
-               std::move(tensor.save));
+    for (const SlotTensor& one : tensors_of(slot, optimizer.group({slot.group})))
+      file.add(name + "." + slot.name + "." + one.part, one.dtype(), one.shape(),
+               [tensor = one.tensor](TensorSink& sink) { save_tensor(tensor, sink); });
   });
 }
 
@@ -210,10 +192,10 @@ inline void check_slot(const SafetensorsReader& file, const std::string& name,
   const Fit tensor_fit(mine.at("tensors"), theirs.at("tensors"), place);
   for (const SlotTensor& tensor : tensors) {
     tensor_fit.same(tensor.part);
-    const auto& stored = file.at(name + "." + slot.name + "." + tensor.part, tensor.shape);
-    if (stored.dtype != tensor.dtype)
+    const auto& stored = file.at(name + "." + slot.name + "." + tensor.part, tensor.shape());
+    if (stored.dtype != tensor.dtype())
       fail_tensor(file.path(), stored.name,
-                  "dtype: expected " + std::string(info(tensor.dtype).name) + ", got " +
+                  "dtype: expected " + std::string(info(tensor.dtype()).name) + ", got " +
                       std::string(info(stored.dtype).name));
   }
   step_of(theirs, place);
@@ -235,15 +217,15 @@ inline void load_slot(const SafetensorsReader& file, const std::string& name,
   slot.frozen = json.value("frozen", false);
   slot.free_factor = json.value("free_factor", "lora_B") == "lora_A" ? Side::A : Side::B;
   for (const SlotTensor& tensor : tensors)
-    tensor.load(file, file.at(name + "." + slot.name + "." + tensor.part));
+    load_tensor(tensor.tensor, file, file.at(name + "." + slot.name + "." + tensor.part));
 }
 
 /// Options, groups and step of a description that fits the optimizer's type and groups.
 /// \throws as check_optimizer.
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 OptimizerRecord read_record(const nlohmann::json& json, const std::string& where,
-                            const Optimizer<Scalar, Rule>& optimizer) {
-  const nlohmann::json plain{{"scalar", info(dtype_of<Scalar>()).name}, {"rule", Rule::kName}};
+                            const BaseOptimizer<Scalar>& optimizer) {
+  const nlohmann::json plain{{"scalar", info(dtype_of<Scalar>()).name}, {"rule", optimizer.rule()}};
   const Fit type_fit(plain, json, where);
   type_fit.same("scalar");
   type_fit.same("rule");
@@ -265,10 +247,10 @@ OptimizerRecord read_record(const nlohmann::json& json, const std::string& where
 /// \param json  what describe() gave when the file was written.
 /// \throws FormatError (not such a description; tensors unlike it), ConfigError and ShapeError (it
 /// does not fit the optimizer).
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string& name,
                                 const nlohmann::json& json,
-                                const Optimizer<Scalar, Rule>& optimizer) {
+                                const BaseOptimizer<Scalar>& optimizer) {
   const std::string where = file.path().string() + ": optimizer " + quoted_name(name);
   OptimizerRecord record = read_record(json, where, optimizer);
   // By the groups that it will have: these say whether W0 is in the file.
@@ -284,8 +266,8 @@ OptimizerRecord check_optimizer(const SafetensorsReader& file, const std::string
 }
 
 /// Writes options and step of a record. \throws as Optimizer::set_config; nothing is written then.
-template <typename Scalar, typename Rule>
-void load_options(const OptimizerRecord& record, Optimizer<Scalar, Rule>& optimizer) {
+template <typename Scalar>
+void load_options(const OptimizerRecord& record, BaseOptimizer<Scalar>& optimizer) {
   OptimizerConfig config = record.config;
   config.group = record.groups.front();
   optimizer.set_config(config, record.groups);
@@ -298,9 +280,9 @@ void load_options(const OptimizerRecord& record, Optimizer<Scalar, Rule>& optimi
 /// Writes a record and the matrices of the file into the optimizer that they were checked against.
 /// \throws ConfigError (a W0 that the file's options would decay and that cannot be), before
 /// anything is written; FileError.
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 void load_optimizer(const SafetensorsReader& file, const std::string& name,
-                    const OptimizerRecord& record, Optimizer<Scalar, Rule>& optimizer) {
+                    const OptimizerRecord& record, BaseOptimizer<Scalar>& optimizer) {
   load_options(record, optimizer);
   optimizer.for_each_slot([&](auto& slot) {
     load_slot(file, name, slot,

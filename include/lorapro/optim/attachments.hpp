@@ -15,11 +15,11 @@ namespace detail {
 
 /// The pairs and dense parameters that are attached to an optimizer. Handles are numbers in the
 /// order of attachment, which are not given twice.
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 class Attachments {
  public:
-  using PairSlot = detail::PairSlot<Scalar, Rule>;
-  using DenseSlot = detail::DenseSlot<Scalar, Rule>;
+  using PairSlot = detail::PairSlot<Scalar>;
+  using DenseSlot = detail::DenseSlot<Scalar>;
 
   /// \name Of the next one, where the caller has no name for it
   /// @{
@@ -31,23 +31,23 @@ class Attachments {
   /// \throws ConfigError (a name that is taken, merged decay), ShapeError (memory that is attached
   /// already), StateError (no such group); the slot is then as it was.
   PairId add(std::unique_ptr<PairSlot>&& slot, GroupId group, const Groups& groups) {
-    require_attachable(*slot, group, groups);
+    require_attachable(*slot, &slot->base, group, groups);
     slot->stream = pairs_.size();
     return {insert(pairs_, std::move(slot), group)};
   }
   DenseId add(std::unique_ptr<DenseSlot>&& slot, GroupId group, const Groups& groups) {
-    require_attachable(*slot, group, groups);
+    require_attachable(*slot, nullptr, group, groups);
     slot->stream = kDenseStreams + dense_.size();
     return {insert(dense_, std::move(slot), group)};
   }
 
-  /// What add throws.
-  template <typename AnySlot>
-  void require_attachable(const AnySlot& slot, GroupId group, const Groups& groups) {
+  /// What add throws. \param base  null for a dense parameter.
+  void require_attachable(const Slot& slot, const BaseMemory* base, GroupId group,
+                          const Groups& groups) {
     groups.check_known(group);
     refresh();
-    if constexpr (std::is_same_v<AnySlot, PairSlot>)
-      check_decay(slot, groups[static_cast<std::size_t>(group.index)].config, groups);
+    if (base != nullptr)
+      check_decay(slot, *base, groups[static_cast<std::size_t>(group.index)].config, groups);
     index_.require_apart(slot);
   }
 
@@ -61,10 +61,11 @@ class Attachments {
 
   /// Two pairs on one W0 would decay it twice, or decay the W of a pair that did not ask for it.
   /// \throws ConfigError unless the pair can be in a group of this config.
-  void check_decay(const PairSlot& slot, const GroupConfig& config, const Groups& groups) {
-    slot.check_decay(config);
+  void check_decay(const Slot& slot, const BaseMemory& base, const GroupConfig& config,
+                   const Groups& groups) {
+    base.check_decay(config);
     refresh();
-    index_.for_each_on_base(slot, slot.base_weight, [&](const Slot& other) {
+    index_.for_each_on_base(slot, base.data, [&](const Slot& other) {
       if (config.decays_base() ||
           groups[static_cast<std::size_t>(other.group)].config.decays_base())
         throw ConfigError(
@@ -120,7 +121,7 @@ class Attachments {
     return *list[static_cast<std::size_t>(index)];
   }
 
-  static const void* base_of(const PairSlot& slot) { return slot.base_weight; }
+  static const void* base_of(const PairSlot& slot) { return slot.base.data; }
   static const void* base_of(const DenseSlot&) { return nullptr; }
 
   void refresh() {

@@ -45,7 +45,7 @@ class DenseMuonState {
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     if (!matrix_) return adamw_.visit(visitor);
-    visitor(std::string("exp_avg"), StateTensor<Scalar>(exp_avg_.data(), rows_, cols_));
+    visitor(std::string("exp_avg"), StateTensor(exp_avg_.data(), rows_, cols_));
   }
   static RuleWorkspace workspace(const Dense& dense) { return AdamW::workspace(dense); }
 

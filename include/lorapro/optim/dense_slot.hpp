@@ -3,33 +3,39 @@
 #pragma once
 
 #include <lorapro/optim/factor_elements.hpp>
-#include <lorapro/optim/rule_checks.hpp>
 #include <lorapro/optim/slot.hpp>
+#include <lorapro/optim/state.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
 namespace detail {
 
-/// An attached parameter without factors.
-template <typename Scalar, typename Rule>
-struct DenseSlot : Slot {
-  using State = typename RuleStates<Rule, Scalar>::Dense;
-
-  /// \throws as dense_of.
-  template <typename T>
-  DenseSlot(const DenseView<T>& view, const std::string& name_)
-      : dense(dense_of(view)), state(dense) {
+/// An attached parameter without factors; RuleDenseSlot derives from it with the state of a rule.
+template <typename Scalar>
+class DenseSlot : public Slot {
+ public:
+  DenseSlot(const GivenDense& given, const std::string& name_) : dense(given.dense) {
     name = name_;
-    memory = own_memory(view);
-    cost_ns = State::workspace(dense).cost_ns;
-    if constexpr (!std::is_same_v<T, Scalar>) {
-      master = Buffer<Scalar>(view.size);
-      dense.factor.master = dense.factor.value;  // contiguous, as the master is
-      dense.factor.master.data = master.data();
-      dense.factor.master.type = storage_type<Scalar>();
-      follow();
-    }
+    memory = given.memory;
+    if (dense.factor.value.type == storage_type<Scalar>()) return;
+    master_ = Buffer<Scalar>(size());
+    dense.factor.master = dense.factor.value;  // contiguous, as the master is
+    dense.factor.master.data = master_.data();
+    dense.factor.master.type = storage_type<Scalar>();
+    follow();
   }
+  virtual ~DenseSlot() = default;
+  DenseSlot(const DenseSlot&) = delete;
+  DenseSlot& operator=(const DenseSlot&) = delete;
+
+  /// \name The rule's part, as of PairSlot
+  /// @{
+  virtual const char* rule() const = 0;
+  virtual RuleWorkspace workspace() const = 0;
+  virtual Preparation prepare(const Team<Scalar>& team) = 0;
+  virtual void update(const Team<Scalar>& team) = 0;
+  virtual void visit_state(const StateVisitor& visitor) = 0;
+  /// @}
 
   Index size() const { return dense.size(); }
 
@@ -39,52 +45,45 @@ struct DenseSlot : Slot {
     dense.factor.decay = decay_at(dense.factor.lr, of_group);
   }
 
-  DenseStep<Scalar> in_step(const Team<Scalar>& team) { return {dense, context, team}; }
-
   /// \throws ShapeError (another size), ConfigError (another element type).
-  template <typename T>
-  void check_fits(const DenseView<T>& view) const {
-    checks::shape("value", 1, view.size, 1, size());
-    if (dense.factor.value.type != storage_type<T>())
+  void check_fits(const GivenDense& given) const {
+    checks::shape("value", 1, given.dense.size(), 1, size());
+    if (dense.factor.value.type != given.dense.factor.value.type)
       throw ConfigError("value: expected the element type that is attached, got another");
   }
 
-  /// As PairSlot::move_to. \throws as dense_of and check_fits.
-  template <typename T>
-  void move_to(const DenseView<T>& view) {
-    const Dense moved = dense_of(view);
-    check_fits(view);
-    dense.factor.value = moved.factor.value;
-    dense.factor.grad = moved.factor.grad;
-    memory = own_memory(view);
+  /// As PairSlot::move_to. \throws as check_fits.
+  void move_to(const GivenDense& given) {
+    check_fits(given);
+    dense.factor.value = given.dense.factor.value;
+    dense.factor.grad = given.dense.factor.grad;
+    memory = given.memory;
   }
 
   /// As PairSlot::follow.
   void follow() {
-    if (master.size() > 0) follow_model<Scalar>(dense.factor.value, dense.factor.master);
+    if (master_.size() > 0) follow_model<Scalar>(dense.factor.value, dense.factor.master);
   }
 
   void zero_grad() { set_zero(dense.factor.grad); }
 
-  /// Calls visitor(name, tensor) for the parameter, a StridedTensor.
-  template <typename Visitor>
-  void visit_parameters(bool /*with_base*/, Visitor&& visitor) {
+  /// Calls visitor for the parameter.
+  void visit_parameters(bool /*with_base*/, const StateVisitor& visitor) const {
     visit_storage_type(dense.factor.value.type, [&](auto zero) {
-      using T = decltype(zero);
-      T* const data = static_cast<T*>(dense.factor.value.data);
-      visitor("value", StridedTensor<T>({data, 1, size(), size(), 1}));
+      visitor("value",
+              StateTensor(static_cast<decltype(zero)*>(dense.factor.value.data), 1, size()));
     });
   }
 
-  /// Calls visitor(name, tensor) for the master, where there is one.
-  template <typename Visitor>
-  void visit_masters(Visitor&& visitor) {
-    if (master.size() > 0) visitor("master", StateTensor<Scalar>(master.data(), 1, master.size()));
+  /// Calls visitor for the master, where there is one.
+  void visit_masters(const StateVisitor& visitor) {
+    if (master_.size() > 0) visitor("master", StateTensor(master_.data(), 1, master_.size()));
   }
 
   Dense dense;
-  State state;
-  Buffer<Scalar> master;
+
+ private:
+  Buffer<Scalar> master_;
 };
 
 }  // namespace detail

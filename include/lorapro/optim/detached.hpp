@@ -8,11 +8,11 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 class OptimizerParameters;
 
-/// A pair with its state, between Optimizer::detach and attach.
-template <typename Scalar, typename Rule>
+/// A pair with its state, between detach and attach of optimizers of one rule.
+template <typename Scalar>
 class DetachedPair {
  public:
   Index out_features() const { return slot_->shape().out_features; }
@@ -20,21 +20,21 @@ class DetachedPair {
   Index rank() const { return slot_->shape().rank; }
 
  private:
-  friend class OptimizerParameters<Scalar, Rule>;
-  using Slot = detail::PairSlot<Scalar, Rule>;
+  friend class OptimizerParameters<Scalar>;
+  using Slot = detail::PairSlot<Scalar>;
   explicit DetachedPair(std::unique_ptr<Slot> slot) : slot_(std::move(slot)) {}
   std::unique_ptr<Slot> slot_;
 };
 
-/// A dense parameter with its state, between Optimizer::detach and attach.
-template <typename Scalar, typename Rule>
+/// A dense parameter with its state, between detach and attach of optimizers of one rule.
+template <typename Scalar>
 class DetachedDense {
  public:
   Index size() const { return slot_->size(); }
 
  private:
-  friend class OptimizerParameters<Scalar, Rule>;
-  using Slot = detail::DenseSlot<Scalar, Rule>;
+  friend class OptimizerParameters<Scalar>;
+  using Slot = detail::DenseSlot<Scalar>;
   explicit DetachedDense(std::unique_ptr<Slot> slot) : slot_(std::move(slot)) {}
   std::unique_ptr<Slot> slot_;
 };

@@ -133,7 +133,7 @@ class ElementwiseDense {
   void visit(Visitor&& visitor) {
     for (std::size_t k = 0; k < kStates; ++k)
       visitor(std::string(Rule::kState[k]),
-              StateTensor<Scalar>(states_[k].data(), 1, states_[k].size()));
+              StateTensor(states_[k].data(), 1, states_[k].size()));
   }
   static RuleWorkspace workspace(const Dense& dense) {
     return detail::elementwise_workspace<Rule>(Dense::kRow, dense.size());

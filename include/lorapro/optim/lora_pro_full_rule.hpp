@@ -45,9 +45,8 @@ struct LoraPro<FullMoments<Storage>> : PairRule {
           progress_(new std::atomic<Index>[static_cast<std::size_t>(blocks_.count())]) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      using Tensor = MomentTensor<Scalar, Storage>;
-      visitor("exp_avg", Tensor(moments_, Moments::kExpAvg));
-      visitor("exp_avg_sq", Tensor(moments_, Moments::kExpAvgSq));
+      visitor("exp_avg", StateTensor(moments_, Moments::kExpAvg));
+      visitor("exp_avg_sq", StateTensor(moments_, Moments::kExpAvgSq));
     }
     static RuleWorkspace workspace(const PairShape& shape) {
       return {(std::max)(4 * panel_size(shape.rank), full_moments_scratch_size<Scalar>(shape.rank)),

@@ -79,6 +79,14 @@ struct OptimizerConfig {
   /// OpenMP.
   int threads = 0;
 
+  /// With what a rule decides where the user has not: RuleDefaults.
+  OptimizerConfig with_defaults(double rule_beta1, double rule_max_relative_move) const {
+    OptimizerConfig config = *this;
+    if (!config.beta1) config.beta1 = rule_beta1;
+    if (!config.max_relative_move) config.max_relative_move = rule_max_relative_move;
+    return config;
+  }
+
   /// Those of a projection that bounds no move.
   AdjustOptions adjust_options() const {
     AdjustOptions options;

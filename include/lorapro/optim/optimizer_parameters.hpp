@@ -4,7 +4,7 @@
 
 #include <lorapro/optim/detached.hpp>
 #include <lorapro/optim/lora_views.hpp>
-#include <lorapro/optim/stepper.hpp>
+#include <lorapro/optim/runtime_rule.hpp>
 
 #include <memory>  // std::unique_ptr
 #include <string>  // std::string
@@ -12,15 +12,14 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// What an Optimizer updates: pairs and dense parameters, each in a group, with the rule's state.
-template <typename Scalar, typename Rule>
+/// What an optimizer updates: pairs and dense parameters, each in a group, with the rule's state.
+template <typename Scalar>
 class OptimizerParameters {
   static_assert(is_compute_scalar_v<Scalar>, "Optimizer: Scalar must be float or double");
-  static_assert(detail::check_rule<Rule, Scalar>());
 
  public:
-  using DetachedPair = lorapro::DetachedPair<Scalar, Rule>;
-  using DetachedDense = lorapro::DetachedDense<Scalar, Rule>;
+  using DetachedPair = lorapro::DetachedPair<Scalar>;
+  using DetachedDense = lorapro::DetachedDense<Scalar>;
 
   /// Attaches the pairs of a layer: a LoraLayer, or anything with lora_views (lora_views.hpp). It
   /// may be moved afterwards if that keeps the addresses of its buffers, but not destroyed before
@@ -45,8 +44,8 @@ class OptimizerParameters {
   PairId attach(const LoraView<T, Base>& view, GroupId group = {}, const std::string& name = "") {
     static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
     const std::string own = name.empty() ? attached_.next_pair_name() : name;
-    return checks::naming(own,
-                          [&] { return insert(std::make_unique<PairSlot>(view, own), group); });
+    return checks::naming(
+        own, [&] { return insert(rule_->pair_slot(detail::given(view), own), group); });
   }
 
   /// Attaches a parameter without factors: AdamW for rules with moments, SGD for those without;
@@ -58,20 +57,20 @@ class OptimizerParameters {
     static_assert(is_attachable<T>,
                   "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
     const std::string own = name.empty() ? attached_.next_dense_name() : name;
-    return checks::naming(own,
-                          [&] { return insert(std::make_unique<DenseSlot>(view, own), group); });
+    return checks::naming(
+        own, [&] { return insert(rule_->dense_slot(detail::given(view), own), group); });
   }
 
   /// \name Attaching again what detach returned
   /// To buffers of the same shape and element type, keeping moments and step count. Masters are
   /// kept where they round to the buffer's value, and follow the buffer where it was changed
   /// meanwhile. \throws as attach, StateError (attached again already), ShapeError (another shape),
-  /// ConfigError (another element type); `detached` is then unchanged.
+  /// ConfigError (another element type, the state of another rule); `detached` is then unchanged.
   /// @{
   template <typename T, typename Base>
   PairId attach(const LoraView<T, Base>& view, DetachedPair&& detached) {
     static_assert(is_attachable<T>, "LoraView: T must be the optimizer's Scalar, bfloat16 or half");
-    return attach_again(view, detached.slot_, "a detached pair");
+    return attach_again(detail::given(view), detached.slot_, "a detached pair");
   }
   /// Of a layer of one pair.
   template <typename Layer, detail::IfLayer<Layer> = 0>
@@ -84,7 +83,7 @@ class OptimizerParameters {
   DenseId attach(const DenseView<T>& view, DetachedDense&& detached) {
     static_assert(is_attachable<T>,
                   "DenseView: T must be the optimizer's Scalar, bfloat16 or half");
-    return attach_again(view, detached.slot_, "a detached parameter");
+    return attach_again(detail::given(view), detached.slot_, "a detached parameter");
   }
   /// @}
 
@@ -98,7 +97,7 @@ class OptimizerParameters {
       return DetachedDense(attached_.take(id));
     } else {
       DetachedPair detached(attached_.take(id));
-      stepper_.forget_pair();
+      stepper_->forget_pair();
       return detached;
     }
   }
@@ -159,33 +158,42 @@ class OptimizerParameters {
 
  protected:
   /// \param group  of group 0.
-  OptimizerParameters(const GroupConfig& group, int threads)
-      : groups_({group}), stepper_(thread_count(threads)) {}
+  OptimizerParameters(const RuntimeRule<Scalar>& rule, const GroupConfig& group, int threads)
+      : rule_(&rule), groups_({group}), stepper_(rule.stepper(thread_count(threads))) {}
 
+  const RuntimeRule<Scalar>* rule_;
   detail::Groups groups_;
-  mutable detail::Attachments<Scalar, Rule> attached_;  // what it finds them by may be stale
-  detail::Stepper<Scalar, Rule> stepper_;
+  mutable detail::Attachments<Scalar> attached_;  // what it finds them by may be stale
+  std::unique_ptr<detail::Stepper<Scalar>> stepper_;
 
  private:
-  using PairSlot = detail::PairSlot<Scalar, Rule>;
-  using DenseSlot = detail::DenseSlot<Scalar, Rule>;
+  using PairSlot = detail::PairSlot<Scalar>;
+  using DenseSlot = detail::DenseSlot<Scalar>;
 
   template <typename T>
   static constexpr bool is_attachable =
       std::is_same_v<T, Scalar> || std::is_same_v<T, bfloat16> || std::is_same_v<T, half>;
 
+  static const detail::BaseMemory* base_of(const detail::GivenPair& given) { return &given.base; }
+  static const detail::BaseMemory* base_of(const detail::GivenDense&) { return nullptr; }
+
   /// The handle is of the slot's kind.
-  template <typename View, typename AnySlot>
-  auto attach_again(const View& view, std::unique_ptr<AnySlot>& detached, const char* expected) {
+  template <typename Given, typename AnySlot>
+  auto attach_again(const Given& given, std::unique_ptr<AnySlot>& detached, const char* expected) {
     if (detached == nullptr)
       throw StateError(std::string("detached: expected ") + expected +
                        ", got one that was attached again");
     return checks::naming(detached->name, [&] {
-      detached->check_fits(view);
-      const AnySlot fresh(view, detached->name);
+      if (std::string_view(detached->rule()) != rule_->name)
+        throw ConfigError(std::string("detached: expected the state of ") + rule_->name + ", got " +
+                          detached->rule());
+      detached->check_fits(given);
+      detail::Slot place;
+      place.name = detached->name;
+      place.memory = given.memory;
       const GroupId group{detached->group};
-      attached_.require_attachable(fresh, group, groups_);
-      detached->move_to(view);
+      attached_.require_attachable(place, base_of(given), group, groups_);
+      detached->move_to(given);
       detached->follow();
       return insert(std::move(detached), group);
     });
@@ -193,12 +201,12 @@ class OptimizerParameters {
 
   PairId insert(std::unique_ptr<PairSlot>&& slot, GroupId group) {
     const PairId id = attached_.add(std::move(slot), group, groups_);
-    stepper_.expect(attached_.at(id), attached_.pairs().size());
+    stepper_->expect(attached_.at(id), attached_.pairs().size());
     return id;
   }
   DenseId insert(std::unique_ptr<DenseSlot>&& slot, GroupId group) {
     const DenseId id = attached_.add(std::move(slot), group, groups_);
-    stepper_.expect(attached_.at(id));
+    stepper_->expect(attached_.at(id));
     return id;
   }
 };

@@ -15,20 +15,22 @@ namespace detail {
 
 /// Pairs of one rank by the packet, whose spectra are decomposed together: kEigenLanes at a time
 /// take little longer than the two of one pair. What a pair gets does not depend on its company, so
-/// how pairs meet is free to follow the number of threads.
-template <typename Scalar, typename Rule>
+/// how pairs meet is free to follow the number of threads. Pairs of a rule that needs no spectra are
+/// in no batch.
+template <typename Scalar>
 class PairBatches {
  public:
-  using Slot = PairSlot<Scalar, Rule>;
+  using Slot = PairSlot<Scalar>;
   struct Batch {
     Index first;  ///< in slot
     Index count;  ///< at most kMaxPairs; 1 above kBatchedEigenSize
     Index rank;
   };
 
-  /// Makes room for `count` pairs, one of this rank among them. \cost O(1) on average.
-  void expect(std::size_t count, Index rank, Crew<Scalar>& crew) {
-    if (!Slot::kNeedsSpectra) return;
+  /// Makes room for `count` pairs, this one among them. \cost O(1) on average.
+  void expect(const Slot& slot, std::size_t count, Crew<Scalar>& crew) {
+    if (slot.solver == nullptr) return;
+    const Index rank = slot.shape().rank;
     if (slots_.capacity() < count) {
       slots_.reserve(2 * count);
       batches_.reserve(2 * count);
@@ -42,11 +44,10 @@ class PairBatches {
   /// Forms the batches anew. No heap if all pairs have been expected.
   /// \param attached  null where there is no pair. \cost O(n log n).
   void arrange(const std::vector<std::unique_ptr<Slot>>& attached, int threads) {
-    if (!Slot::kNeedsSpectra) return;
     slots_.clear();
     batches_.clear();
     for (const auto& slot : attached)
-      if (slot != nullptr) slots_.push_back(slot.get());
+      if (slot != nullptr && slot->solver != nullptr) slots_.push_back(slot.get());
     std::sort(slots_.begin(), slots_.end(), [](const Slot* one, const Slot* other) {
       return one->shape().rank != other->shape().rank ? one->shape().rank < other->shape().rank
                                                       : one->stream < other->stream;
@@ -68,38 +69,36 @@ class PairBatches {
   /// The part of a step that comes before the decompositions: all of prepare for a rule that needs
   /// no spectra.
   static void measure(Slot& slot, const Team<Scalar>& team) {
-    if constexpr (Slot::kNeedsSpectra) {
-      PerSide<bool> with_norm = Slot::State::grad_grams(slot.context);
-      if (slot.context.clip_norm == ClipNorm::equivalent_gradient) with_norm = {true, true};
-      team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
-        slot.solver.measure(side, slot.pair[side], with_norm[side], scratch.wide);
-      });
-    } else {
-      slot.preparation = slot.state.prepare(slot.in_step(team));
+    if (slot.solver == nullptr) {
+      slot.preparation = slot.prepare(team);
+      return;
     }
+    PerSide<bool> with_norm = slot.grad_grams();
+    if (slot.context.clip_norm == ClipNorm::equivalent_gradient) with_norm = {true, true};
+    team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
+      slot.solver->measure(side, slot.pair[side], with_norm[side], scratch.wide);
+    });
   }
 
   /// The rest: decompositions and prepare, batch by batch. \pre Every pair has been measured.
   void prepare(Crew<Scalar>& crew) const {
-    if constexpr (Slot::kNeedsSpectra) {
-      const auto cost_of = [&](Index index) {
-        const Batch& batch = batches_[static_cast<std::size_t>(index)];
-        // That of the decompositions; too little for a team, since one of them keeps to its lanes.
-        return batch.rank > kBatchedEigenSize
-                   ? slot(batch.first).cost_ns
-                   : 2 * batch.count * batch.rank * batch.rank * batch.rank;
-      };
-      crew.for_each(static_cast<Index>(batches_.size()), cost_of,
-                    [&](Index index, const Team<Scalar>& team) {
-                      const Batch& batch = batches_[static_cast<std::size_t>(index)];
-                      decompose(batch, team);
-                      for (Index k = 0; k < batch.count; ++k) {
-                        Slot& member = slot(batch.first + k);
-                        if (member.takes_part())
-                          member.preparation = member.state.prepare(member.in_step(team));
-                      }
-                    });
-    }
+    if (batches_.empty()) return;
+    const auto cost_of = [&](Index index) {
+      const Batch& batch = batches_[static_cast<std::size_t>(index)];
+      // That of the decompositions; too little for a team, since one of them keeps to its lanes.
+      return batch.rank > kBatchedEigenSize
+                 ? slot(batch.first).cost_ns
+                 : 2 * batch.count * batch.rank * batch.rank * batch.rank;
+    };
+    crew.for_each(static_cast<Index>(batches_.size()), cost_of,
+                  [&](Index index, const Team<Scalar>& team) {
+                    const Batch& batch = batches_[static_cast<std::size_t>(index)];
+                    decompose(batch, team);
+                    for (Index k = 0; k < batch.count; ++k) {
+                      Slot& member = slot(batch.first + k);
+                      if (member.takes_part()) member.preparation = member.prepare(team);
+                    }
+                  });
   }
 
   const std::vector<Batch>& batches() const { return batches_; }
@@ -115,7 +114,7 @@ class PairBatches {
     for (Index k = 0; k < batch.count; ++k) {
       if (!slot(batch.first + k).takes_part()) continue;
       for (const Side side : kSides)
-        problems[count++] = &slot(batch.first + k).solver.spectra().problem(side);
+        problems[count++] = &slot(batch.first + k).solver->spectra().problem(side);
     }
     const auto scratch_of = [&](Scratch<Scalar> scratch, Index together) {
       return scratch.wide.vector(batched_eigen_scratch(batch.rank, together));

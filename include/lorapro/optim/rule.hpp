@@ -116,16 +116,4 @@ struct DenseStep {
   const Team<Scalar>& team;
 };
 
-namespace detail {
-
-/// The options with what the rule decides where the user has not.
-template <typename Rule>
-OptimizerConfig resolved(OptimizerConfig config) {
-  if (!config.beta1) config.beta1 = Rule::kBeta1;
-  if (!config.max_relative_move) config.max_relative_move = Rule::kMaxRelativeMove;
-  return config;
-}
-
-}  // namespace detail
-
 LORAPRO_NAMESPACE_END

@@ -11,6 +11,8 @@
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
 #include <lorapro/optim/muon_rule.hpp>
+#include <lorapro/optim/rule_list.hpp>
+#include <lorapro/optim/runtime_rule.hpp>
 #include <lorapro/optim/scaled_rule.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
 
@@ -25,16 +27,6 @@ template <typename R>
 struct RuleTag {
   using Rule = R;
 };
-
-template <typename... R>
-struct RuleList {};
-
-/// Every rule of the library that an optimizer in Scalar can have, each under its kName; the
-/// default first.
-template <typename Scalar>
-using AllRules = RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>,
-                          LoraPro<FactoredMoments>, LoraPro<AdapterMoments>, LoraPro<NoMoments>,
-                          AdamWRule, SgdRule, LionRule, MuonRule, ScaledGdRule, ScaledAdamWRule>;
 
 namespace detail {
 
@@ -70,6 +62,14 @@ decltype(auto) visit_rule(std::string_view name, const F& f) {
     known += (known.empty() ? "" : ", ") + one;
   }
   throw ConfigError("rule: expected one of " + known + ", got \"" + std::string(name) + "\"");
+}
+
+/// The rule of this name. \throws ConfigError (no such rule).
+template <typename Scalar>
+const RuntimeRule<Scalar>& runtime_rule(std::string_view name) {
+  return visit_rule<Scalar>(name, [](auto tag) -> const RuntimeRule<Scalar>& {
+    return runtime_rule<Scalar, typename decltype(tag)::Rule>();
+  });
 }
 
 LORAPRO_NAMESPACE_END

@@ -30,16 +30,51 @@ struct OwnMemory {
   AddressRange range;
 };
 
+/// W0 of a pair, where merged decay may reach it.
+struct BaseMemory {
+  void* data = nullptr;  ///< (out_features, in_features) row-major
+  StorageType type = StorageType::f32;
+
+  /// \throws ConfigError if the group decays W0 and there is none that can be.
+  void check_decay(const GroupConfig& group) const {
+    if (!group.decays_base()) return;
+    if (data == nullptr)
+      throw ConfigError(
+          "decay_target: expected a sole, writable W0 for merged decay, got none for this pair");
+    if (type != StorageType::f32 && type != StorageType::f64)
+      throw ConfigError(
+          "decay_target: expected W0 in float or double for merged decay, got a type that would "
+          "round the decay away");
+  }
+};
+
+/// What a caller gives to be attached, checked, whatever the types of the view.
+struct GivenPair {
+  Pair pair;
+  BaseMemory base;
+  std::array<OwnMemory, 4> memory;
+};
+struct GivenDense {
+  Dense dense;
+  std::array<OwnMemory, 4> memory;
+};
+
+/// \throws as pair_of.
 template <typename T, typename Base>
-std::array<OwnMemory, 4> own_memory(const LoraView<T, Base>& view) {
-  return {{{"lora_A", address_range(view.lora_A)},
-           {"lora_B", address_range(view.lora_B)},
-           {"grad_A", address_range(view.grad_A)},
-           {"grad_B", address_range(view.grad_B)}}};
+GivenPair given(const LoraView<T, Base>& view) {
+  return {pair_of(view),
+          {view.base_weight, storage_type<Base>()},
+          {{{"lora_A", address_range(view.lora_A)},
+            {"lora_B", address_range(view.lora_B)},
+            {"grad_A", address_range(view.grad_A)},
+            {"grad_B", address_range(view.grad_B)}}}};
 }
+/// \throws as dense_of.
 template <typename T>
-std::array<OwnMemory, 4> own_memory(const DenseView<T>& view) {
-  return {{{"value", range_of(view.value, view.size)}, {"grad", range_of(view.grad, view.size)}}};
+GivenDense given(const DenseView<T>& view) {
+  return {
+      dense_of(view),
+      {{{"value", range_of(view.value, view.size)}, {"grad", range_of(view.grad, view.size)}}}};
 }
 
 /// Streams of random numbers (Slot::stream): pairs have their number, dense parameters this plus

@@ -5,41 +5,106 @@
 #include <lorapro/adjust/moment_tiles.hpp>
 #include <lorapro/adjust/pair.hpp>
 
-#include <string>  // std::string
+#include <functional>  // std::function
+#include <string>      // std::string
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// One matrix of optimizer state as a visitor sees it: shape (rows, cols), row-major, unscaled,
-/// whatever the optimizer keeps inside. Valid during the visit only.
-/// \tparam T  float, double or bfloat16.
-template <typename T>
+/// A matrix of an optimizer, of its state or a parameter, as a visitor sees it: shape (rows, cols),
+/// row-major, unscaled, whatever lies in memory. A reference; valid during the visit only.
 class StateTensor {
  public:
-  using Element = T;
-  StateTensor(T* data, Index rows, Index cols) : data_(data), rows_(rows), cols_(cols) {}
+  /// \tparam T  float, double, bfloat16 or half.
+  template <typename T>
+  explicit StateTensor(const MatrixView<T>& view)
+      : owner_(view.data),
+        type_(storage_type<T>()),
+        rows_(view.rows),
+        cols_(view.cols),
+        row_stride_(view.row_stride),
+        col_stride_(view.col_stride) {}
+  /// Contiguous.
+  template <typename T>
+  StateTensor(T* data, Index rows, Index cols)
+      : StateTensor(MatrixView<T>{data, rows, cols, cols, 1}) {}
+  /// One of two moments that are kept in tiles.
+  template <typename Scalar, typename Storage>
+  StateTensor(MomentTiles<Scalar, Storage>& moments,
+              typename MomentTiles<Scalar, Storage>::Moment moment)
+      : owner_(&moments),
+        type_(storage_type<Storage>()),
+        rows_(moments.rows()),
+        cols_(moments.cols()),
+        moment_(moment),
+        tiled_(&element_of<Scalar, Storage>) {}
 
   Index rows() const { return rows_; }
   Index cols() const { return cols_; }
   Index size() const { return rows_ * cols_; }
-  static constexpr StorageType type() { return storage_type<T>(); }
+  /// Of an element; what is read and written may be of another type, and is rounded.
+  StorageType type() const { return type_; }
 
-  /// Copies the state out; `out` has size() elements.
-  void read(T* out) const { read(0, size(), out); }
-  /// Replaces the state by `in`, size() elements.
-  void write(const T* in) { write(0, size(), in); }
-
-  /// The same for elements [first, first + count) of the row-major order, so that a state can be
-  /// copied in pieces.
-  void read(Index first, Index count, T* out) const {
-    std::copy(data_ + first, data_ + first + count, out);
+  /// Copies the matrix out; `out` has size() elements.
+  template <typename T>
+  void read(T* out) const {
+    read(0, size(), out);
   }
-  void write(Index first, Index count, const T* in) { std::copy(in, in + count, data_ + first); }
+  /// Replaces the matrix by `in`, size() elements.
+  template <typename T>
+  void write(const T* in) const {
+    write(0, size(), in);
+  }
+
+  /// The same for elements [first, first + count) of the row-major order, so that a matrix can be
+  /// copied in pieces.
+  template <typename T>
+  void read(Index first, Index count, T* out) const {
+    for_each(first, count, [&](Index i, auto& value) { out[i] = static_cast<T>(value); });
+  }
+  template <typename T>
+  void write(Index first, Index count, const T* in) const {
+    for_each(first, count, [&](Index i, auto& value) {
+      value = static_cast<std::decay_t<decltype(value)>>(in[i]);
+    });
+  }
 
  private:
-  T* data_;
+  template <typename Scalar, typename Storage>
+  static void* element_of(const StateTensor& tensor, Index row, Index col) {
+    using Moments = MomentTiles<Scalar, Storage>;
+    return &static_cast<Moments*>(tensor.owner_)
+                ->at(static_cast<typename Moments::Moment>(tensor.moment_), row, col);
+  }
+
+  /// Calls f(i, element first + i) for i < count.
+  template <typename F>
+  void for_each(Index first, Index count, const F& f) const {
+    visit_storage_type(type_, [&](auto zero) {
+      using T = decltype(zero);
+      Index row = first / cols_, col = first % cols_;
+      for (Index i = 0; i < count; ++i) {
+        f(i, tiled_ != nullptr
+                 ? *static_cast<T*>(tiled_(*this, row, col))
+                 : static_cast<T*>(owner_)[row * row_stride_ + col * col_stride_]);
+        if (++col < cols_) continue;
+        col = 0;
+        ++row;
+      }
+    });
+  }
+
+  void* owner_;
+  StorageType type_;
   Index rows_;
   Index cols_;
+  Index row_stride_ = 0;
+  Index col_stride_ = 0;
+  Index moment_ = 0;
+  void* (*tiled_)(const StateTensor&, Index, Index) = nullptr;
 };
+
+/// Is called with the name and the matrix of each part of a state.
+using StateVisitor = std::function<void(const std::string&, const StateTensor&)>;
 
 /// An array of the shape of a factor, (rank, in_features) or (out_features, rank) row-major, with
 /// the rank first.
@@ -64,10 +129,10 @@ class FactorState {
 
   FactorView view() { return factor_view(side_, shape_, values_.data()); }
   /// As checkpoints see it, in the shape of lora_A or lora_B.
-  StateTensor<Scalar> tensor() {
+  StateTensor tensor() {
     const Index length = shape_.length(side_);
-    return side_ == Side::A ? StateTensor<Scalar>(values_.data(), shape_.rank, length)
-                            : StateTensor<Scalar>(values_.data(), length, shape_.rank);
+    return side_ == Side::A ? StateTensor(values_.data(), shape_.rank, length)
+                            : StateTensor(values_.data(), length, shape_.rank);
   }
 
  private:
@@ -82,70 +147,5 @@ void visit_sides(const std::string& name, PerSide<FactorState<Scalar>>& state, V
   visitor(name + "_A", state.A.tensor());
   visitor(name + "_B", state.B.tensor());
 }
-
-/// A StateTensor of moments that are kept in tiles: the same to a visitor.
-template <typename Scalar, typename Storage>
-class MomentTensor {
- public:
-  using Element = Storage;
-  using Moments = MomentTiles<Scalar, Storage>;
-  MomentTensor(Moments& moments, typename Moments::Moment moment)
-      : moments_(&moments), moment_(moment) {}
-
-  Index rows() const { return moments_->rows(); }
-  Index cols() const { return moments_->cols(); }
-  Index size() const { return rows() * cols(); }
-  static constexpr StorageType type() { return storage_type<Storage>(); }
-
-  void read(Storage* out) const { read(0, size(), out); }
-  void write(const Storage* in) { write(0, size(), in); }
-  void read(Index first, Index count, Storage* out) const {
-    for_each(first, count, [&](Index i, const Storage& value) { out[i] = value; });
-  }
-  void write(Index first, Index count, const Storage* in) {
-    for_each(first, count, [&](Index i, Storage& value) { value = in[i]; });
-  }
-
- private:
-  /// Calls f(i, element first + i) for i < count.
-  template <typename F>
-  void for_each(Index first, Index count, const F& f) const {
-    Index row = first / cols(), col = first % cols();
-    for (Index i = 0; i < count; ++i) {
-      f(i, moments_->at(moment_, row, col));
-      if (++col < cols()) continue;
-      col = 0;
-      ++row;
-    }
-  }
-
-  Moments* moments_;
-  typename Moments::Moment moment_;
-};
-
-/// A StateTensor of the caller's memory, of any stride.
-template <typename T>
-class StridedTensor {
- public:
-  using Element = T;
-  explicit StridedTensor(const MatrixView<T>& view) : view_(view) {}
-
-  Index rows() const { return view_.rows; }
-  Index cols() const { return view_.cols; }
-  Index size() const { return rows() * cols(); }
-  static constexpr StorageType type() { return storage_type<T>(); }
-
-  void read(Index first, Index count, T* out) const {
-    for (Index i = 0; i < count; ++i) out[i] = at(first + i);
-  }
-  void write(Index first, Index count, const T* in) {
-    for (Index i = 0; i < count; ++i) at(first + i) = in[i];
-  }
-
- private:
-  T& at(Index i) const { return view_(i / cols(), i % cols()); }
-
-  MatrixView<T> view_;
-};
 
 LORAPRO_NAMESPACE_END

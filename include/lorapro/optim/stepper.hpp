@@ -10,31 +10,35 @@ LORAPRO_NAMESPACE_BEGIN
 namespace detail {
 
 /// The two halves of a step, and which threads and pairs work together in them. No heap but where
-/// something new is expected.
-template <typename Scalar, typename Rule>
+/// something new is expected. Virtual, since the code that is compiled for the machine's
+/// instruction set may be behind it.
+template <typename Scalar>
 class Stepper {
  public:
-  using PairSlot = detail::PairSlot<Scalar, Rule>;
-  using DenseSlot = detail::DenseSlot<Scalar, Rule>;
-  using Attachments = detail::Attachments<Scalar, Rule>;
+  using PairSlot = detail::PairSlot<Scalar>;
+  using DenseSlot = detail::DenseSlot<Scalar>;
+  using Attachments = detail::Attachments<Scalar>;
 
   explicit Stepper(int threads) : crew_(threads) {}
+  virtual ~Stepper() = default;
+  Stepper(const Stepper&) = delete;
+  Stepper& operator=(const Stepper&) = delete;
 
   /// Makes room for one more pair; of `count` in all. \cost O(1) on average.
-  void expect(const PairSlot& slot, std::size_t count) {
-    crew_.reserve(PairSlot::State::workspace(slot.shape()));
-    batches_.expect(count, slot.shape().rank, crew_);
+  virtual void expect(const PairSlot& slot, std::size_t count) {
+    crew_.reserve(slot.workspace());
+    batches_.expect(slot, count, crew_);
     arranged_ = false;
   }
-  void expect(const DenseSlot& slot) { crew_.reserve(DenseSlot::State::workspace(slot.dense)); }
+  virtual void expect(const DenseSlot& slot) { crew_.reserve(slot.workspace()); }
   /// A pair has gone.
-  void forget_pair() { arranged_ = false; }
+  virtual void forget_pair() { arranged_ = false; }
 
   /// Checks and measures all that take part: their context and preparation are those of this step
   /// then. Writes no parameter and no moment.
   /// \param grad_scale  1 / (loss scale x accumulated batches).
-  void measure(const Attachments& attached, const OptimizerConfig& config, const Groups& groups,
-               double grad_scale, double lr_factor) {
+  virtual void measure(const Attachments& attached, const OptimizerConfig& config, const Groups& groups,
+                       double grad_scale, double lr_factor) {
     if (!arranged_) batches_.arrange(attached.pairs(), crew_.threads());
     arranged_ = true;
     const auto begin = [&](auto& slot) {
@@ -51,13 +55,13 @@ class Stepper {
         },
         [&](DenseSlot& slot, const Team<Scalar>& team) {
           begin(slot);
-          slot.preparation = slot.state.prepare(slot.in_step(team));
+          slot.preparation = slot.prepare(team);
         });
     batches_.prepare(crew_);
   }
 
   /// Updates what measure found usable, with the groups' clip factors.
-  void update(const Attachments& attached, const Groups& groups, double lr_factor) {
+  virtual void update(const Attachments& attached, const Groups& groups, double lr_factor) {
     for_each(
         attached,
         [&](PairSlot& slot, const Team<Scalar>& team) {
@@ -65,16 +69,16 @@ class Stepper {
           const Group& group = groups[static_cast<std::size_t>(slot.group)];
           slot.context.clip = group.clip;
           if (group.config.decays_base())
-            scale_base(slot.base_weight, slot.base_type,
+            scale_base(slot.base.data, slot.base.type,
                        slot.shape().out_features * slot.shape().in_features,
                        decay_at(group.config.lr * lr_factor, group.config));
-          slot.state.update(slot.in_step(team));
+          slot.update(team);
           ++slot.step;
         },
         [&](DenseSlot& slot, const Team<Scalar>& team) {
           if (!slot.preparation.report.usable()) return;
           slot.context.clip = groups[static_cast<std::size_t>(slot.group)].clip;
-          slot.state.update(slot.in_step(team));
+          slot.update(team);
           ++slot.step;
         });
   }
@@ -100,7 +104,7 @@ class Stepper {
   }
 
   Crew<Scalar> crew_;
-  PairBatches<Scalar, Rule> batches_;
+  PairBatches<Scalar> batches_;
   bool arranged_ = false;  // the batches are those of the pairs
 };
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/core/random.hpp>
-#include <lorapro/optim/optimizer.hpp>
+#include <lorapro/optim/base_optimizer.hpp>
 
 #include <cstring>  // std::memcpy
 
@@ -169,7 +169,8 @@ struct Parameter : ::lorapro::detail::Slot {
 /// \throws as Optimizer::attach.
 template <typename T, typename Base>
 Parameter parameter_of(const LoraView<T, Base>& view, const std::string& name) {
-  const Pair pair = ::lorapro::detail::pair_of(view);
+  const ::lorapro::detail::GivenPair given = ::lorapro::detail::given(view);
+  const Pair& pair = given.pair;
   Parameter parameter;
   parameter.name = name;
   parameter.is_pair = true;
@@ -180,30 +181,31 @@ Parameter parameter_of(const LoraView<T, Base>& view, const std::string& name) {
   parameter.factor_grads[1] = pair.B.grad;
   parameter.rows = pair.B.value.length;
   parameter.cols = pair.A.value.length;
-  parameter.scaling = view.scaling;
-  parameter.base_weight = view.base_weight;
-  parameter.base_type = storage_type<Base>();
-  parameter.memory = ::lorapro::detail::own_memory(view);
+  parameter.scaling = pair.scaling;
+  parameter.base_weight = given.base.data;
+  parameter.base_type = given.base.type;
+  parameter.memory = given.memory;
   return parameter;
 }
 
 /// \throws as Optimizer::attach.
 template <typename T>
 Parameter parameter_of(const DenseView<T>& view, const std::string& name) {
-  const Dense dense = ::lorapro::detail::dense_of(view);
+  const ::lorapro::detail::GivenDense given = ::lorapro::detail::given(view);
+  const Dense& dense = given.dense;
   Parameter parameter;
   parameter.name = name;
   parameter.factors[0] = dense.factor.value;
   parameter.factor_grads[0] = dense.factor.grad;
   parameter.rows = dense.rows;
   parameter.cols = dense.cols;
-  parameter.memory = ::lorapro::detail::own_memory(view);
+  parameter.memory = given.memory;
   return parameter;
 }
 
 /// Of the options that have to be the same on every rank.
-template <typename Scalar, typename Rule>
-std::uint64_t hash_of_options(const Optimizer<Scalar, Rule>& optimizer) {
+template <typename Scalar>
+std::uint64_t hash_of_options(const BaseOptimizer<Scalar>& optimizer) {
   Hash hash;
   const OptimizerConfig& config = optimizer.config();
   for (const double number :

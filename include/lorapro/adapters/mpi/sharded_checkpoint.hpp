@@ -230,8 +230,8 @@ class ShardedCheckpointReader {
     io::detail::OptimizerRecord record;
   };
 
-  template <typename Scalar, typename Rule>
-  Shard open(const std::string& file, const Optimizer<Scalar, Rule>& local) const {
+  template <typename Scalar>
+  Shard open(const std::string& file, const BaseOptimizer<Scalar>& local) const {
     io::SafetensorsReader reader(folder_ / file);
     const std::string where = reader.path().string();
     const std::string key = std::string(io::detail::kOptimizerKey) + detail::kOptimizerName;

@@ -3,8 +3,7 @@
 #pragma once
 
 #include <lorapro/adapters/torch/mapped_tensor.hpp>
-#include <lorapro/optim/optimizer.hpp>
-#include <lorapro/optim/rules.hpp>
+#include <lorapro/optim/any_optimizer.hpp>
 
 #include <ATen/Parallel.h>  // at::get_num_threads
 #include <torch/types.h>    // torch::empty
@@ -21,9 +20,12 @@ namespace detail {
 
 /// The library's optimizer on the memory of the tensors.
 /// \tparam Scalar  float (also for bfloat16 and half, with masters) or double.
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 class MappedEngine final : public Engine {
  public:
+  /// \throws ConfigError (no such rule).
+  explicit MappedEngine(std::string_view rule) : rule_(runtime_rule<Scalar>(rule).name) {}
+
   void add(const Item& item) override { waiting_.push_back(item); }
 
   void check() const override {
@@ -44,7 +46,9 @@ class MappedEngine final : public Engine {
     for_each([](auto& slot, Bound& bound) {
       slot.active = bound.item.has_gradient();
       if (!slot.active) return bound.forget(slot);
-      if (bound.locate()) with_view(slot, bound, [&](const auto& view) { slot.move_to(view); });
+      if (bound.locate())
+        with_view(slot, bound,
+                  [&](const auto& view) { slot.move_to(lorapro::detail::given(view)); });
       if (bound.changed()) slot.follow();
     });
     attach_waiting(states);
@@ -63,9 +67,11 @@ class MappedEngine final : public Engine {
       LoraProParamState& state = state_of(states, bound.item.A);
       state.step(slot.step);
       state.free_factor(slot.free_factor == Side::B ? 0 : 1);
-      visit_state(slot, [&](const std::string& name, auto tensor) {
+      visit_state(slot, [&](const std::string& name, const StateTensor& tensor) {
         const torch::Tensor copy = tensor_for(bound.item, tensor);
-        tensor.read(static_cast<ElementOf<decltype(tensor)>*>(copy.data_ptr()));
+        visit_storage_type(tensor.type(), [&](auto zero) {
+          tensor.read(static_cast<decltype(zero)*>(copy.data_ptr()));
+        });
         state.tensors()[name] = copy;
       });
     });
@@ -77,9 +83,9 @@ class MappedEngine final : public Engine {
   }
 
  private:
-  using Optimizer = lorapro::Optimizer<Scalar, Rule>;
-  using PairSlot = lorapro::detail::PairSlot<Scalar, Rule>;
-  using DenseSlot = lorapro::detail::DenseSlot<Scalar, Rule>;
+  using Optimizer = AnyOptimizer<Scalar>;
+  using PairSlot = lorapro::detail::PairSlot<Scalar>;
+  using DenseSlot = lorapro::detail::DenseSlot<Scalar>;
 
   struct Bound {
     explicit Bound(const Item& what) : item(what), A(what.A, what.is_pair()), B(what.B, true) {}
@@ -112,7 +118,7 @@ class MappedEngine final : public Engine {
   void make_optimizer(const LoraProOptions& options) {
     OptimizerConfig config = options.config();
     config.threads = options.threads() > 0 ? options.threads() : at::get_num_threads();
-    optimizer_ = std::make_unique<Optimizer>(config);
+    optimizer_ = std::make_unique<Optimizer>(rule_, config);
   }
 
   /// Frees the copies in the map that the optimizer's own state has outdated.
@@ -199,21 +205,17 @@ class MappedEngine final : public Engine {
     });
   }
 
-  template <typename Slot, typename F>
-  static void visit_state(Slot& slot, const F& f) {
-    slot.state.visit(f);
-    slot.visit_masters(f);
+  template <typename Slot>
+  static void visit_state(Slot& slot, const StateVisitor& visitor) {
+    slot.visit_state(visitor);
+    slot.visit_masters(visitor);
   }
 
-  template <typename StateTensor>
-  using ElementOf = typename StateTensor::Element;
-
   /// A tensor for a matrix of state; for a parameter without factors, in the order of its memory.
-  template <typename StateTensor>
   static torch::Tensor tensor_for(const Item& item, const StateTensor& tensor) {
-    constexpr auto kType = torch::CppTypeToScalarType<ElementOf<StateTensor>>::value;
-    return item.is_pair() ? torch::empty({tensor.rows(), tensor.cols()}, kType)
-                          : torch::empty_like(item.A, kType);
+    const auto type = torch_type(tensor.type());
+    return item.is_pair() ? torch::empty({tensor.rows(), tensor.cols()}, type)
+                          : torch::empty_like(item.A, type);
   }
 
   /// Takes a loaded state over.
@@ -223,7 +225,7 @@ class MappedEngine final : public Engine {
     if (state == nullptr) return;
     slot.step = state->step();
     slot.free_factor = state->free_factor() == 0 ? Side::B : Side::A;
-    visit_state(slot, [&](const std::string& name, auto tensor) {
+    visit_state(slot, [&](const std::string& name, const StateTensor& tensor) {
       const torch::Tensor stored = state->tensor(name);
       torch::Tensor copy = tensor_for(bound.item, tensor);
       // What had not been stepped has no state yet, and masters follow the parameter.
@@ -234,11 +236,14 @@ class MappedEngine final : public Engine {
       } else {
         copy.zero_();
       }
-      tensor.write(static_cast<const ElementOf<decltype(tensor)>*>(copy.data_ptr()));
+      visit_storage_type(tensor.type(), [&](auto zero) {
+        tensor.write(static_cast<const decltype(zero)*>(copy.data_ptr()));
+      });
     });
     slot.follow();
   }
 
+  std::string rule_;
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Item> waiting_;  // without a gradient so far
   std::vector<Bound> pairs_, dense_;
@@ -251,9 +256,7 @@ class MappedEngine final : public Engine {
 /// \throws ConfigError (no such rule).
 template <typename Scalar>
 std::unique_ptr<Engine> make_mapped_engine(std::string_view rule) {
-  return visit_rule<Scalar>(rule, [](auto tag) -> std::unique_ptr<Engine> {
-    return std::make_unique<MappedEngine<Scalar, typename decltype(tag)::Rule>>();
-  });
+  return std::make_unique<MappedEngine<Scalar>>(rule);
 }
 
 #ifdef LORAPRO_TORCH_EXTERN_ENGINES

@@ -26,6 +26,19 @@ bool visit_mapped_type(torch::ScalarType type, const F& f) {
   return false;
 }
 
+inline torch::ScalarType torch_type(StorageType type) {
+  switch (type) {
+    case StorageType::f32:
+      return torch::kFloat;
+    case StorageType::f64:
+      return torch::kDouble;
+    case StorageType::bf16:
+      return torch::kBFloat16;
+    default:
+      return torch::kHalf;
+  }
+}
+
 /// Whether the library can step the parameter in the tensor's own memory, in Scalar.
 template <typename Scalar>
 bool can_map(const Item& item) {

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <lorapro/adapters/torch/mapped_tensor.hpp>
-#include <lorapro/optim/checked_view.hpp>
-#include <lorapro/optim/rule_checks.hpp>
 #include <lorapro/optim/rules.hpp>
 
 #include <map>          // std::map
@@ -24,23 +22,25 @@ using StateLayout = std::map<std::string, std::vector<std::int64_t>>;
 inline StateLayout state_layout(std::string_view rule, const Item& item) {
   StateLayout layout;
   const auto own_shape = item.A.sizes().vec();
-  visit_rule<float>(rule, [&](auto tag) {
-    using States = lorapro::detail::RuleStates<typename decltype(tag)::Rule, float>;
-    if (item.is_pair()) {
-      const PairShape shape{item.B.size(0), item.A.size(1), item.A.size(0)};
-      typename States::Pair(shape).visit([&](const std::string& name, const auto& tensor) {
-        layout[name] = {tensor.rows(), tensor.cols()};
-      });
-    } else {
-      Dense dense;
-      dense.factor.value.rank = 1;
-      dense.factor.value.length = item.A.numel();
-      dense.cols = columns_in_memory(item.A);
-      dense.rows = dense.cols > 0 ? item.A.numel() / dense.cols : 0;
-      typename States::Dense(dense).visit(
-          [&](const std::string& name, const auto&) { layout[name] = own_shape; });
-    }
-  });
+  const RuntimeRule<float>& runtime = runtime_rule<float>(rule);
+  if (item.is_pair()) {
+    lorapro::detail::GivenPair given;  // of shapes alone: making a state reads no memory
+    given.pair.A.value.rank = given.pair.B.value.rank = item.A.size(0);
+    given.pair.A.value.length = item.A.size(1);
+    given.pair.B.value.length = item.B.size(0);
+    runtime.pair_slot(given, "")->visit_state(
+        [&](const std::string& name, const StateTensor& tensor) {
+          layout[name] = {tensor.rows(), tensor.cols()};
+        });
+  } else {
+    lorapro::detail::GivenDense given;
+    given.dense.factor.value.rank = 1;
+    given.dense.factor.value.length = item.A.numel();
+    given.dense.cols = columns_in_memory(item.A);
+    given.dense.rows = given.dense.cols > 0 ? item.A.numel() / given.dense.cols : 0;
+    runtime.dense_slot(given, "")->visit_state(
+        [&](const std::string& name, const StateTensor&) { layout[name] = own_shape; });
+  }
   if (item.A.scalar_type() != torch::kBFloat16 && item.A.scalar_type() != torch::kHalf)
     return layout;
   if (item.is_pair()) {

@@ -41,7 +41,7 @@ class TensorRuleOf : public TensorRule {
   static constexpr const char* kName = Rule::kName;
 
   OptimizerConfig resolved(const OptimizerConfig& config) const override {
-    return lorapro::detail::resolved<Rule>(config);
+    return config.with_defaults(Rule::kBeta1, Rule::kMaxRelativeMove);
   }
 };
 

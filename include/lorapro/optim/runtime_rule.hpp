@@ -1,0 +1,65 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/optim/compiled_rules.hpp>
+#include <lorapro/optim/rule_slots.hpp>
+#include <lorapro/optim/stepper.hpp>
+
+#include <memory>  // std::unique_ptr
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// A rule at run time: all that an optimizer in Scalar needs to know of it. What is compiled for
+/// each rule is behind these pointers; the rest of an optimizer is compiled once.
+template <typename Scalar>
+struct RuntimeRule {
+  const char* name;          ///< kName
+  double beta1;              ///< RuleDefaults::kBeta1
+  double max_relative_move;  ///< RuleDefaults::kMaxRelativeMove
+  std::unique_ptr<detail::PairSlot<Scalar>> (*pair_slot)(const detail::GivenPair& given,
+                                                         const std::string& name);
+  std::unique_ptr<detail::DenseSlot<Scalar>> (*dense_slot)(const detail::GivenDense& given,
+                                                           const std::string& name);
+  std::unique_ptr<detail::Stepper<Scalar>> (*stepper)(int threads);
+
+  /// The options with what the rule decides where the user has not.
+  OptimizerConfig resolved(const OptimizerConfig& config) const {
+    return config.with_defaults(beta1, max_relative_move);
+  }
+};
+
+namespace detail {
+
+/// As the translation unit compiles it.
+template <typename Scalar, typename Rule>
+const RuntimeRule<Scalar>& instantiated_rule() {
+  static constexpr RuntimeRule<Scalar> rule{
+      Rule::kName,
+      Rule::kBeta1,
+      Rule::kMaxRelativeMove,
+      [](const GivenPair& given, const std::string& name) -> std::unique_ptr<PairSlot<Scalar>> {
+        return std::make_unique<RulePairSlot<Scalar, Rule>>(given, name);
+      },
+      [](const GivenDense& given, const std::string& name) -> std::unique_ptr<DenseSlot<Scalar>> {
+        return std::make_unique<RuleDenseSlot<Scalar, Rule>>(given, name);
+      },
+      [](int threads) { return std::make_unique<Stepper<Scalar>>(threads); }};
+  return rule;
+}
+
+}  // namespace detail
+
+/// Of a type that rule.hpp describes.
+template <typename Scalar, typename Rule>
+const RuntimeRule<Scalar>& runtime_rule() {
+  constexpr std::size_t kIndex = detail::CompiledRules<Scalar>::template index_of<Rule>();
+  if constexpr (kIndex < detail::CompiledRules<Scalar>::kSize) {
+    return detail::compiled_rule<Scalar>(kIndex);
+  } else {
+    static_assert(detail::check_rule<Rule, Scalar>());
+    return detail::instantiated_rule<Scalar, Rule>();
+  }
+}
+
+LORAPRO_NAMESPACE_END
