@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
 
-# Headers and the CMake package `lorapro`. Nothing installed depends on the architecture.
+# Headers and the CMake package `lorapro`. Nothing installed depends on the architecture but the library
+# lorapro::compiled, where it is built.
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
@@ -20,7 +21,13 @@ install(TARGETS lorapro EXPORT lorapro-targets)
 install(TARGETS lorapro_io EXPORT lorapro-io-targets)
 install(TARGETS lorapro_torch EXPORT lorapro-torch-targets)
 install(TARGETS lorapro_mpi EXPORT lorapro-mpi-targets)
-foreach(export IN ITEMS lorapro-targets lorapro-io-targets lorapro-torch-targets lorapro-mpi-targets)
+set(exports lorapro-targets lorapro-io-targets lorapro-torch-targets lorapro-mpi-targets)
+if(TARGET lorapro_compiled)
+  install(TARGETS lorapro_compiled EXPORT lorapro-compiled-targets ${unless_wanted}
+          DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  list(APPEND exports lorapro-compiled-targets)
+endif()
+foreach(export IN LISTS exports)
   install(
     EXPORT ${export}
     NAMESPACE lorapro::
@@ -68,7 +75,9 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_RESOURCE_FILE_LICENSE ${PROJECT_SOURCE_DIR}/LICENSE)
   set(CPACK_DEBIAN_PACKAGE_NAME liblorapro-dev)
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-  set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+  if(NOT TARGET lorapro_compiled)
+    set(CPACK_DEBIAN_PACKAGE_ARCHITECTURE all)
+  endif()
   set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_PACKAGE_DEPENDS "libeigen3-dev (>= 3.4)")
   set(CPACK_DEBIAN_PACKAGE_SUGGESTS

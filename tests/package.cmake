@@ -93,12 +93,17 @@ mark_as_advanced(LORAPRO_DPKG)
 if(LORAPRO_DPKG)
   list(APPEND ways debian_package)
 endif()
+set(architecture all)
+if(LORAPRO_DPKG AND TARGET lorapro_compiled)
+  execute_process(COMMAND ${LORAPRO_DPKG} --print-architecture OUTPUT_VARIABLE architecture
+                          OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
 foreach(way IN LISTS ways)
   lorapro_add_check(
     consumer "consumer/${way}" ${CMAKE_COMMAND} -DWAY=${way} -DWORK=${scratch}/${way}
     -DLIBRARY=${PROJECT_SOURCE_DIR} -DLIBRARY_BUILD=${PROJECT_BINARY_DIR}
     -DCOMPILER=${CMAKE_CXX_COMPILER} -DGENERATOR=${CMAKE_GENERATOR}
-    -DCPACK=${CMAKE_CPACK_COMMAND} -DVERSION=${PROJECT_VERSION} -P
+    -DCPACK=${CMAKE_CPACK_COMMAND} -DVERSION=${PROJECT_VERSION} -DARCHITECTURE=${architecture} -P
     ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
 endforeach()
 if(Torch_FOUND)
@@ -107,6 +112,15 @@ if(Torch_FOUND)
     -DLIBRARY_BUILD=${PROJECT_BINARY_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER}
     -DGENERATOR=${CMAKE_GENERATOR} -P ${CMAKE_CURRENT_SOURCE_DIR}/consumer/run.cmake)
 endif()
+set(isas baseline)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND isas x86-64-v3 x86-64-v4)
+endif()
+lorapro_add_check(
+  consumer "consumer/compiled" ${CMAKE_COMMAND} -DWORK=${scratch}/compiled
+  -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER}
+  -DGENERATOR=${CMAKE_GENERATOR} "-DISAS=${isas}" -P
+  ${CMAKE_CURRENT_SOURCE_DIR}/consumer/compiled.cmake)
 lorapro_add_check(
   consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER} -DEIGEN=${eigen_include} -P

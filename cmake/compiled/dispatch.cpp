@@ -4,6 +4,7 @@
 // Chooses among the instruction sets that the library has been compiled for.
 
 #include <lorapro/core/error.hpp>
+#include <lorapro/layer/compiled_products.hpp>
 #include <lorapro/optim/compiled_rules.hpp>
 
 #include <cstdlib>  // std::getenv
@@ -11,13 +12,17 @@
 LORAPRO_NAMESPACE_BEGIN
 namespace detail {
 
-const RuntimeRule<float>& baseline_rules_float(std::size_t index);
-const RuntimeRule<double>& baseline_rules_double(std::size_t index);
+#define LORAPRO_DECLARE_TABLES(isa)                              \
+  const RuntimeRule<float>& isa##_rules_float(std::size_t index);   \
+  const RuntimeRule<double>& isa##_rules_double(std::size_t index); \
+  const CompiledProducts<float>& isa##_products_float();            \
+  const CompiledProducts<double>& isa##_products_double();
+#define LORAPRO_TABLES(isa) \
+  &isa##_rules_float, &isa##_rules_double, &isa##_products_float, &isa##_products_double
+LORAPRO_DECLARE_TABLES(baseline)
 #ifdef LORAPRO_COMPILED_X86_64
-const RuntimeRule<float>& v3_rules_float(std::size_t index);
-const RuntimeRule<double>& v3_rules_double(std::size_t index);
-const RuntimeRule<float>& v4_rules_float(std::size_t index);
-const RuntimeRule<double>& v4_rules_double(std::size_t index);
+LORAPRO_DECLARE_TABLES(v3)
+LORAPRO_DECLARE_TABLES(v4)
 #endif
 
 namespace {
@@ -27,6 +32,8 @@ struct InstructionSet {
   bool supported;
   const RuntimeRule<float>& (*rules_float)(std::size_t);
   const RuntimeRule<double>& (*rules_double)(std::size_t);
+  const CompiledProducts<float>& (*products_float)();
+  const CompiledProducts<double>& (*products_double)();
 };
 
 /// The one to take: what LORAPRO_ISA names, or the first, which is the best, that is supported.
@@ -41,10 +48,10 @@ InstructionSet choose() {
 #endif
   const InstructionSet sets[] = {
 #ifdef LORAPRO_COMPILED_X86_64
-      {"x86-64-v4", v4, &v4_rules_float, &v4_rules_double},
-      {"x86-64-v3", v3, &v3_rules_float, &v3_rules_double},
+      {"x86-64-v4", v4, LORAPRO_TABLES(v4)},
+      {"x86-64-v3", v3, LORAPRO_TABLES(v3)},
 #endif
-      {"baseline", true, &baseline_rules_float, &baseline_rules_double}};
+      {"baseline", true, LORAPRO_TABLES(baseline)}};
   const char* const wanted = std::getenv("LORAPRO_ISA");
   std::string known;
   for (const InstructionSet& set : sets) {
@@ -70,6 +77,14 @@ const RuntimeRule<float>& compiled_rule<float>(std::size_t index) {
 template <>
 const RuntimeRule<double>& compiled_rule<double>(std::size_t index) {
   return chosen().rules_double(index);
+}
+template <>
+const CompiledProducts<float>& compiled_products<float>() {
+  return chosen().products_float();
+}
+template <>
+const CompiledProducts<double>& compiled_products<double>() {
+  return chosen().products_double();
 }
 
 }  // namespace detail

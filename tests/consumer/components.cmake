@@ -38,7 +38,7 @@ foreach(
     "component io: expected nlohmann-json 3 (Debian: nlohmann-json3-dev; elsewhere set nlohmann_json_DIR to the folder of nlohmann_jsonConfig.cmake), found none"
     "component torch: expected libtorch 1.13 or later (Debian: libtorch-dev; elsewhere set Torch_DIR to the folder of TorchConfig.cmake), found none"
     "component mpi: expected an MPI library for C++ (Debian: libopenmpi-dev; elsewhere set MPI_CXX_COMPILER to its mpicxx), found none"
-    "component no_such_component: expected one of the components io, torch and mpi, found none")
+    "component no_such_component: expected one of the components io, torch, mpi and compiled, found none")
   string(FIND "${words}" "${sentence}" at)
   if(result EQUAL 0 OR at EQUAL -1)
     message(FATAL_ERROR "expected to fail with\n${sentence}\ngot ${result} and\n${output}")

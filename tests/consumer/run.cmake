@@ -3,7 +3,7 @@
 
 # Configures, builds and runs tests/consumer/<WAY> from scratch; of a Debian package, find_package.
 # cmake -DWAY= -DWORK= -DLIBRARY= -DLIBRARY_BUILD= -DCOMPILER= -DGENERATOR= -P run.cmake
-# and for a Debian package -DCPACK= -DVERSION=
+# and for a Debian package -DCPACK= -DVERSION= -DARCHITECTURE=
 cmake_minimum_required(VERSION 3.21)
 
 file(REMOVE_RECURSE ${WORK})
@@ -24,8 +24,8 @@ elseif(WAY STREQUAL "debian_package")
   execute_process(
     COMMAND ${CPACK} -G DEB --config ${LIBRARY_BUILD}/CPackConfig.cmake -B ${WORK}
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-  set(package ${WORK}/liblorapro-dev_${VERSION}_all.deb)
-  foreach(field IN ITEMS "Package: liblorapro-dev" "Version: ${VERSION}" "Architecture: all"
+  set(package ${WORK}/liblorapro-dev_${VERSION}_${ARCHITECTURE}.deb)
+  foreach(field IN ITEMS "Package: liblorapro-dev" "Version: ${VERSION}" "Architecture: ${ARCHITECTURE}"
                          "Depends: libeigen3-dev (>= 3.4)" "Section: libdevel"
                          "Suggests: nlohmann-json3-dev (>= 3), libtorch-dev (>= 1.13), libopenmpi-dev")
     string(REGEX REPLACE ":.*" "" name ${field})
@@ -38,8 +38,17 @@ elseif(WAY STREQUAL "debian_package")
   execute_process(COMMAND dpkg -x ${package} ${WORK}/root COMMAND_ERROR_IS_FATAL ANY)
   file(GLOB beside_usr ${WORK}/root/* ${WORK}/root/usr/*)
   list(REMOVE_ITEM beside_usr ${WORK}/root/usr ${WORK}/root/usr/include ${WORK}/root/usr/share)
-  if(beside_usr)
-    message(FATAL_ERROR "${package}: expected usr/include and usr/share alone, got ${beside_usr}")
+  set(expected_beside "")
+  if(NOT ARCHITECTURE STREQUAL "all")
+    # Built with lorapro::compiled, and nothing else that depends on the architecture.
+    set(expected_beside ${WORK}/root/usr/lib)
+    file(GLOB_RECURSE libraries ${WORK}/root/usr/lib/*)
+    if(NOT libraries MATCHES "^[^;]*/liblorapro_compiled\\.a$")
+      message(FATAL_ERROR "${package}: expected liblorapro_compiled.a, got ${libraries}")
+    endif()
+  endif()
+  if(NOT beside_usr STREQUAL expected_beside)
+    message(FATAL_ERROR "${package}: expected usr/include, usr/share and ${expected_beside}, got ${beside_usr}")
   endif()
   # Documents are in the package's own folder, as Debian wants them.
   set(documents ${WORK}/root/usr/share/doc)

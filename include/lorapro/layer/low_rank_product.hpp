@@ -2,9 +2,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/layer/base_weight.hpp>
-#include <lorapro/layer/dropout.hpp>
-#include <lorapro/layer/weight_tiles.hpp>
+#include <lorapro/layer/compiled_products.hpp>
+#include <lorapro/layer/low_rank_work.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -40,33 +39,43 @@ class LowRankProduct {
   ///                 without OpenMP. \throws ConfigError (below 0).
   void set_threads(int threads) {
     checks::config(threads >= 0, "threads", "a number >= 0", threads);
-    threads_ = threads;
+    work_.set_threads(threads);
   }
   /// As many as the next product gets.
-  int threads() const { return thread_count(threads_); }
+  int threads() const { return work_.threads(); }
 
   /// y = x W0^T
   /// \param weight  BaseWeight, Int8Weight, Nf4Weight, or any class of weights (weight_tiles.hpp).
   /// \cost 2 batch out in flops, and W0 decoded once.
   template <typename Weight>
   void forward_base(const ConstView& x, const Weight& weight, const View& y) {
-    product_.assign(x, TransposedWeightTiles<Scalar, Weight>(weight), y, threads());
+    if constexpr (detail::is_compiled_weight<Scalar, Weight>) {
+      detail::compiled_base_products<Scalar, Weight>().forward(work_, x, weight, y);
+    } else {
+      work_.forward_base(x, weight, y);
+    }
   }
 
   /// grad_x = grad_y W0
   /// \cost as forward_base.
   template <typename Weight>
   void backward_base(const ConstView& grad_y, const Weight& weight, const View& grad_x) {
-    product_.assign(grad_y, WeightTiles<Scalar, Weight>(weight), grad_x, threads());
+    if constexpr (detail::is_compiled_weight<Scalar, Weight>) {
+      detail::compiled_base_products<Scalar, Weight>().backward(work_, grad_y, weight, grad_x);
+    } else {
+      work_.backward_base(grad_y, weight, grad_x);
+    }
   }
 
   /// y += s (drop(x) A^T) B^T
   /// \cost 2 batch (out + in) rank flops; drop(x) is made 64 rows at a time.
   void forward_adapter(const ConstView& x, const Lora& lora, const Dropout& dropout,
                        const View& y) {
-    const View hidden = down_project(x, lora, dropout);
-    product_.add(static_cast<Scalar>(lora.scaling), read(hidden),
-                 Tiles(transposed(read(lora.lora_B))), y, threads());
+    if constexpr (detail::kCompiledProducts) {
+      detail::compiled_products<Scalar>().adapter.forward(work_, x, lora, dropout, y);
+    } else {
+      work_.forward_adapter(x, lora, dropout, y);
+    }
   }
 
   /// grad_A += (s grad_y B)^T drop(x)
@@ -76,40 +85,23 @@ class LowRankProduct {
   /// \cost 2 batch (2 out + 2 in) rank flops.
   void backward_adapter(const ConstView& x, const ConstView& grad_y, const Lora& lora,
                         const Dropout& dropout) {
-    const View hidden = down_project(x, lora, dropout), back = hidden_gradient(x.rows, lora);
-    const auto s = static_cast<Scalar>(lora.scaling);
-    product_.add(s, transposed(grad_y), Tiles(read(hidden)), lora.grad_B, threads());
-    product_.assign(grad_y, Tiles(read(lora.lora_B)), back, threads());
-    for (Index k = 0; k < back.rows * back.cols; ++k) back.data[k] *= s;
-    const auto add = [&](Index row, Index rows, const ConstView& input) {
-      product_.add(Scalar(1), transposed(rows_of(read(back), row, rows)), Tiles(input), lora.grad_A,
-                   threads());
-    };
-    if (!dropout.drops()) return add(0, x.rows, x);
-    for_row_blocks(x.rows, [&](Index row, Index rows) {
-      add(row, rows, read(dropped(x, row, rows, dropout)));
-    });
+    if constexpr (detail::kCompiledProducts) {
+      detail::compiled_products<Scalar>().adapter.backward(work_, x, grad_y, lora, dropout);
+    } else {
+      work_.backward_adapter(x, grad_y, lora, dropout);
+    }
   }
 
   /// The same, and grad_x += drop(s grad_y B A), with the mask of x.
   /// \cost 2 batch (2 out + 3 in) rank flops.
   void backward_adapter(const ConstView& x, const ConstView& grad_y, const Lora& lora,
                         const Dropout& dropout, const View& grad_x) {
-    backward_adapter(x, grad_y, lora, dropout);
-    const ConstView back = read(hidden_gradient(x.rows, lora));
-    const Tiles tiles(read(lora.lora_A));
-    if (!dropout.drops()) {
-      product_.add(Scalar(1), back, tiles, grad_x, threads());
-      return;
+    if constexpr (detail::kCompiledProducts) {
+      detail::compiled_products<Scalar>().adapter.backward_to_input(work_, x, grad_y, lora, dropout,
+                                                                    grad_x);
+    } else {
+      work_.backward_adapter(x, grad_y, lora, dropout, grad_x);
     }
-    for_row_blocks(x.rows, [&](Index row, Index rows) {
-      const View part = block(rows, x.cols);
-      product_.assign(rows_of(back, row, rows), tiles, part, threads());
-      // Masked before it is added: compilers would differ in whether that is rounded once or twice.
-      dropout.apply(read(part), row, part);
-      for (Index i = 0; i < rows; ++i)
-        for (Index j = 0; j < x.cols; ++j) grad_x(row + i, j) += part(i, j);
-    });
   }
 
   /// W0 += c B A, rounded to T, 64 rows at a time.
@@ -117,71 +109,11 @@ class LowRankProduct {
   /// \cost 2 out in rank flops.
   template <typename T>
   void add_to_weight(double c, const Lora& lora, const BaseWeight<T>& weight) {
-    const Index in = weight.in_features();
-    for_row_blocks(weight.out_features(), [&](Index row, Index rows) {
-      const View part = block(rows, in);
-      product_.assign(rows_of(read(lora.lora_B), row, rows), Tiles(read(lora.lora_A)), part,
-                      threads());
-      T* const target = weight.writable_data() + row * in;
-      for (Index k = 0; k < rows * in; ++k)
-        target[k] =
-            static_cast<T>(static_cast<Scalar>(target[k]) + static_cast<Scalar>(c) * part.data[k]);
-    });
+    work_.add_to_weight(c, lora, weight);
   }
 
  private:
-  using Tiles = ViewTiles<Scalar>;
-  static constexpr Index kBlockRows = 64;
-
-  static ConstView read(const View& view) {
-    return {view.data, view.rows, view.cols, view.row_stride, view.col_stride};
-  }
-  template <typename T>
-  static MatrixView<T> rows_of(const MatrixView<T>& view, Index row, Index rows) {
-    return {view.data + row * view.row_stride, rows, view.cols, view.row_stride, view.col_stride};
-  }
-  template <typename Body>
-  static void for_row_blocks(Index rows, const Body& body) {
-    for (Index row = 0; row < rows; row += kBlockRows)
-      body(row, (std::min)(kBlockRows, rows - row));
-  }
-
-  View block(Index rows, Index cols) {
-    block_.reserve(kBlockRows * cols);
-    return {block_.data(), rows, cols, cols, 1};
-  }
-  View dropped(const ConstView& x, Index row, Index rows, const Dropout& dropout) {
-    const View part = block(rows, x.cols);
-    dropout.apply(rows_of(x, row, rows), row, part);
-    return part;
-  }
-
-  /// drop(x) A^T, kept until the next batch.
-  View down_project(const ConstView& x, const Lora& lora, const Dropout& dropout) {
-    const Index rank = lora.lora_A.rows;
-    hidden_.reserve(2 * x.rows * rank);
-    const View hidden{hidden_.data(), x.rows, rank, rank, 1};
-    const Tiles tiles(transposed(read(lora.lora_A)));
-    if (!dropout.drops()) {
-      product_.assign(x, tiles, hidden, threads());
-    } else {
-      for_row_blocks(x.rows, [&](Index row, Index rows) {
-        product_.assign(read(dropped(x, row, rows, dropout)), tiles, rows_of(hidden, row, rows),
-                        threads());
-      });
-    }
-    return hidden;
-  }
-  /// Room for s grad_y B behind what down_project left.
-  View hidden_gradient(Index rows, const Lora& lora) {
-    const Index rank = lora.lora_A.rows;
-    return {hidden_.data() + rows * rank, rows, rank, rank, 1};
-  }
-
-  Buffer<Scalar> hidden_;
-  Buffer<Scalar> block_;
-  TiledProduct<Scalar> product_;
-  int threads_ = 0;
+  detail::LowRankWork<Scalar> work_;
 };
 
 LORAPRO_NAMESPACE_END

@@ -159,7 +159,7 @@ class OptimizerParameters {
  protected:
   /// \param group  of group 0.
   OptimizerParameters(const RuntimeRule<Scalar>& rule, const GroupConfig& group, int threads)
-      : rule_(&rule), groups_({group}), stepper_(rule.stepper(thread_count(threads))) {}
+      : rule_(&rule), groups_({group}), stepper_(rule.stepper(threads)) {}
 
   const RuntimeRule<Scalar>* rule_;
   detail::Groups groups_;

@@ -21,6 +21,7 @@ struct RuntimeRule {
                                                          const std::string& name);
   std::unique_ptr<detail::DenseSlot<Scalar>> (*dense_slot)(const detail::GivenDense& given,
                                                            const std::string& name);
+  /// \param threads  OptimizerConfig::threads.
   std::unique_ptr<detail::Stepper<Scalar>> (*stepper)(int threads);
 
   /// The options with what the rule decides where the user has not.
@@ -44,7 +45,7 @@ const RuntimeRule<Scalar>& instantiated_rule() {
       [](const GivenDense& given, const std::string& name) -> std::unique_ptr<DenseSlot<Scalar>> {
         return std::make_unique<RuleDenseSlot<Scalar, Rule>>(given, name);
       },
-      [](int threads) { return std::make_unique<Stepper<Scalar>>(threads); }};
+      [](int threads) { return std::make_unique<Stepper<Scalar>>(thread_count(threads)); }};
   return rule;
 }
 
