@@ -3,8 +3,8 @@
 #pragma once
 
 #include <lorapro/optim/compiled_rules.hpp>
+#include <lorapro/optim/crew_stepper.hpp>
 #include <lorapro/optim/rule_slots.hpp>
-#include <lorapro/optim/stepper.hpp>
 
 #include <memory>  // std::unique_ptr
 
@@ -45,7 +45,9 @@ const RuntimeRule<Scalar>& instantiated_rule() {
       [](const GivenDense& given, const std::string& name) -> std::unique_ptr<DenseSlot<Scalar>> {
         return std::make_unique<RuleDenseSlot<Scalar, Rule>>(given, name);
       },
-      [](int threads) { return std::make_unique<Stepper<Scalar>>(thread_count(threads)); }};
+      [](int threads) -> std::unique_ptr<Stepper<Scalar>> {
+        return std::make_unique<CrewStepper<Scalar>>(thread_count(threads));
+      }};
   return rule;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include <lorapro/optim/stepper.hpp>
+#include <lorapro/optim/crew_stepper.hpp>
 
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
@@ -12,7 +12,7 @@ namespace {
 using namespace rule_battery;
 using SteppedRule = lorapro::LoraPro<lorapro::NoMoments>;
 
-TEST_CASE("the halves of a step are those of an optimizer", "[stepper]") {
+TEST_CASE("the halves of a step are those of an optimizer", "[crew_stepper]") {
   PairBuffers<float> pair(6, 5, 2, 1.0, 1), twin(6, 5, 2, 1.0, 1);
   for (PairBuffers<float>* one : {&pair, &twin}) one->backpropagate(random_matrix(6, 5, 9));
   const lorapro::OptimizerConfig config;
@@ -23,7 +23,7 @@ TEST_CASE("the halves of a step are those of an optimizer", "[stepper]") {
   using Attachments = lorapro::detail::Attachments<float>;
   lorapro::detail::Groups groups({config.group});
   Attachments attached;
-  lorapro::detail::Stepper<float> stepper(1);
+  lorapro::detail::CrewStepper<float> stepper(1);
   const auto& rule = lorapro::runtime_rule<float, SteppedRule>();
   const auto id = attached.add(rule.pair_slot(lorapro::detail::given(pair.view()), ""), {}, groups);
   stepper.expect(attached.at(id), attached.pairs().size());
