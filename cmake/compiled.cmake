@@ -36,7 +36,7 @@ function(lorapro_compile_isa name)
     add_library(${target} OBJECT ${PROJECT_SOURCE_DIR}/cmake/compiled/${source}.cpp)
     target_compile_definitions(${target} PRIVATE LORAPRO_COMPILED LORAPRO_COMPILED_SCALAR=${scalar}
                                                  LORAPRO_COMPILED_TABLE=${name}_${table})
-    target_link_libraries(${target} PRIVATE lorapro::lorapro $<TARGET_NAME_IF_EXISTS:lorapro_dev>)
+    target_link_libraries(${target} PRIVATE lorapro::lorapro $<TARGET_NAME_IF_EXISTS:lorapro_options>)
     if(OpenMP_CXX_FOUND)
       target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
     endif()
