@@ -366,14 +366,19 @@ bool moves_follow_rates(const RuntimeRule<Scalar>& rule, lorapro::OptimizerConfi
 template bool moves_follow_rates(const RuntimeRule<float>&, lorapro::OptimizerConfig);
 template bool moves_follow_rates(const RuntimeRule<double>&, lorapro::OptimizerConfig);
 
-void run(const Rule& rule, const lorapro::OptimizerConfig& config, int steps, double factor,
-         bool has_moments) {
+void run_one_sided(const Rule& rule, const lorapro::OptimizerConfig& config, int steps,
+                   double factor, bool has_moments) {
   SECTION("descends on a quadratic") { check_descent(rule, config, steps, factor); }
   SECTION("same input same bits") { check_determinism(rule, config); }
   SECTION("resumes from its visited state") { check_resume(rule, config, has_moments); }
   SECTION("refuses wrong shapes") { check_shape_errors(rule, config); }
   SECTION("a step that throws writes nothing") { check_throwing_step(rule, config); }
   SECTION("skips what is not finite") { check_skips(rule, config); }
+}
+
+void run(const Rule& rule, const lorapro::OptimizerConfig& config, int steps, double factor,
+         bool has_moments) {
+  run_one_sided(rule, config, steps, factor, has_moments);
   SECTION("each factor has its own rate") { CHECK(moves_follow_rates(rule, config)); }
 }
 

@@ -131,8 +131,17 @@ struct Quadratic {
 template <typename Scalar>
 bool moves_follow_rates(const RuntimeRule<Scalar>& rule, lorapro::OptimizerConfig config);
 
-/// Everything that holds for every rule.
+/// Everything that holds for every rule, also for one that moves A or B alone in its first step.
 /// \param config       with a learning rate at which `steps` steps divide the loss by 1 / factor.
+void run_one_sided(const RuntimeRule<float>& rule, const lorapro::OptimizerConfig& config, int steps,
+                   double factor, bool has_moments);
+template <typename Rule, typename Scalar>
+void run_one_sided(const lorapro::OptimizerConfig& config, int steps, double factor,
+                   bool has_moments) {
+  run_one_sided(lorapro::runtime_rule<Scalar, Rule>(), config, steps, factor, has_moments);
+}
+
+/// Everything that holds for rules that move both factors in every step.
 void run(const RuntimeRule<float>& rule, const lorapro::OptimizerConfig& config, int steps,
          double factor, bool has_moments);
 template <typename Rule, typename Scalar>
