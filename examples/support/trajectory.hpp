@@ -46,23 +46,23 @@ struct Trajectory {
     if (out_features < 1 || in_features < 1 || rank < 1 || steps < 1)
       fail(file, "has sizes below 1");
     mode = file.metadata("mode");
-    const bool of_rule = mode == "scaled_gd" || mode == "scaled_adamw";
-    if (mode != "sgd" && mode != "adamw_efficient" && mode != "adamw_full" && !of_rule)
-      fail(file, "has the unknown mode " + mode);
+    const bool of_paper = mode == "sgd" || mode == "adamw_efficient" || mode == "adamw_full";
+    if (!of_paper && !is_rule(mode)) fail(file, "has the unknown mode " + mode);
     scaling = number("s");
     config.group.lr = number("lr");
     config.group.weight_decay = mode == "sgd" ? 0.0 : number("wd");
     if (mode == "adamw_full") config.group.decay_target = lorapro::DecayTarget::merged;
-    if (mode != "scaled_gd") {
-      config.eps = number("eps");
+    const auto has = [&](const char* key) { return file.metadata().count(key) != 0; };
+    if (has("eps")) config.eps = number("eps");
+    if (has("betas")) {
       const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
       if (!betas.is_array() || betas.size() != 2 || !betas[0].is_number() || !betas[1].is_number())
         fail(file, "has betas that are not two numbers");
       config.beta1 = betas[0];
       config.beta2 = betas[1];
     }
-    config.damping = of_rule ? number("rho") : 0;
-    if (!of_rule) {
+    config.damping = has("rho") ? number("rho") : 0;
+    if (of_paper) {
       const std::string& xmode = file.metadata("xmode");
       config.gauge = xmode == "zero"        ? lorapro::Gauge::zero
                      : xmode == "sylvester" ? lorapro::Gauge::sylvester
@@ -85,6 +85,11 @@ struct Trajectory {
         file.find("W0") != nullptr
             ? matrix(numbers(file, "W0", {out_features, in_features}), 0, out_features, in_features)
             : Matrix(Matrix::Zero(out_features, in_features));
+  }
+
+  /// Of another paper than LoRA-Pro's.
+  static bool is_rule(const std::string& mode) {
+    return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa";
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
@@ -172,6 +177,7 @@ double replay_mode(const Trajectory& reference) {
   using namespace lorapro;
   if (reference.mode == "scaled_gd") return replay<Scalar, ScaledGdRule>(reference);
   if (reference.mode == "scaled_adamw") return replay<Scalar, ScaledAdamWRule>(reference);
+  if (reference.mode == "lora_fa") return replay<Scalar, LoraFaRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

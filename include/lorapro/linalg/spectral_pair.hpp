@@ -33,6 +33,26 @@ inline void from_eigenbasis(Square out, ConstSquare V_t, const Wide* values, Wor
   multiply(out, transposed(V_t), scaled);
 }
 
+/// out = (S + delta I)^-1; without delta what has lost its rank is left out (Moore and Penrose).
+/// \return the largest over the smallest eigenvalue that was inverted, 1 where there is none.
+/// \param scratch  r^2 + r elements. \cost 2 r^3 flops.
+inline double shifted_inverse(const Spectrum& spectrum, double delta, Square out,
+                              Workspace scratch) {
+  const Index r = out.order();
+  Wide* const inverses = scratch.vector(r);
+  const double largest = spectrum.largest + delta;
+  const double cutoff = static_cast<double>(r) * std::numeric_limits<Wide>::epsilon() * largest;
+  double smallest = largest;
+  for (Index i = 0; i < r; ++i) {
+    const double value = spectrum.values[i] + delta;
+    const bool counts = value > cutoff && (delta > 0 || spectrum.counts(i));
+    inverses[i] = counts ? 1 / value : 0;
+    if (counts) smallest = (std::min)(smallest, value);
+  }
+  from_eigenbasis(out, spectrum.vectors, inverses, scratch);
+  return smallest > 0 ? largest / smallest : 1;
+}
+
 /// The spectra of P = B^T B and Q = A A^T of one pair, with their relative cutoffs.
 /// The cutoff is r eps times the largest eigenvalue, eps = max(eps of the wide scalar, eps of the
 /// storage type squared): beyond a condition number of about 1 / sqrt(r eps) a factor is treated as

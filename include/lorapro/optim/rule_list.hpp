@@ -18,6 +18,7 @@ struct LionRule;
 struct MuonRule;
 struct ScaledGdRule;
 struct ScaledAdamWRule;
+struct LoraFaRule;
 
 template <typename... R>
 struct RuleList {
@@ -40,8 +41,9 @@ struct RuleList {
 /// Every rule of the library that an optimizer in Scalar can have, each under its kName; the
 /// default first.
 template <typename Scalar>
-using AllRules = RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>,
-                          LoraPro<FactoredMoments>, LoraPro<AdapterMoments>, LoraPro<NoMoments>,
-                          AdamWRule, SgdRule, LionRule, MuonRule, ScaledGdRule, ScaledAdamWRule>;
+using AllRules =
+    RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>, LoraPro<FactoredMoments>,
+             LoraPro<AdapterMoments>, LoraPro<NoMoments>, AdamWRule, SgdRule, LionRule, MuonRule,
+             ScaledGdRule, ScaledAdamWRule, LoraFaRule>;
 
 LORAPRO_NAMESPACE_END

@@ -5,6 +5,7 @@
 #include <lorapro/core/error.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lion_rule.hpp>
+#include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <lorapro/optim/adamw_rule.hpp>
-#include <lorapro/optim/lora_pro_step.hpp>
+#include <lorapro/optim/preconditioned_factor.hpp>
 #include <lorapro/optim/sgd_rule.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
@@ -30,93 +30,43 @@ struct ScaledRule : PairRule {
   template <typename Scalar>
   class PairState {
    public:
-    explicit PairState(const PairShape& shape)
-        : preconditioned_(shape.rank), arena_(3 * square_size(shape.rank) + shape.rank) {
-      for (auto& state : states_) state = FactorState<Scalar>::of(shape);
-      for (Square& inverse : inverses_) inverse = arena_.square(shape.rank);
-      zero_ = arena_.square(shape.rank);
-      values_ = arena_.vector(shape.rank);
-      arena_.close();
-    }
+    explicit PairState(const PairShape& shape) : sides_(Preconditioned::of(shape)) {}
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      for (std::size_t k = 0; k < kStates; ++k)
-        visit_sides(ElementRule::kState[k], states_[k], visitor);
+      for (Preconditioned& side : sides_) side.visit(visitor);
     }
     static RuleWorkspace workspace(const PairShape& shape) {
-      return {(4 + static_cast<Index>(kStates)) * panel_size(shape.rank),
-              PairSolver::scratch_size(shape.rank), 0,
-              (shape.out_features + shape.in_features) * shape.rank * shape.rank / 16};
+      return Preconditioned::workspace(shape);
     }
     static PerSide<bool> grad_grams(const StepContext&) { return {}; }
 
     Preparation prepare(const PairStep<Scalar>& step) {
       PairSolver& solver = *step.solver;
+      const SpectralPair& spectra = solver.spectra();
       Preparation result;
       result.report = solver.inspect(step.pair, step.context.grad_scale);
       if (!result.report.usable()) return result;
-      const double limit = ElementRule::template largest_gradient<Scalar>(step.pair.largest_lr());
-      const double delta = step.context.config->damping *
-                           (solver.spectra().P().largest + solver.spectra().Q().largest);
+      const double delta =
+          step.context.config->damping * (spectra.P().largest + spectra.Q().largest);
       double conditioning = 1;
-      bool fits = true;
-      for (const Side side : kSides) {
-        const Spectrum& spectrum = solver.spectra().of(other(side));
-        conditioning = (std::max)(conditioning, invert(spectrum, delta, side, step.wide()));
-        const double bound =
-            norm(inverses_[side]) * solver.grad_norm(side) * step.context.grad_scale;
-        fits = fits && detail::is_below(bound, limit) &&
-               detail::is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
-      }
-      const PerSide<SideCoefficients> coefficients{{inverses_.A, zero_}, {inverses_.B, zero_}};
-      if (!fits || !preconditioned_.set(step.pair, coefficients, conditioning))
-        result.report.status = AdjustStatus::overflow;
+      for (const Side side : kSides)
+        conditioning = (std::max)(
+            conditioning,
+            shifted_inverse(spectra.of(other(side)), delta, sides_[side].matrix(), step.wide()));
+      for (Preconditioned& side : sides_)
+        if (!side.set(step, conditioning)) result.report.status = AdjustStatus::overflow;
       if (step.context.clip_norm != ClipNorm::none)
         result.squared_norm = solver.adapter_squared_norm();
       return result;
     }
 
     void update(const PairStep<Scalar>& step) {
-      for (const Side side : kSides) {
-        const Factor& factor = step.pair[side];
-        const typename ElementRule::template Update<Scalar> update(
-            ElementStep(factor, step.context));
-        std::array<FactorView, kStates> states;
-        for (std::size_t k = 0; k < kStates; ++k) states[k] = states_[k][side].view();
-        update_adjusted(factor, preconditioned_[side], step.team,
-                        [&](const PanelAt& at, const Panel<const Scalar>& h,
-                            const Panel<Scalar>& value, const Scratch<Scalar>& scratch) {
-                          detail::update_panel<ElementRule>(update, at, h, states, value,
-                                                            scratch.scalars);
-                        });
-      }
+      for (Preconditioned& side : sides_) side.update(step);
     }
 
    private:
-    static constexpr std::size_t kStates = detail::kStatesOf<ElementRule>;
-
-    /// (S + delta I)^-1. \return the largest over the smallest eigenvalue that was inverted.
-    double invert(const Spectrum& spectrum, double delta, Side side, Workspace scratch) const {
-      const Index r = inverses_.A.order();
-      const double largest = spectrum.largest + delta;
-      const double cutoff = static_cast<double>(r) * std::numeric_limits<Wide>::epsilon() * largest;
-      double smallest = largest;
-      for (Index i = 0; i < r; ++i) {
-        const double value = spectrum.values[i] + delta;
-        const bool counts = value > cutoff && (delta > 0 || spectrum.counts(i));
-        values_[i] = counts ? 1 / value : 0;
-        if (counts) smallest = (std::min)(smallest, value);
-      }
-      from_eigenbasis(inverses_[side], spectrum.vectors, values_, scratch);
-      return smallest > 0 ? largest / smallest : 1;
-    }
-
-    std::array<PerSide<FactorState<Scalar>>, kStates> states_;
-    PairCombination<Scalar> preconditioned_;
-    Arena arena_;
-    PerSide<Square> inverses_;
-    Square zero_;  // stays so
-    Wide* values_ = nullptr;
+    using Preconditioned = PreconditionedFactor<ElementRule, Scalar>;
+    PerSide<Preconditioned> sides_;
   };
 
   template <typename Scalar>

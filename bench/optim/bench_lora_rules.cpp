@@ -1,0 +1,31 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+
+// Rules of other papers on low-rank adapters.
+#include <lorapro/optim/lora_fa_rule.hpp>
+
+#include "support/step_case.hpp"
+
+namespace {
+
+/// \param products  r^2 (m + n) flops in double, then in float; elementwise flops; bytes an element.
+bench::Work work(const bench::Shape& shape, double in_double, double in_float, double cubes,
+                 double elementwise, double bytes) {
+  const auto r = static_cast<double>(shape.rank);
+  bench::Work result;
+  result.flops = (in_double + in_float) * shape.adapter_products() + cubes * r * r * r +
+                 elementwise * shape.adapter_elements();
+  result.bytes = bytes * shape.adapter_elements();
+  result.least_f64 = in_double * shape.adapter_products();
+  result.least_f32 = in_float * shape.adapter_products();
+  return result;
+}
+
+const bool registered = bench::add_all([] {
+  const int threads = bench::max_threads();
+  bench::add_library_steps<lorapro::LoraFaRule>(
+      "lora_fa/f32", [](const bench::Shape& shape) { return work(shape, 3, 1, 20, 8, 24); },
+      threads);
+});
+
+}  // namespace
