@@ -3,6 +3,7 @@
 
 // Rules of other papers on low-rank adapters.
 #include <lorapro/optim/lora_fa_rule.hpp>
+#include <lorapro/optim/lora_muon_rule.hpp>
 
 #include "support/step_case.hpp"
 
@@ -26,6 +27,8 @@ const bool registered = bench::add_all([] {
   bench::add_library_steps<lorapro::LoraFaRule>(
       "lora_fa/f32", [](const bench::Shape& shape) { return work(shape, 3, 1, 20, 8, 24); },
       threads);
+  bench::add_library_steps<lorapro::ImuonRule>(
+      "imuon/f32", [](const bench::Shape& shape) { return work(shape, 4, 4, 50, 6, 32); }, threads);
 });
 
 }  // namespace

@@ -53,6 +53,8 @@ struct Trajectory {
     config.group.weight_decay = mode == "sgd" ? 0.0 : number("wd");
     if (mode == "adamw_full") config.group.decay_target = lorapro::DecayTarget::merged;
     const auto has = [&](const char* key) { return file.metadata().count(key) != 0; };
+    if (has("beta1")) config.beta1 = number("beta1");
+    split_decay = has("decay") && file.metadata("decay") == "split";
     if (has("eps")) config.eps = number("eps");
     if (has("betas")) {
       const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
@@ -89,7 +91,8 @@ struct Trajectory {
 
   /// Of another paper than LoRA-Pro's.
   static bool is_rule(const std::string& mode) {
-    return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa";
+    return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa" ||
+           mode == "lora_muon" || mode == "imuon";
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
@@ -101,6 +104,7 @@ struct Trajectory {
   double scaling = 1;
   std::string mode;
   bool reproduced = true;
+  bool split_decay = false;  // of lora_muon
   lorapro::OptimizerConfig config;
   std::vector<Matrix> full_grad;       // of steps 1, 2, ...
   std::vector<Matrix> lora_A, lora_B;  // the start, then after each step
@@ -178,6 +182,10 @@ double replay_mode(const Trajectory& reference) {
   if (reference.mode == "scaled_gd") return replay<Scalar, ScaledGdRule>(reference);
   if (reference.mode == "scaled_adamw") return replay<Scalar, ScaledAdamWRule>(reference);
   if (reference.mode == "lora_fa") return replay<Scalar, LoraFaRule>(reference);
+  if (reference.mode == "lora_muon" && reference.split_decay)
+    return replay<Scalar, LoraMuonSplitRule>(reference);
+  if (reference.mode == "lora_muon") return replay<Scalar, LoraMuonRule>(reference);
+  if (reference.mode == "imuon") return replay<Scalar, ImuonRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

@@ -19,6 +19,8 @@ struct MuonRule;
 struct ScaledGdRule;
 struct ScaledAdamWRule;
 struct LoraFaRule;
+struct LoraMuonRule;
+struct ImuonRule;
 
 template <typename... R>
 struct RuleList {
@@ -44,6 +46,6 @@ template <typename Scalar>
 using AllRules =
     RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>, LoraPro<FactoredMoments>,
              LoraPro<AdapterMoments>, LoraPro<NoMoments>, AdamWRule, SgdRule, LionRule, MuonRule,
-             ScaledGdRule, ScaledAdamWRule, LoraFaRule>;
+             ScaledGdRule, ScaledAdamWRule, LoraFaRule, LoraMuonRule, ImuonRule>;
 
 LORAPRO_NAMESPACE_END

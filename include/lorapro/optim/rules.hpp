@@ -6,6 +6,7 @@
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lion_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
+#include <lorapro/optim/lora_muon_rule.hpp>
 #include <lorapro/optim/lora_pro_adapter_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
