@@ -4,6 +4,8 @@
 // Rules of other papers on low-rank adapters.
 #include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_muon_rule.hpp>
+#include <lorapro/optim/reflora_rule.hpp>
+#include <lorapro/optim/reflora_s_rule.hpp>
 
 #include "support/step_case.hpp"
 
@@ -29,6 +31,12 @@ const bool registered = bench::add_all([] {
       threads);
   bench::add_library_steps<lorapro::ImuonRule>(
       "imuon/f32", [](const bench::Shape& shape) { return work(shape, 4, 4, 50, 6, 32); }, threads);
+  bench::add_library_steps<lorapro::RefLoraRule<0>>(
+      "reflora/f32", [](const bench::Shape& shape) { return work(shape, 3, 2, 45, 16, 36); },
+      threads);
+  bench::add_library_steps<lorapro::RefLoraSRule<0>>(
+      "reflora_s/f32", [](const bench::Shape& shape) { return work(shape, 0, 0, 0, 28, 60); },
+      threads);
 });
 
 }  // namespace

@@ -55,6 +55,7 @@ struct Trajectory {
     const auto has = [&](const char* key) { return file.metadata().count(key) != 0; };
     if (has("beta1")) config.beta1 = number("beta1");
     split_decay = has("decay") && file.metadata("decay") == "split";
+    if (has("warmup")) warmup = static_cast<int>(number("warmup"));
     if (has("eps")) config.eps = number("eps");
     if (has("betas")) {
       const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
@@ -92,7 +93,7 @@ struct Trajectory {
   /// Of another paper than LoRA-Pro's.
   static bool is_rule(const std::string& mode) {
     return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa" ||
-           mode == "lora_muon" || mode == "imuon";
+           mode == "lora_muon" || mode == "imuon" || mode == "reflora" || mode == "reflora_s";
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
@@ -105,6 +106,7 @@ struct Trajectory {
   std::string mode;
   bool reproduced = true;
   bool split_decay = false;  // of lora_muon
+  int warmup = 0;            // of reflora and reflora_s
   lorapro::OptimizerConfig config;
   std::vector<Matrix> full_grad;       // of steps 1, 2, ...
   std::vector<Matrix> lora_A, lora_B;  // the start, then after each step
@@ -174,6 +176,22 @@ double replay(const Trajectory& reference) {
   return deviation.value();
 }
 
+/// Replays a trajectory of RefLoraRule or RefLoraSRule with its warm-up.
+template <typename Scalar, template <std::int64_t> class Rule>
+double replay_warmup(const Trajectory& reference) {
+  switch (reference.warmup) {
+    case 0:
+      return replay<Scalar, Rule<0>>(reference);
+    case 3:
+      return replay<Scalar, Rule<3>>(reference);
+    case 4:
+      return replay<Scalar, Rule<4>>(reference);
+    default:
+      throw lorapro::ConfigError("warmup: expected 0, 3 or 4, got " +
+                                 std::to_string(reference.warmup));
+  }
+}
+
 /// Replays a trajectory with the rule that its mode names.
 /// \tparam Moments  storage of the full moments: Scalar or bfloat16.
 template <typename Scalar, typename Moments = Scalar>
@@ -186,6 +204,8 @@ double replay_mode(const Trajectory& reference) {
     return replay<Scalar, LoraMuonSplitRule>(reference);
   if (reference.mode == "lora_muon") return replay<Scalar, LoraMuonRule>(reference);
   if (reference.mode == "imuon") return replay<Scalar, ImuonRule>(reference);
+  if (reference.mode == "reflora") return replay_warmup<Scalar, RefLoraRule>(reference);
+  if (reference.mode == "reflora_s") return replay_warmup<Scalar, RefLoraSRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

@@ -21,6 +21,10 @@ struct ScaledAdamWRule;
 struct LoraFaRule;
 struct LoraMuonRule;
 struct ImuonRule;
+template <std::int64_t kWarmup = 100>
+struct RefLoraRule;
+template <std::int64_t kWarmup = 100>
+struct RefLoraSRule;
 
 template <typename... R>
 struct RuleList {
@@ -43,9 +47,9 @@ struct RuleList {
 /// Every rule of the library that an optimizer in Scalar can have, each under its kName; the
 /// default first.
 template <typename Scalar>
-using AllRules =
-    RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>, LoraPro<FactoredMoments>,
-             LoraPro<AdapterMoments>, LoraPro<NoMoments>, AdamWRule, SgdRule, LionRule, MuonRule,
-             ScaledGdRule, ScaledAdamWRule, LoraFaRule, LoraMuonRule, ImuonRule>;
+using AllRules = RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>,
+                          LoraPro<FactoredMoments>, LoraPro<AdapterMoments>, LoraPro<NoMoments>,
+                          AdamWRule, SgdRule, LionRule, MuonRule, ScaledGdRule, ScaledAdamWRule,
+                          LoraFaRule, LoraMuonRule, ImuonRule, RefLoraRule<>, RefLoraSRule<>>;
 
 LORAPRO_NAMESPACE_END

@@ -13,6 +13,8 @@
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
 #include <lorapro/optim/muon_rule.hpp>
+#include <lorapro/optim/reflora_rule.hpp>
+#include <lorapro/optim/reflora_s_rule.hpp>
 #include <lorapro/optim/rule_list.hpp>
 #include <lorapro/optim/runtime_rule.hpp>
 #include <lorapro/optim/scaled_rule.hpp>
