@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 
 // Rules of other papers on low-rank adapters.
+#include <lorapro/optim/altlora_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_muon_rule.hpp>
 #include <lorapro/optim/reflora_rule.hpp>
@@ -36,6 +37,9 @@ const bool registered = bench::add_all([] {
       threads);
   bench::add_library_steps<lorapro::RefLoraSRule<0>>(
       "reflora_s/f32", [](const bench::Shape& shape) { return work(shape, 0, 0, 0, 28, 60); },
+      threads);
+  bench::add_library_steps<lorapro::AltLoraPlusRule>(
+      "altlora_plus/f32", [](const bench::Shape& shape) { return work(shape, 4, 4, 22, 10, 32); },
       threads);
 });
 

@@ -93,7 +93,8 @@ struct Trajectory {
   /// Of another paper than LoRA-Pro's.
   static bool is_rule(const std::string& mode) {
     return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa" ||
-           mode == "lora_muon" || mode == "imuon" || mode == "reflora" || mode == "reflora_s";
+           mode == "lora_muon" || mode == "imuon" || mode == "reflora" || mode == "reflora_s" ||
+           mode == "altlora" || mode == "altlora_plus";
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
@@ -206,6 +207,8 @@ double replay_mode(const Trajectory& reference) {
   if (reference.mode == "imuon") return replay<Scalar, ImuonRule>(reference);
   if (reference.mode == "reflora") return replay_warmup<Scalar, RefLoraRule>(reference);
   if (reference.mode == "reflora_s") return replay_warmup<Scalar, RefLoraSRule>(reference);
+  if (reference.mode == "altlora") return replay<Scalar, AltLoraRule>(reference);
+  if (reference.mode == "altlora_plus") return replay<Scalar, AltLoraPlusRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

@@ -63,7 +63,7 @@ TEST_CASE("full moments in bfloat16 stay close to the trajectories", "[golden]")
 
 TEST_CASE("trajectories of other rules replay", "[golden]") {
   const auto paths = cases(golden_folder() + "/rules");
-  REQUIRE(paths.size() == 47);
+  REQUIRE(paths.size() == 62);
   for (const std::string& path : paths) {
     INFO(path);
     const Trajectory reference(path);

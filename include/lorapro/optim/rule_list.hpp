@@ -25,6 +25,8 @@ template <std::int64_t kWarmup = 100>
 struct RefLoraRule;
 template <std::int64_t kWarmup = 100>
 struct RefLoraSRule;
+struct AltLoraRule;
+struct AltLoraPlusRule;
 
 template <typename... R>
 struct RuleList {
@@ -47,9 +49,10 @@ struct RuleList {
 /// Every rule of the library that an optimizer in Scalar can have, each under its kName; the
 /// default first.
 template <typename Scalar>
-using AllRules = RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>,
-                          LoraPro<FactoredMoments>, LoraPro<AdapterMoments>, LoraPro<NoMoments>,
-                          AdamWRule, SgdRule, LionRule, MuonRule, ScaledGdRule, ScaledAdamWRule,
-                          LoraFaRule, LoraMuonRule, ImuonRule, RefLoraRule<>, RefLoraSRule<>>;
+using AllRules =
+    RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>, LoraPro<FactoredMoments>,
+             LoraPro<AdapterMoments>, LoraPro<NoMoments>, AdamWRule, SgdRule, LionRule, MuonRule,
+             ScaledGdRule, ScaledAdamWRule, LoraFaRule, LoraMuonRule, ImuonRule, RefLoraRule<>,
+             RefLoraSRule<>, AltLoraRule, AltLoraPlusRule>;
 
 LORAPRO_NAMESPACE_END

@@ -4,6 +4,7 @@
 
 #include <lorapro/core/error.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/altlora_rule.hpp>
 #include <lorapro/optim/lion_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_muon_rule.hpp>

@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: 2026 the lorapro authors
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/earlier_factors.hpp>
+#include <lorapro/optim/lora_pro_step.hpp>
+
+LORAPRO_NAMESPACE_BEGIN
+
+/// AltLoRA: one factor in a step, A in the first, the third and so on, B in the others, along the
+/// best step of W that this factor has, with a momentum that follows the other factor:
+///
+///     A:  g = (1 / s^2) (P + delta I)^-1 grad_A      M_A <- beta1 P^-1 (B^T B') M_A + (1 - beta1) g
+///     B:  g = (1 / s^2) grad_B (Q + delta I)^-1      M_B <- beta1 M_B (A' A^T) Q^-1 + (1 - beta1) g
+///     delta = rho (l_max + u_max),  P = B^T B,  Q = A A^T
+///
+/// where B' and A' are those of M's last update, l_max and u_max the largest eigenvalues of P and Q,
+/// and rho = OptimizerConfig::damping; the paper's rule has none. AltLoRA's step is M. AltLoRA+'s is
+///
+///     M / (sqrt(V) + eps),  V = beta2 V + (1 - beta2) g^2
+///
+/// without bias corrections, and V is not transported. The factor that rests does not decay either;
+/// under DecayTarget::merged the other is multiplied by the root that both share in other rules, so
+/// that s B A shrinks by the root alone. Clipping measures the gradient of the factor that moves.
+///
+/// From B = 0 the first step leaves A alone. AltLoRA+'s first step of B is then a matrix of signs,
+/// which can be all but singular: the third step of A is divided by what is left of it unless it is
+/// damped. Undamped, AltLoRA does not depend on s nor on how W is factorised; damped it is invariant
+/// under rotations, AltLoRA+ under signed permutations.
+/// State: exp_avg, AltLoRA+ exp_avg_sq, and the factors before, 2 or 3 (m + n) r.
+/// \cost per pair 3 r^2 (m + n), and of the factor that moves 8 r^2, of the other 2 r^2 times its
+///       length, + 22 r^3 flops; no heap.
+/// \ref arXiv:2505.12455v2, algorithms 1 and 2, whose step t = 0 is the first one here. Its code has
+///      no 1 / s^2, adds 1e-3 to P and Q, corrects the bias, keeps AltLoRA+'s momentum as it is and
+///      transports it for the step alone.
+template <bool kSecondMoment>
+struct AltLora : PairRule {
+  static constexpr bool kNeedsSpectra = true;
+
+  template <typename Scalar>
+  class PairState {
+   public:
+    explicit PairState(const PairShape& shape)
+        : exp_avg_(FactorState<Scalar>::of(shape)),
+          earlier_(shape),
+          gradient_(shape.rank),
+          momentum_(shape.rank),
+          arena_(5 * square_size(shape.rank)) {
+      if (kSecondMoment) exp_avg_sq_ = FactorState<Scalar>::of(shape);
+      inverse_ = arena_.square(shape.rank);
+      on_grad_ = arena_.square(shape.rank);
+      on_moment_ = arena_.square(shape.rank);
+      rest_ = arena_.square(shape.rank);
+      zero_ = arena_.square(shape.rank);
+      arena_.close();
+    }
+    template <typename Visitor>
+    void visit(Visitor&& visitor) {
+      visit_sides("exp_avg", exp_avg_, visitor);
+      if (kSecondMoment) visit_sides("exp_avg_sq", exp_avg_sq_, visitor);
+      earlier_.visit(visitor);
+    }
+    static RuleWorkspace workspace(const PairShape& shape) {
+      return {6 * panel_size(shape.rank),
+              (std::max)(PairSolver::scratch_size(shape.rank),
+                         EarlierFactors<Scalar>::scratch_size(shape.rank)),
+              0, (shape.out_features + shape.in_features) * shape.rank * shape.rank / 16};
+    }
+    static PerSide<bool> grad_grams(const StepContext&) { return {}; }
+
+    Preparation prepare(const PairStep<Scalar>& step) {
+      PairSolver& solver = *step.solver;
+      const StepContext& context = step.context;
+      const OptimizerConfig& config = *context.config;
+      const Side side = moving(context), still = other(side);
+      Preparation result;
+      result.report = solver.inspect(step.pair, context.grad_scale);
+      if (!result.report.usable()) return result;
+
+      const Spectrum& spectrum = solver.spectra().of(still);
+      const double delta =
+          config.damping * (solver.spectra().P().largest + solver.spectra().Q().largest);
+      earlier_.measure(still, step.pair[still].value, step.wide());
+      const double conditioning = shifted_inverse(spectrum, 0, inverse_, step.wide());
+      earlier_.transport(side, inverse_, on_moment_);
+      scale(on_moment_, *config.beta1);
+      const double damped_conditioning = shifted_inverse(spectrum, delta, on_grad_, step.wide());
+      scale(on_grad_, context.grad_scale / (step.pair.scaling * step.pair.scaling));
+      for (Index i = 0; i < rest_.order(); ++i) rest_(i, i) = 1 - *config.beta1;
+
+      const Factor& factor = step.pair[side];
+      const PanelLayout layout(factor.value);
+      const double gradient = norm(on_grad_) * solver.grad_norm(side);
+      const double moment =
+          norm(on_moment_) * std::sqrt(squared_norm_of(exp_avg_[side].view(), step.team)) +
+          gradient;
+      const double limit = detail::step_limit<Scalar>(factor.lr);
+      using detail::is_below;
+      const bool fits =
+          gradient_.set({on_grad_, zero_}, damped_conditioning, layout) &&
+          momentum_.set({on_moment_, rest_}, conditioning, layout) &&
+          is_below(kSecondMoment ? moment / config.eps : moment, limit) &&
+          (!kSecondMoment || is_below(gradient, detail::largest_adam_gradient<Scalar>())) &&
+          is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
+      if (!fits) result.report.status = AdjustStatus::overflow;
+      damped_conditioning_ = damped_conditioning;
+      if (context.clip_norm != ClipNorm::none) {
+        const double grad_norm = context.grad_scale * solver.grad_norm(side);
+        result.squared_norm = grad_norm * grad_norm;
+      }
+      return result;
+    }
+
+    void update(const PairStep<Scalar>& step) {
+      const StepContext& context = step.context;
+      const Side side = moving(context);
+      const Factor& factor = step.pair[side];
+      if (context.clip != 1) {
+        // Smaller than what prepare has found to fit.
+        scale(on_grad_, context.clip);
+        (void)gradient_.set({on_grad_, zero_}, damped_conditioning_, PanelLayout(factor.value));
+      }
+      update_factor(
+          factor, step.team,
+          [&](const PanelAt& at, const Panel<Scalar>& value, Scratch<Scalar> scratch) {
+            const Index size = panel_size(at.layout.rank());
+            const Panel<Scalar> h{scratch.scalars.vector(size), at.layout.stride()},
+                moment{scratch.scalars.vector(size), at.layout.stride()};
+            const auto g =
+                read_panel(factor.grad, at.layout, at.panel, scratch.scalars.vector(size));
+            gradient_.apply(at, g, g, h, scratch.wide);
+            const FactorView exp_avg = exp_avg_[side].view();
+            momentum_.apply(at, read_only(h),
+                            read_panel(exp_avg, at.layout, at.panel, scratch.scalars.vector(size)),
+                            moment, scratch.wide);
+            write_panel(read_only(moment), exp_avg, at.layout, at.panel);
+            if constexpr (kSecondMoment)
+              normalize(*context.config, at, h, exp_avg_sq_[side].view(), moment,
+                        scratch.scalars.vector(size));
+            descend_panel(factor.decay, factor.lr, at, read_only(moment), value);
+          });
+      earlier_.keep(other(side), step.pair[other(side)].value, step.team);
+    }
+
+   private:
+    static Side moving(const StepContext& context) {
+      return context.step % 2 == 1 ? Side::A : Side::B;
+    }
+
+    /// Takes h into V, and divides the moment by its root.
+    static void normalize(const OptimizerConfig& config, const PanelAt& at, const Panel<Scalar>& h,
+                          const FactorView& exp_avg_sq, const Panel<Scalar>& moment,
+                          Scalar* memory) {
+      const auto beta2 = static_cast<Scalar>(config.beta2);
+      const auto rest2 = static_cast<Scalar>(1 - config.beta2);
+      const auto eps = static_cast<Scalar>(config.eps);
+      const auto second = edit_panel(exp_avg_sq, at.layout, at.panel, memory);
+      for (Index i = 0; i < at.layout.rows(at.panel); ++i) {
+        const Scalar* const g = h.data + i * h.stride;
+        Scalar *const v = second.data + i * second.stride, *const m =
+                                                               moment.data + i * moment.stride;
+        for (Index k = 0; k < at.layout.row_length(at.panel); ++k) {
+          v[k] = beta2 * v[k] + rest2 * g[k] * g[k];
+          m[k] /= std::sqrt(v[k]) + eps;
+        }
+      }
+      write_panel(read_only(second), exp_avg_sq, at.layout, at.panel);
+    }
+
+    PerSide<FactorState<Scalar>> exp_avg_, exp_avg_sq_;
+    EarlierFactors<Scalar> earlier_;
+    FactorCombination<Scalar> gradient_, momentum_;  // of the factor that moves
+    Arena arena_;
+    Square inverse_, on_grad_, on_moment_, rest_;
+    Square zero_;  // stays so
+    double damped_conditioning_ = 1;
+  };
+
+  template <typename Scalar>
+  using DenseState = ElementwiseDense<AdamWRule, Scalar>;
+};
+
+struct AltLoraRule : AltLora<false> {
+  static constexpr const char* kName = "altlora";
+};
+struct AltLoraPlusRule : AltLora<true> {
+  static constexpr const char* kName = "altlora_plus";
+};
+
+LORAPRO_NAMESPACE_END
