@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: MIT
 
 // Rules of other papers on low-rank adapters.
+#include <lorapro/optim/adaprelora_rule.hpp>
 #include <lorapro/optim/altlora_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_muon_rule.hpp>
+#include <lorapro/optim/lora_rite_rule.hpp>
 #include <lorapro/optim/reflora_rule.hpp>
 #include <lorapro/optim/reflora_s_rule.hpp>
 
@@ -40,6 +42,12 @@ const bool registered = bench::add_all([] {
       threads);
   bench::add_library_steps<lorapro::AltLoraPlusRule>(
       "altlora_plus/f32", [](const bench::Shape& shape) { return work(shape, 4, 4, 22, 10, 32); },
+      threads);
+  bench::add_library_steps<lorapro::AdaPreLoraRule>(
+      "adaprelora/f32", [](const bench::Shape& shape) { return work(shape, 5, 8, 110, 20, 48); },
+      threads);
+  bench::add_library_steps<lorapro::LoraRiteRule>(
+      "lora_rite/f32", [](const bench::Shape& shape) { return work(shape, 6, 4, 100, 4, 48); },
       threads);
 });
 

@@ -56,6 +56,7 @@ struct Trajectory {
     if (has("beta1")) config.beta1 = number("beta1");
     split_decay = has("decay") && file.metadata("decay") == "split";
     if (has("warmup")) warmup = static_cast<int>(number("warmup"));
+    if (has("beta2")) config.beta2 = number("beta2");
     if (has("eps")) config.eps = number("eps");
     if (has("betas")) {
       const auto betas = nlohmann::json::parse(file.metadata("betas"), nullptr, false);
@@ -64,6 +65,12 @@ struct Trajectory {
       config.beta1 = betas[0];
       config.beta2 = betas[1];
     }
+    if (has("clip") && number("clip") > 0) {
+      config.group.clip_norm = lorapro::ClipNorm::equivalent_gradient;
+      config.group.max_grad_norm = number("clip");
+    }
+    // The library has no full gradient to take them from.
+    if (has("energy")) reproduced = file.metadata("energy") != "gradient";
     config.damping = has("rho") ? number("rho") : 0;
     if (of_paper) {
       const std::string& xmode = file.metadata("xmode");
@@ -94,7 +101,8 @@ struct Trajectory {
   static bool is_rule(const std::string& mode) {
     return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa" ||
            mode == "lora_muon" || mode == "imuon" || mode == "reflora" || mode == "reflora_s" ||
-           mode == "altlora" || mode == "altlora_plus";
+           mode == "altlora" || mode == "altlora_plus" || mode == "adaprelora" ||
+           mode == "lora_rite";
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
@@ -209,6 +217,8 @@ double replay_mode(const Trajectory& reference) {
   if (reference.mode == "reflora_s") return replay_warmup<Scalar, RefLoraSRule>(reference);
   if (reference.mode == "altlora") return replay<Scalar, AltLoraRule>(reference);
   if (reference.mode == "altlora_plus") return replay<Scalar, AltLoraPlusRule>(reference);
+  if (reference.mode == "adaprelora") return replay<Scalar, AdaPreLoraRule>(reference);
+  if (reference.mode == "lora_rite") return replay<Scalar, LoraRiteRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

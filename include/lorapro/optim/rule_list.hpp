@@ -27,6 +27,8 @@ template <std::int64_t kWarmup = 100>
 struct RefLoraSRule;
 struct AltLoraRule;
 struct AltLoraPlusRule;
+struct AdaPreLoraRule;
+struct LoraRiteRule;
 
 template <typename... R>
 struct RuleList {
@@ -53,6 +55,6 @@ using AllRules =
     RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>, LoraPro<FactoredMoments>,
              LoraPro<AdapterMoments>, LoraPro<NoMoments>, AdamWRule, SgdRule, LionRule, MuonRule,
              ScaledGdRule, ScaledAdamWRule, LoraFaRule, LoraMuonRule, ImuonRule, RefLoraRule<>,
-             RefLoraSRule<>, AltLoraRule, AltLoraPlusRule>;
+             RefLoraSRule<>, AltLoraRule, AltLoraPlusRule, AdaPreLoraRule, LoraRiteRule>;
 
 LORAPRO_NAMESPACE_END

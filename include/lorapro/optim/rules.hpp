@@ -4,6 +4,7 @@
 
 #include <lorapro/core/error.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/adaprelora_rule.hpp>
 #include <lorapro/optim/altlora_rule.hpp>
 #include <lorapro/optim/lion_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
@@ -13,6 +14,7 @@
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/lora_rite_rule.hpp>
 #include <lorapro/optim/muon_rule.hpp>
 #include <lorapro/optim/reflora_rule.hpp>
 #include <lorapro/optim/reflora_s_rule.hpp>
