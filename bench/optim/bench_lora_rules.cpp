@@ -4,6 +4,7 @@
 // Rules of other papers on low-rank adapters.
 #include <lorapro/optim/adaprelora_rule.hpp>
 #include <lorapro/optim/altlora_rule.hpp>
+#include <lorapro/optim/loft_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_muon_rule.hpp>
 #include <lorapro/optim/lora_rite_rule.hpp>
@@ -24,6 +25,15 @@ bench::Work work(const bench::Shape& shape, double in_double, double in_float, d
   result.bytes = bytes * shape.adapter_elements();
   result.least_f64 = in_double * shape.adapter_products();
   result.least_f32 = in_float * shape.adapter_products();
+  return result;
+}
+
+bench::Work loft_work(const bench::Shape& shape) {
+  const auto r = static_cast<double>(shape.rank);
+  bench::Work result = work(shape, 5 + 4 * r, 8, 35, 4, 48 + 8 * r);
+  const double tiles = 2 * r * r * shape.elements();
+  result.flops += tiles;
+  result.least_f64 += tiles;
   return result;
 }
 
@@ -49,6 +59,11 @@ const bool registered = bench::add_all([] {
   bench::add_library_steps<lorapro::LoraRiteRule>(
       "lora_rite/f32", [](const bench::Shape& shape) { return work(shape, 6, 4, 100, 4, 48); },
       threads);
+  for (const bench::Shape& shape : bench::step_shapes())
+    for (int count = 1; count <= threads && shape.rank <= lorapro::LoftRule::kMaxRank; ++count)
+      bench::add(
+          "step/loft/f32/" + shape.name(), loft_work(shape),
+          [=] { return bench::library_step<lorapro::LoftRule>(shape, count); }, count);
 });
 
 }  // namespace

@@ -102,7 +102,7 @@ struct Trajectory {
     return mode == "scaled_gd" || mode == "scaled_adamw" || mode == "lora_fa" ||
            mode == "lora_muon" || mode == "imuon" || mode == "reflora" || mode == "reflora_s" ||
            mode == "altlora" || mode == "altlora_plus" || mode == "adaprelora" ||
-           mode == "lora_rite";
+           mode == "lora_rite" || mode == "loft";
   }
 
   static Matrix matrix(const std::vector<double>& values, lorapro::Index number,
@@ -219,6 +219,7 @@ double replay_mode(const Trajectory& reference) {
   if (reference.mode == "altlora_plus") return replay<Scalar, AltLoraPlusRule>(reference);
   if (reference.mode == "adaprelora") return replay<Scalar, AdaPreLoraRule>(reference);
   if (reference.mode == "lora_rite") return replay<Scalar, LoraRiteRule>(reference);
+  if (reference.mode == "loft") return replay<Scalar, LoftRule>(reference);
   if (reference.mode == "sgd") return replay<Scalar, LoraPro<NoMoments>>(reference);
   if (reference.mode == "adamw_efficient")
     return replay<Scalar, LoraPro<AdapterMoments>>(reference);

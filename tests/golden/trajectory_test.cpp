@@ -63,13 +63,18 @@ TEST_CASE("full moments in bfloat16 stay close to the trajectories", "[golden]")
 
 TEST_CASE("trajectories of other rules replay", "[golden]") {
   const auto paths = cases(golden_folder() + "/rules");
-  REQUIRE(paths.size() == 80);
+  REQUIRE(paths.size() == 88);
   for (const std::string& path : paths) {
     INFO(path);
     const Trajectory reference(path);
     if (!reference.reproduced) continue;
-    CHECK(example::replay_mode<double>(reference) < 1e-10);
-    CHECK(example::replay_mode<float>(reference) < (contains(path, "zeroB") ? 1e-3 : 5e-5));
+    const bool from_zero = contains(path, "zeroB");
+    // Terms of LoFT's second moments cancel, and a float holds the sums.
+    const bool cancels = reference.mode == "loft";
+    CHECK(example::replay_mode<double>(reference) < (cancels ? 1e-9 : 1e-10));
+    CHECK(example::replay_mode<float>(reference) < (from_zero && cancels ? 1e-2
+                                                    : from_zero          ? 1e-3
+                                                                         : 5e-5));
   }
 }
 

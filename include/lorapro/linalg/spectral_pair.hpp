@@ -6,6 +6,8 @@
 #include <lorapro/linalg/arena.hpp>
 #include <lorapro/linalg/batched_eigen.hpp>
 
+#include <cmath>  // std::sqrt
+
 LORAPRO_NAMESPACE_BEGIN
 
 /// One Gram matrix in its eigenbasis: S = V diag(values) V^T, values clamped at zero.
@@ -31,6 +33,15 @@ inline void from_eigenbasis(Square out, ConstSquare V_t, const Wide* values, Wor
   const Square scaled = scratch.square(out.order());
   scale_rows(scaled, values, V_t);
   multiply(out, transposed(V_t), scaled);
+}
+
+/// out = diag(values)^-1/2 V^T, by which F becomes orthonormal where S = F F^T; the rows of what has
+/// lost its rank are zero.
+inline void whitening(const Spectrum& spectrum, Square out) {
+  for (Index i = 0; i < out.order(); ++i) {
+    const Wide root = spectrum.counts(i) ? 1 / std::sqrt(spectrum.values[i]) : 0;
+    for (Index k = 0; k < out.order(); ++k) out(i, k) = root * spectrum.vectors(i, k);
+  }
 }
 
 /// out = (S + delta I)^-1; without delta what has lost its rank is left out (Moore and Penrose).

@@ -157,10 +157,7 @@ struct LoraMuon : PairRule {
       Workspace scratch(work.memory, work_size(r));
       const Square vectors = scratch.square(r), product = scratch.square(r);
       Wide* const values = scratch.vector(r);
-      for (Index i = 0; i < r; ++i) {
-        const Wide root = spectrum.counts(i) ? 1 / std::sqrt(spectrum.values[i]) : 0;
-        for (Index k = 0; k < r; ++k) work.whiten(i, k) = root * spectrum.vectors(i, k);
-      }
+      whitening(spectrum, work.whiten);
       multiply(product, work.whiten, work.gram);
       multiply(work.gram, product, transposed(work.whiten));
       for (Index i = 0; i < r; ++i)

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <lorapro/optim/adamw_rule.hpp>
-#include <lorapro/optim/earlier_factors.hpp>
 #include <lorapro/optim/lora_pro_step.hpp>
+#include <lorapro/optim/moving_bases.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -38,12 +38,12 @@ struct LoraRiteRule : PairRule {
     explicit PairState(const PairShape& shape)
         : shape_(shape),
           exp_avg_(FactorState<Scalar>::of(shape)),
-          earlier_(shape),
+          bases_(shape),
           steps_(shape.rank),
-          arena_(22 * square_size(shape.rank) + shape.rank + symmetric_eigen_scratch(shape.rank)) {
+          arena_(18 * square_size(shape.rank) + shape.rank + symmetric_eigen_scratch(shape.rank)) {
       for (SideState& side : sides_)
-        for (Square* square : {&side.second, &side.basis, &side.next_second, &side.next_basis,
-                               &side.inverse, &side.transport, &side.moved, &side.own})
+        for (Square* square : {&side.second, &side.next_second, &side.inverse, &side.transport,
+                               &side.moved, &side.own})
           *square = arena_.square(shape.rank);
       for (OwnedCoefficients& side : coefficients_)
         side = OwnedCoefficients::in(arena_, shape.rank);
@@ -56,20 +56,17 @@ struct LoraRiteRule : PairRule {
     template <typename Visitor>
     void visit(Visitor&& visitor) {
       visit_sides("exp_avg", exp_avg_, visitor);
-      earlier_.visit(visitor);
-      const auto matrix = [&](const char* name, const Square& square) {
-        visitor(std::string(name),
-                StateTensor<Wide>(square.data(), square.order(), square.order()));
-      };
-      matrix("second_A", sides_.A.second);
-      matrix("second_B", sides_.B.second);
-      matrix("basis_A", sides_.A.basis);
-      matrix("basis_B", sides_.B.basis);
+      bases_.visit(visitor);
+      for (const Side side : kSides) {
+        const Square second = sides_[side].second;
+        visitor(std::string(side == Side::A ? "second_A" : "second_B"),
+                StateTensor<Wide>(second.data(), second.order(), second.order()));
+      }
     }
     static RuleWorkspace workspace(const PairShape& shape) {
       return {4 * panel_size(shape.rank),
               (std::max)(PairSolver::scratch_size(shape.rank),
-                         EarlierFactors<Scalar>::scratch_size(shape.rank)),
+                         MovingBases<Scalar>::scratch_size(shape.rank)),
               0, (shape.out_features + shape.in_features) * shape.rank * shape.rank / 8};
     }
     static PerSide<bool> grad_grams(const StepContext&) { return {true, true}; }
@@ -80,13 +77,11 @@ struct LoraRiteRule : PairRule {
       Preparation result;
       result.report = solver.inspect(step.pair, context.grad_scale);
       if (!result.report.usable()) return result;
-      step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
-        earlier_.measure(side, step.pair[side].value, scratch.wide);
-      });
+      bases_.compute(step.pair, solver.spectra(), step.team);
       bool fits = true;
       double squared_norm = 0;
       for (const Side side : kSides) {
-        set_bases(side, solver.spectra().of(other(side)), step.wide());
+        follow(side, solver.spectra().of(other(side)), step.wide());
         squared_norm += see_gradient(side, solver);
         fits = fits && set_step(side, step, 1.0) && is_bounded(side, step);
       }
@@ -104,9 +99,8 @@ struct LoraRiteRule : PairRule {
         // Of a smaller gradient, so as finite as what prepare has found.
         if (step.context.clip != 1) (void)set_step(side, step, step.context.clip);
         copy(sides_[side].second, sides_[side].next_second);
-        copy(sides_[side].basis, sides_[side].next_basis);
-        earlier_.keep(side, step.pair[side].value, step.team);
       }
+      bases_.keep(step.pair, step.team);
       steps_.set_widely(step.pair, coefficients_,
                         (std::max)(spectra.P().conditioning(), spectra.Q().conditioning()));
       for (const Side side : kSides) {
@@ -131,12 +125,12 @@ struct LoraRiteRule : PairRule {
    private:
     /// What belongs to dA (bases of B), or to dB.
     struct SideState {
-      Square second, basis;            // V, and Z of the step before
-      Square next_second, next_basis;  // of this step
-      Square inverse;                  // P^-1
-      Square transport;                // of what is kept in the coordinates of A
-      Square moved;                    // K V K^T
-      Square own;                      // Z grad_A grad_A^T Z^T
+      Square second;       // V of the step before, which is state
+      Square next_second;  // of this one
+      Square inverse;      // P^-1
+      Square transport;    // of what is kept in the coordinates of A
+      Square moved;        // K V K^T
+      Square own;          // Z grad_A grad_A^T Z^T
     };
 
     /// beta (1 - beta^(t-1)) / (1 - beta^t): averages with it need no bias correction.
@@ -145,27 +139,20 @@ struct LoraRiteRule : PairRule {
       return beta * (1 - std::pow(beta, t - 1)) / (1 - std::pow(beta, t));
     }
 
-    /// Z, P^-1, and V in the new basis.
-    void set_bases(Side side, const Spectrum& spectrum, Workspace scratch) {
-      SideState& of = sides_[side];
-      for (Index i = 0; i < shape_.rank; ++i) {
-        const Wide root = spectrum.counts(i) ? 1 / std::sqrt(spectrum.values[i]) : 0;
-        for (Index k = 0; k < shape_.rank; ++k) of.next_basis(i, k) = root * spectrum.vectors(i, k);
-      }
+    /// V in the new basis, and how the old moment follows.
+    void follow(Side side, const Spectrum& spectrum, Workspace scratch) {
+      const SideState& of = sides_[side];
       (void)shifted_inverse(spectrum, 0, of.inverse, scratch);
-      earlier_.transport(side, of.inverse, of.transport);
-      const Square K = scratch.square(shape_.rank), K_V = scratch.square(shape_.rank);
-      multiply(K_V, of.next_basis, earlier_.overlap(other(side)));
-      multiply(K, K_V, transposed(of.basis));
-      multiply(K_V, K, of.second);
-      multiply(of.moved, K_V, transposed(K));
+      bases_.earlier().transport(side, of.inverse, of.transport);
+      multiply(product_, bases_.K(side), of.second);
+      multiply(of.moved, product_, transposed(bases_.K(side)));
     }
 
     /// g g^T without the scale of gradients. \return its trace.
     double see_gradient(Side side, const PairSolver& solver) {
       const SideState& of = sides_[side];
-      multiply(product_, of.next_basis, solver.grad_gram(side));
-      multiply(of.own, product_, transposed(of.next_basis));
+      multiply(product_, bases_.Z(side), solver.grad_gram(side));
+      multiply(of.own, product_, transposed(bases_.Z(side)));
       double trace = 0;
       for (Index i = 0; i < shape_.rank; ++i) trace += of.own(i, i);
       return trace;
@@ -194,7 +181,7 @@ struct LoraRiteRule : PairRule {
         values_[i] =
             values_[i] > noise ? (1 - b1) * gradient / (std::sqrt(values_[i]) + config.eps) : 0;
       // Z^T V^-1/2 Z.
-      multiply(product_, vectors_, of.next_basis);
+      multiply(product_, vectors_, bases_.Z(side));
       scale_rows(vectors_, values_, product_);
       multiply(out.on_grad, transposed(product_), vectors_);
       copy(out.on_factor, of.transport);
@@ -205,7 +192,7 @@ struct LoraRiteRule : PairRule {
     /// Whether the step does, also of a clipped gradient.
     bool is_bounded(Side side, const PairStep<Scalar>& step) {
       const PairSolver& solver = *step.solver;
-      const Square Z = sides_[side].next_basis;
+      const ConstSquare Z = bases_.Z(side);
       const double gradient =
           dot(Z, Z) / step.context.config->eps * solver.grad_norm(side) * step.context.grad_scale;
       const double moment = norm(coefficients_[side].on_factor) *
@@ -216,7 +203,7 @@ struct LoraRiteRule : PairRule {
 
     PairShape shape_;
     PerSide<FactorState<Scalar>> exp_avg_;
-    EarlierFactors<Scalar> earlier_;
+    MovingBases<Scalar> bases_;
     PairCombination<Scalar> steps_;
     Arena arena_;
     PerSide<SideState> sides_;

@@ -29,6 +29,7 @@ struct AltLoraRule;
 struct AltLoraPlusRule;
 struct AdaPreLoraRule;
 struct LoraRiteRule;
+struct LoftRule;
 
 template <typename... R>
 struct RuleList {
@@ -55,6 +56,6 @@ using AllRules =
     RuleList<LoraPro<SpectralMoments>, LoraPro<FullMoments<Scalar>>, LoraPro<FactoredMoments>,
              LoraPro<AdapterMoments>, LoraPro<NoMoments>, AdamWRule, SgdRule, LionRule, MuonRule,
              ScaledGdRule, ScaledAdamWRule, LoraFaRule, LoraMuonRule, ImuonRule, RefLoraRule<>,
-             RefLoraSRule<>, AltLoraRule, AltLoraPlusRule, AdaPreLoraRule, LoraRiteRule>;
+             RefLoraSRule<>, AltLoraRule, AltLoraPlusRule, AdaPreLoraRule, LoraRiteRule, LoftRule>;
 
 LORAPRO_NAMESPACE_END

@@ -7,6 +7,7 @@
 #include <lorapro/optim/adaprelora_rule.hpp>
 #include <lorapro/optim/altlora_rule.hpp>
 #include <lorapro/optim/lion_rule.hpp>
+#include <lorapro/optim/loft_rule.hpp>
 #include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_muon_rule.hpp>
 #include <lorapro/optim/lora_pro_adapter_rule.hpp>
