@@ -1,6 +1,7 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/layer/base_weight.hpp>
+#include <lorapro/layer/int8_weight.hpp>
 
 #include <utility>  // std::move
 #include <vector>   // std::vector
@@ -169,6 +170,21 @@ TEST_CASE("a weight without memory or size is refused", "[base_weight]") {
   CHECK_THROWS_WITH(BaseWeight<float>::map(&value, 2, -1),
                     "base_weight: expected at least (1, 1), got (2, -1)");
   CHECK_THROWS_AS(BaseWeight<float>::own(RowMatrix<float>(0, 0)), lorapro::ShapeError);
+}
+
+TEST_CASE("only a sole, writable, floating-point W0 can be merged into", "[base_weight]") {
+  lorapro::RowMatrix<float> W = lorapro::RowMatrix<float>::Ones(2, 3);
+  const auto sole = lorapro::BaseWeight<float>::map_writable(W);
+  CHECK_NOTHROW(lorapro::detail::check_can_merge(sole));
+  CHECK_THROWS_WITH(
+      lorapro::detail::check_can_merge(lorapro::BaseWeight<float>::map(W.data(), 2, 3)),
+      "base_weight: expected a writable W0 to merge into, got a read-only one");
+  const auto second = sole;
+  CHECK_THROWS_WITH(lorapro::detail::check_can_merge(sole),
+                    "base_weight: expected sole ownership to merge, got a shared W0");
+  CHECK_THROWS_WITH(lorapro::detail::check_can_merge(lorapro::Int8Weight::quantize(W)),
+                    "base_weight: expected a floating-point W0 to merge into, got int8; merge into "
+                    "the original checkpoint instead");
 }
 
 }  // namespace

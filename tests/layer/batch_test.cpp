@@ -67,4 +67,20 @@ TEST_CASE("a vector's memory is one row, and none where there is no vector", "[b
   CHECK(detail::memory_row(empty).count == 0);
 }
 
+TEST_CASE("rows of a batch get a vector, and columns a factor each", "[batch]") {
+  Batch canvas = Batch::Constant(4, 6, 1);
+  auto block = canvas.block(1, 2, 2, 3);
+  const auto view = detail::batch_view<float>(block);
+  const float vector[3] = {1, 2, 3};
+  detail::add_to_rows(vector, view);
+  detail::add_to_rows<float>(nullptr, view);
+  const Batch& read_only = canvas;
+  Batch out(2, 3), expected(2, 3);
+  detail::scale_columns(vector, detail::batch_view<float>(read_only.block(1, 2, 2, 3)),
+                        detail::batch_view<float>(out));
+  expected << 2, 6, 12, 2, 6, 12;
+  CHECK(out == expected);
+  CHECK(canvas.sum() == 18 + 2 * (2 + 3 + 4));
+}
+
 }  // namespace

@@ -193,4 +193,33 @@ TEST_CASE("the product of the factors is added to a weight", "[low_rank_product]
         support::tolerance<double>(1, 4, 1, static_cast<double>(reference::norm(expected))));
 }
 
+TEST_CASE("rows of W0 + c B A, and W0 with factors of its rows", "[low_rank_product]") {
+  LORAPRO_TEST_RANDOM(random, 2615);
+  ProductCase<double> c(random, 1, 130, 33, 4);
+  const RealMatrix adapted = c.weight.matrix() - 2.0L * product(real(c.B), real(c.A));
+  LowRankProduct<double> products;
+  RowMatrix<double> rows = RowMatrix<double>::Zero(130, 33);
+  Index next = 0;
+  products.for_adapted_rows(-2, c.lora(), c.weight,
+                            [&](Index row, const lorapro::MatrixView<double>& part) {
+                              CHECK(row == next);
+                              next = row + part.rows;
+                              for (Index i = 0; i < part.rows; ++i)
+                                for (Index j = 0; j < part.cols; ++j) rows(row + i, j) = part(i, j);
+                            });
+  CHECK(next == 130);
+  const double bound = support::tolerance<double>(2, 6, 1, support::norm(adapted));
+  CHECK(support::distance(rows, adapted) <= bound);
+
+  RowMatrix<double> W = reference::rounded<double>(c.weight.matrix());
+  std::vector<double> factors(130, 1);
+  factors[0] = 4;
+  factors[129] = -0.5;
+  products.add_to_weight(-2, c.lora(), lorapro::BaseWeight<double>::map_writable(W),
+                         factors.data());
+  rows.row(0) *= 4;
+  rows.row(129) *= -0.5;
+  CHECK(support::distance(W, real(rows)) <= 4 * bound);
+}
+
 }  // namespace

@@ -167,4 +167,24 @@ class BaseWeight {
   std::shared_ptr<Storage> storage_;
 };
 
+namespace detail {
+
+/// Whether an adapter's product can be added to W0, and taken out again.
+/// \throws ConfigError (W0 is read-only, shared, or of a class that quantises it).
+template <typename Weight>
+void check_can_merge(const Weight&) {
+  // s B A is far below the distance of two codes: most of it would be rounded away.
+  throw ConfigError(std::string("base_weight: expected a floating-point W0 to merge into, got ") +
+                    Weight::kFormat + "; merge into the original checkpoint instead");
+}
+template <typename T>
+void check_can_merge(const BaseWeight<T>& weight) {
+  if (weight.writable_data() == nullptr)
+    throw ConfigError("base_weight: expected a writable W0 to merge into, got a read-only one");
+  if (!weight.sole())
+    throw ConfigError("base_weight: expected sole ownership to merge, got a shared W0");
+}
+
+}  // namespace detail
+
 LORAPRO_NAMESPACE_END

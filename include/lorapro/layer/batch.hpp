@@ -60,6 +60,26 @@ MemoryRows memory_row(const Buffer<T>& buffer) {
   return memory_row(buffer.data(), buffer.size());
 }
 
+/// Adds a vector of batch.cols elements, or nothing if it is null, to each row.
+template <typename Scalar>
+void add_to_rows(const Scalar* vector, const MatrixView<Scalar>& batch) {
+  if (vector == nullptr) return;
+  using Row = Eigen::Array<Scalar, 1, Eigen::Dynamic>;
+  const Eigen::Map<const Row> added(vector, batch.cols);
+  for (Index i = 0; i < batch.rows; ++i) Eigen::Map<Row>(&batch(i, 0), batch.cols) += added;
+}
+
+/// out(i, j) = scales(j) batch(i, j)
+template <typename Scalar>
+void scale_columns(const Scalar* scales, const MatrixView<const Scalar>& batch,
+                   const MatrixView<Scalar>& out) {
+  using Row = Eigen::Array<Scalar, 1, Eigen::Dynamic>;
+  const Eigen::Map<const Row> factors(scales, batch.cols);
+  for (Index i = 0; i < batch.rows; ++i)
+    Eigen::Map<Row>(&out(i, 0), batch.cols) =
+        factors * Eigen::Map<const Row>(&batch(i, 0), batch.cols);
+}
+
 }  // namespace detail
 
 LORAPRO_NAMESPACE_END

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/layer/init_matrices.hpp>
 #include <lorapro/layer/lora_init.hpp>
 
 #include <Eigen/Eigenvalues>  // SelfAdjointEigenSolver
@@ -47,7 +48,8 @@ class GradientAlignedInit {
  private:
   /// Columns, the one of the largest singular value first; at most `count`, and as many as G has.
   Eigen::MatrixXd leading_right_singular_vectors(Index count) const {
-    const Eigen::MatrixXd G = finite_gradient();
+    const Eigen::MatrixXd G =
+        detail::finite_columns("gradient", detail::ViewWeight<Scalar>{gradient_}, gradient_.cols);
     const bool wide = G.rows() < G.cols();
     Eigen::MatrixXd gram;
     if (wide) {
@@ -64,18 +66,6 @@ class GradientAlignedInit {
     const Eigen::MatrixXd leading = eigen.eigenvectors().rowwise().reverse().leftCols(count);
     if (!wide) return leading;
     return (G.transpose() * leading).colwise().normalized();
-  }
-
-  Eigen::MatrixXd finite_gradient() const {
-    Eigen::MatrixXd G(gradient_.rows, gradient_.cols);
-    for (Index i = 0; i < G.rows(); ++i)
-      for (Index j = 0; j < G.cols(); ++j) {
-        G(i, j) = static_cast<double>(gradient_(i, j));
-        if (!is_finite(G(i, j)))
-          throw ConfigError("gradient: expected finite numbers, got another at " +
-                            checks::shape_text(i, j));
-      }
-    return G;
   }
 
   MatrixView<const Scalar> gradient_;

@@ -50,7 +50,7 @@ enum class BaseCorrection {
 ///
 /// with a LoraConfig, the frozen weight, which it may read tile by tile (decode), and views of A
 /// (rank, in_features) and B (out_features, rank), which are 0 and which it fills. It returns
-/// nothing or a BaseCorrection. PiSSA in a few lines: tests/layer/lora_layer_init_test.cpp.
+/// nothing or a BaseCorrection. pissa_init.hpp and its neighbours are such.
 template <typename Init, typename Scalar, typename Weight>
 inline constexpr bool is_lora_initializer_v =
     std::is_invocable_v<Init, const LoraConfig&, const Weight&, const MatrixView<Scalar>&,

@@ -81,7 +81,7 @@ class LoraLayer {
     const auto output = detail::sized_batch_view<Scalar>(y, input.rows, out_features());
     if (dropout().drops()) ++mask_;
     product_.forward_base(input, base_weight_, output);
-    add_bias(output);
+    detail::add_to_rows(bias_, output);
     if (!merged_) product_.forward_adapter(input, lora(), dropout(), output);
   }
 
@@ -220,13 +220,6 @@ class LoraLayer {
   /// The mask of the last forward.
   Dropout dropout() const { return {training_ ? config_.lora_dropout : 0, config_.seed, mask_}; }
 
-  void add_bias(const View& y) const {
-    if (bias_ == nullptr) return;
-    using Row = Eigen::Array<Scalar, 1, Eigen::Dynamic>;
-    const Eigen::Map<const Row> bias(bias_, y.cols);
-    for (Index i = 0; i < y.rows; ++i) Eigen::Map<Row>(&y(i, 0), y.cols) += bias;
-  }
-
   /// \throws StateError (merged), ShapeError (shapes; what backward reads has memory of the
   /// gradients that it adds to).
   void check_backward(const ConstView& x, const ConstView& grad_y) const {
@@ -258,18 +251,8 @@ class LoraLayer {
 
   /// W0 += c B A.
   void add_to_base(double c) {
-    if constexpr (is_storage_scalar_v<Base>) {
-      if (base_weight_.writable_data() == nullptr)
-        throw ConfigError("base_weight: expected a writable W0 to merge into, got a read-only one");
-      if (!base_weight_.sole())
-        throw ConfigError("base_weight: expected sole ownership to merge, got a shared W0");
-      product_.add_to_weight(c, lora(), base_weight_);
-    } else {
-      // s B A is far below the distance of two codes: most of it would be rounded away.
-      throw ConfigError(
-          std::string("base_weight: expected a floating-point W0 to merge into, got ") +
-          Base::kFormat + "; merge into the original checkpoint instead");
-    }
+    detail::check_can_merge(base_weight_);
+    if constexpr (is_storage_scalar_v<Base>) product_.add_to_weight(c, lora(), base_weight_);
   }
 
   Weight base_weight_;

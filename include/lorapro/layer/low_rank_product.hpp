@@ -104,12 +104,22 @@ class LowRankProduct {
     }
   }
 
-  /// W0 += c B A, rounded to T, 64 rows at a time.
+  /// Calls body(row, block) with W0 + c B A, 64 rows at a time: block (rows, in) has those from
+  /// `row` on, contiguous, and may be written.
+  /// \cost 2 out in rank flops, and W0 decoded once.
+  template <typename Weight, typename Body>
+  void for_adapted_rows(double c, const Lora& lora, const Weight& weight, const Body& body) {
+    work_.for_adapted_rows(c, lora, weight, body);
+  }
+
+  /// W0 = diag(f) (W0 + c B A), rounded to T once.
+  /// \param row_factors  f (out), or null for 1.
   /// \pre weight.writable_data() is not null.
-  /// \cost 2 out in rank flops.
+  /// \cost as for_adapted_rows.
   template <typename T>
-  void add_to_weight(double c, const Lora& lora, const BaseWeight<T>& weight) {
-    work_.add_to_weight(c, lora, weight);
+  void add_to_weight(double c, const Lora& lora, const BaseWeight<T>& weight,
+                     const double* row_factors = nullptr) {
+    work_.add_to_weight(c, lora, weight, row_factors);
   }
 
  private:

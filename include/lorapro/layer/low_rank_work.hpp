@@ -75,17 +75,27 @@ class LowRankWork {
     });
   }
 
-  template <typename T>
-  void add_to_weight(double c, const Lora& lora, const BaseWeight<T>& weight) {
+  template <typename Weight, typename Body>
+  void for_adapted_rows(double c, const Lora& lora, const Weight& weight, const Body& body) {
     const Index in = weight.in_features();
     for_row_blocks(weight.out_features(), [&](Index row, Index rows) {
       const View part = block(rows, in);
-      product_.assign(rows_of(read(lora.lora_B), row, rows), Tiles(read(lora.lora_A)), part,
-                      threads());
-      T* const target = weight.writable_data() + row * in;
-      for (Index k = 0; k < rows * in; ++k)
-        target[k] =
-            static_cast<T>(static_cast<Scalar>(target[k]) + static_cast<Scalar>(c) * part.data[k]);
+      weight.decode(row, rows, 0, in, part.data, in);
+      product_.add(static_cast<Scalar>(c), rows_of(read(lora.lora_B), row, rows),
+                   Tiles(read(lora.lora_A)), part, threads());
+      body(row, part);
+    });
+  }
+
+  template <typename T>
+  void add_to_weight(double c, const Lora& lora, const BaseWeight<T>& weight,
+                     const double* row_factors) {
+    for_adapted_rows(c, lora, weight, [&](Index row, const View& part) {
+      for (Index i = 0; i < part.rows; ++i) {
+        const auto f = static_cast<Scalar>(row_factors == nullptr ? 1 : row_factors[row + i]);
+        T* const target = weight.writable_data() + (row + i) * part.cols;
+        for (Index j = 0; j < part.cols; ++j) target[j] = static_cast<T>(f * part(i, j));
+      }
     });
   }
 
