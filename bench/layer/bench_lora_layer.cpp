@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
+#include <lorapro/layer/dora_layer.hpp>
 #include <lorapro/layer/int8_weight.hpp>
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/layer/nf4_weight.hpp>
@@ -14,9 +15,9 @@ namespace {
 using bench::Index;
 using Matrix = lorapro::RowMatrix<float>;
 
-template <typename Base>
+template <typename Base, template <typename, typename> class LayerOf = lorapro::LoraLayer>
 struct Fixture {
-  using Layer = lorapro::LoraLayer<float, Base>;
+  using Layer = LayerOf<float, Base>;
 
   Fixture(const bench::Shape& shape, Index batch, int threads)
       : weight(bench::random_matrix<float>(shape.out, shape.in, 0.02, 1)),
@@ -41,7 +42,8 @@ struct Fixture {
   Matrix x, y, grad_y, grad_x;
 };
 
-template <typename Base, typename Run>
+template <typename Base, template <typename, typename> class LayerOf = lorapro::LoraLayer,
+          typename Run>
 void add(const std::string& kind, const bench::Shape& shape, Index batch, double flops,
          const Run& run) {
   bench::Work work;
@@ -52,7 +54,7 @@ void add(const std::string& kind, const bench::Shape& shape, Index batch, double
     bench::add(
         name, work,
         [=] {
-          auto fixture = std::make_shared<Fixture<Base>>(shape, batch, threads);
+          auto fixture = std::make_shared<Fixture<Base, LayerOf>>(shape, batch, threads);
           return std::function<void()>([fixture, run] { run(*fixture); });
         },
         threads);
@@ -82,6 +84,16 @@ const bool registered = bench::add_all([] {
     add_layer<lorapro::Int8Weight>("_int8", shape, kBatch);
     add_layer<lorapro::Nf4Weight>("_nf4", shape, kBatch);
     const double base = 2.0 * kBatch * shape.elements();
+    const double adapter = 2.0 * kBatch * shape.adapter_elements();
+    const double norms = 2.0 * shape.elements() * (static_cast<double>(shape.rank) + 1);
+    add<float, lorapro::DoraLayer>("dora_forward", shape, kBatch, base + adapter + norms,
+                                   [](auto& f) { f.layer.forward(f.x, f.y); });
+    add<float, lorapro::DoraLayer>("dora_forward_backward", shape, kBatch,
+                                   2 * base + 4 * adapter + norms, [](auto& f) {
+                                     f.layer.forward(f.x, f.y);
+                                     f.layer.zero_grad();
+                                     f.layer.backward(f.x, f.grad_y, f.grad_x);
+                                   });
     add<float>("base", shape, kBatch, base,
                [](auto& f) { f.y.noalias() = f.x * f.weight.transpose(); });
     add<float>("base_backward", shape, kBatch, base,

@@ -8,6 +8,7 @@
 
 #include <lorapro/adjust/adjust_gradient.hpp>
 #include <lorapro/adjust/equivalent_gradient.hpp>
+#include <lorapro/layer/dora_layer.hpp>
 #include <lorapro/layer/int8_weight.hpp>
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/layer/nf4_weight.hpp>
