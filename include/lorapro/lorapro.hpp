@@ -10,6 +10,7 @@
 #include <lorapro/adjust/equivalent_gradient.hpp>
 #include <lorapro/layer/dora_layer.hpp>
 #include <lorapro/layer/int8_weight.hpp>
+#include <lorapro/layer/lora_embedding.hpp>
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/layer/nf4_weight.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
