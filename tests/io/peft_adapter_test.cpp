@@ -280,9 +280,8 @@ TEST_CASE("the rules of the tensors, broken one at a time", "[peft_adapter]") {
                entry(kAttention + "k_proj.lora_B.weight", 4, 2, 32)),
           "expected a module of target_modules");
   refused(kConfig, one("model.q_proj.lora_A.weight", 2, 4), "begins with base_model.model.");
-  for (const std::string kind :
-       {".lora_embedding_A", ".lora_embedding_B", ".lora_magnitude_vector", ".lora_B.bias",
-        ".lora_A.default.weight", ".lora_magnitude_vector.weight"})
+  for (const std::string kind : {".lora_magnitude_vector", ".lora_B.bias", ".lora_A.default.weight",
+                                 ".lora_magnitude_vector.weight", ".lora_embedding_A.weight"})
     refused(kConfig, one(kAttention + "q_proj" + kind, 2, 4), "got a kind that is not supported");
   refused(kConfig, one(kAttention + "q_proj.bias", 2, 4), "or a bias where bias is not none");
   refused(kConfig,

@@ -20,6 +20,7 @@ TEST_CASE("a config of PEFT's is read", "[peft_config]") {
   CHECK(config.r == 2);
   CHECK(config.lora_alpha == 4);
   CHECK_FALSE(config.use_rslora);
+  CHECK_FALSE(config.use_dora);
   CHECK(config.lora_dropout == 0.05);
   CHECK_FALSE(config.fan_in_fan_out);
   CHECK(config.bias == "none");
@@ -56,6 +57,7 @@ TEST_CASE("fields that were changed are written, the rest is kept", "[peft_confi
   config.r = 16;
   config.lora_alpha = 12.5;
   config.use_rslora = true;
+  config.use_dora = true;
   config.rank_pattern = {{"b", 3}, {"a", 2}};
   config.alpha_pattern.clear();
   config.target_modules = {"x"};
@@ -64,6 +66,7 @@ TEST_CASE("fields that were changed are written, the rest is kept", "[peft_confi
   CHECK(again.r == 16);
   CHECK(again.lora_alpha == 12.5);
   CHECK(again.use_rslora);
+  CHECK(again.use_dora);
   CHECK(again.rank_pattern == config.rank_pattern);  // in this order
   CHECK(again.alpha_pattern.empty());
   CHECK(again.target_modules == config.target_modules);
@@ -183,8 +186,7 @@ TEST_CASE("the rules of a config, broken one at a time", "[peft_config]") {
 
 TEST_CASE("what is not supported is refused by name, never ignored", "[peft_config]") {
   for (const auto& [field, value] :
-       std::vector<std::pair<std::string, std::string>>{{"use_dora", "true"},
-                                                        {"lora_bias", "true"},
+       std::vector<std::pair<std::string, std::string>>{{"lora_bias", "true"},
                                                         {"use_qalora", "true"},
                                                         {"use_bdlora", "{\"x\": 1}"},
                                                         {"target_parameters", "[\"x\"]"},
@@ -258,6 +260,7 @@ TEST_CASE("every field of LoraConfig is read, refused or without effect", "[peft
                                    "fan_in_fan_out",
                                    "bias",
                                    "use_rslora",
+                                   "use_dora",
                                    "modules_to_save",
                                    "init_lora_weights",
                                    "rank_pattern",

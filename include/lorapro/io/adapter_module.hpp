@@ -5,7 +5,8 @@
 #include <lorapro/io/dtype.hpp>
 #include <lorapro/io/error.hpp>
 #include <lorapro/io/factor_rounding.hpp>
-#include <lorapro/layer/lora_layer.hpp>
+#include <lorapro/layer/dora_layer.hpp>
+#include <lorapro/layer/lora_embedding.hpp>
 
 #include <algorithm>   // std::sort
 #include <cmath>       // std::sqrt
@@ -15,8 +16,9 @@
 LORAPRO_NAMESPACE_BEGIN
 namespace io {
 
-/// One pair of an adapter, whatever file or layer it comes from: W += scaling() lora_B lora_A. The
-/// factors are made when they are asked for, so that a list of modules takes no memory of its own.
+/// One pair of an adapter, whatever file or layer it comes from: W += scaling() lora_B lora_A, of
+/// which DoRA then gives each row the length that `magnitude` has for it. Factors are made when they
+/// are asked for, so that a list of modules takes no memory of its own.
 struct AdapterModule {
   std::string path;  ///< as the base model calls it: model.layers.0.self_attn.q_proj
   Index out_features = 0;
@@ -24,8 +26,13 @@ struct AdapterModule {
   Index rank = 0;
   double lora_alpha = 0;
   bool use_rslora = false;
-  std::function<RowMatrix<float>()> lora_A;  ///< (rank, in_features)
-  std::function<RowMatrix<float>()> lora_B;  ///< (out_features, rank)
+  std::function<RowMatrix<float>()> lora_A;               ///< (rank, in_features)
+  std::function<RowMatrix<float>()> lora_B;               ///< (out_features, rank)
+  std::function<RowMatrix<float>()> magnitude = nullptr;  ///< (1, out_features); none: LoRA
+  /// Of a table of embeddings, which is kept as W^T: in_features rows of out_features each.
+  bool is_embedding = false;
+
+  bool is_dora() const { return magnitude != nullptr; }
 
   /// s: alpha / rank, or alpha / sqrt(rank).
   double scaling() const {
@@ -36,11 +43,11 @@ struct AdapterModule {
 
 using AdapterModules = std::vector<AdapterModule>;
 
-/// The pair of a layer, which has to outlive the module. Double factors are rounded to float,
-/// powers of two between them where they would not fit (float_factors); lora_A and lora_B throw
-/// ConfigError where that does not help.
-template <typename Scalar, typename Base>
-AdapterModule adapter_module(std::string path, const LoraLayer<Scalar, Base>& layer) {
+namespace detail {
+
+/// The pair of a layer, as a linear one.
+template <typename Layer>
+AdapterModule module_of(std::string path, const Layer& layer) {
   const LoraConfig& config = layer.config();
   AdapterModule out{std::move(path),
                     layer.out_features(),
@@ -50,7 +57,7 @@ AdapterModule adapter_module(std::string path, const LoraLayer<Scalar, Base>& la
                     config.use_rslora,
                     {},
                     {}};
-  if constexpr (std::is_same_v<Scalar, double>) {
+  if constexpr (std::is_same_v<typename Layer::Matrix::Scalar, double>) {
     const auto factors = [&layer, name = out.path] {
       FloatFactors found = float_factors(layer.lora_A(), layer.lora_B());
       if (!found.fits)
@@ -66,8 +73,45 @@ AdapterModule adapter_module(std::string path, const LoraLayer<Scalar, Base>& la
   return out;
 }
 
+/// \throws ConfigError unless each of many modules is a plain pair of a linear layer.
+/// \param holder  what takes no others.
+inline void check_plain(const AdapterModules& modules, const std::string& holder) {
+  for (const AdapterModule& module : modules) {
+    if (module.is_dora())
+      throw ConfigError(module.path + ": expected LoRA without a magnitude for " + holder +
+                        ", got DoRA; merge it into the base first");
+    if (module.is_embedding)
+      throw ConfigError(module.path + ": expected the pair of a linear layer for " + holder +
+                        ", got that of an embedding");
+  }
+}
+
+}  // namespace detail
+
+/// The pair of a layer, which has to outlive the module. Double factors are rounded to float,
+/// powers of two between them where they would not fit (float_factors); lora_A and lora_B throw
+/// ConfigError where that does not help.
+template <typename Scalar, typename Base>
+AdapterModule adapter_module(std::string path, const LoraLayer<Scalar, Base>& layer) {
+  return detail::module_of(std::move(path), layer);
+}
+/// The same, with the magnitude.
+template <typename Scalar, typename Base>
+AdapterModule adapter_module(std::string path, const DoraLayer<Scalar, Base>& layer) {
+  AdapterModule out = detail::module_of(std::move(path), layer);
+  out.magnitude = [&layer] { return RowMatrix<float>(layer.magnitude().template cast<float>()); };
+  return out;
+}
+template <typename Scalar, typename Base>
+AdapterModule adapter_module(std::string path, const LoraEmbedding<Scalar, Base>& layer) {
+  AdapterModule out = detail::module_of(std::move(path), layer);
+  out.is_embedding = true;
+  return out;
+}
+
 /// The module to use on the untouched base model where training began from W0 - s B0 A0 (PiSSA and
-/// its kin): s B A - s B0 A0 = s [B, -B0] [A; A0], of twice the rank, at the same scaling.
+/// its kin): s B A - s B0 A0 = s [B, -B0] [A; A0], of twice the rank, at the same scaling. A
+/// magnitude is that of W0 + s B A with either, and stays.
 /// \param trained, initial  of one path and equal shapes, ranks and scalings.
 /// \throws ConfigError.
 /// \ref PEFT, LoraModel.subtract_mutated_init.

@@ -116,13 +116,13 @@ inline bool takes_all(const PeftConfig& config, const std::vector<std::string>& 
 }  // namespace detail
 
 /// Fits a config to what is written beside it, so that PEFT loads all of it: r, lora_alpha and
-/// their patterns, use_rslora and modules_to_save; and target_modules, exclude_modules,
+/// their patterns, use_rslora, use_dora and modules_to_save; and target_modules, exclude_modules,
 /// layers_to_transform and layers_pattern, which stay as they are where PEFT's rule takes each
 /// module, or where the config was read with these modules and the rule cannot be told
 /// (PeftTargets). Otherwise, and where modules_to_save changes, target_modules lists the paths and
 /// the other three are null.
 /// \cost about the length of all paths and patterns.
-/// \throws ConfigError (no modules; some with rsLoRA and some without), FormatError (patterns that
+/// \throws ConfigError (no modules; some with rsLoRA or DoRA and some without), FormatError (patterns that
 /// were set and are none).
 inline PeftConfig fitted_config(PeftConfig config, const AdapterModules& modules,
                                 const std::vector<ReplacedTensor>& replaced = {}) {
@@ -134,12 +134,16 @@ inline PeftConfig fitted_config(PeftConfig config, const AdapterModules& modules
     if (module.use_rslora != modules.front().use_rslora)
       throw ConfigError("use_rslora: expected the same for all modules, got another for " +
                         detail::quoted_name(module.path));
+    if (module.is_dora() != modules.front().is_dora())
+      throw ConfigError("use_dora: expected the same for all modules, got another for " +
+                        detail::quoted_name(module.path));
     ranks.emplace_back(module.path, module.rank);
     alphas.emplace_back(module.path, module.lora_alpha);
     paths.push_back(module.path);
   }
   std::sort(paths.begin(), paths.end());
   config.use_rslora = modules.front().use_rslora;
+  config.use_dora = modules.front().is_dora();
   if (!detail::gives(config.rank_pattern, config.r, ranks) ||
       !detail::gives(config.alpha_pattern, config.lora_alpha, alphas)) {
     config.r = detail::most_frequent(ranks);
@@ -151,7 +155,12 @@ inline PeftConfig fitted_config(PeftConfig config, const AdapterModules& modules
   // A name that goes would leave modules to target_modules that it kept from it.
   const bool keeps_saves = saves == config.modules_to_save;
   config.modules_to_save = std::move(saves);
-  if (!keeps_saves || !detail::takes_all(config, paths)) {
+  // PEFT's all-linear takes no embedding.
+  const bool has_embedding = std::any_of(modules.begin(), modules.end(),
+                                         [](const auto& module) { return module.is_embedding; });
+  const bool leaves_out =
+      has_embedding && detail::lower_case(config.target_pattern) == "all-linear";
+  if (!keeps_saves || leaves_out || !detail::takes_all(config, paths)) {
     config.target_pattern.clear();
     config.target_modules = paths;
     for (const char* const field : {"exclude_modules", "layers_to_transform", "layers_pattern"})

@@ -35,7 +35,7 @@ inline std::uint32_t gguf_file_type(StorageType type) {
 /// or not at all. \param base  of the model that the adapter belongs to (BaseModel::read of its
 /// config.json). \param type  F32, F16 or BF16. \param name  general.name; none if empty. \param
 /// largest_loss  of s B A in `type`, as a part of its norm (round_factors). \throws ConfigError (no
-/// modules; a module that the architecture has not, by its name; F64; a number that is not finite
+/// modules; DoRA, an embedding; a module that the architecture has not, by its name; F64; a number that is not finite
 /// in `type`, or a larger loss), ShapeError (other shapes than the base's), FileError, and what the
 /// modules throw. \cost in F16 and BF16 each factor is made twice, and as round_factors per module.
 /// \ref llama.cpp, src/llama-adapter.cpp (loader) and convert_lora_to_gguf.py.
@@ -46,6 +46,7 @@ inline AdapterWriteReport write_gguf_adapter(const std::filesystem::path& path,
                                              double largest_loss = kLargestFactorLoss) {
   if (modules.empty()) throw ConfigError("modules: expected at least one, got none");
   if (type == StorageType::f64) throw ConfigError("type: expected F32, F16 or BF16, got F64");
+  detail::check_plain(modules, "llama.cpp");
   const detail::GgufScales scales(modules);
   GgufWriter writer;
   writer.add(detail::kGgufArchitecture, base.architecture);

@@ -170,7 +170,8 @@ class CheckpointMerge {
     keep(writer.write(to), report);
   }
 
-  /// W + s B A in float (double where it is written so), in rows of the file.
+  /// W + s B A in float (double where it is written so), in rows of the file, which DoRA gives their
+  /// lengths.
   void merge(const SafetensorsReader& base, const MergedTensor& tensor, TensorSink& sink) const {
     if (sink.tensor().dtype == Dtype::f64) {
       merge_in<double>(base, tensor, sink);
@@ -191,6 +192,7 @@ class CheckpointMerge {
       left = right.transpose();
       right = transposed;
     }
+    const RowMatrix<float> magnitude = module.is_dora() ? module.magnitude() : RowMatrix<float>();
     RowMatrix<Scalar> block;
     for (Index row = 0; row < left.rows(); row += kBlockRows) {
       const Index rows = (std::min)(kBlockRows, left.rows() - row);
@@ -203,6 +205,12 @@ class CheckpointMerge {
         base.read(*tensor.from, first, count, block.data());
       }
       block.noalias() += left.middleRows(row, rows) * right;
+      for (Index i = 0; i < rows && module.is_dora(); ++i) {
+        // A row of zeros stays one.
+        const double norm = block.row(i).template cast<double>().norm();
+        if (norm > 0)
+          block.row(i) *= static_cast<Scalar>(static_cast<double>(magnitude(0, row + i)) / norm);
+      }
       visit_storage_type(*storage_type_of(sink.tensor().dtype), [&](auto zero) {
         using T = decltype(zero);
         for (std::size_t k = 0; k < count; ++k)
@@ -249,10 +257,15 @@ inline MergeReport merge_adapter(const std::filesystem::path& base, const PeftAd
 
 /// Takes an adapter out again: W - s B A, the base's W to within the rounding of its dtype. A head
 /// that was untied stays so.
-/// \throws as merge_adapter; ConfigError also where the adapter replaced tensors, which are lost.
+/// \throws as merge_adapter; ConfigError also where the adapter replaced tensors, which are lost, or
+/// is DoRA, as the lengths that the rows had are lost too.
 inline MergeReport unmerge_adapter(const std::filesystem::path& merged, const PeftAdapter& adapter,
                                    const std::filesystem::path& out) {
   detail::check_pristine_base(adapter.config());
+  if (adapter.config().use_dora)
+    throw ConfigError(
+        "adapter: expected LoRA to unmerge, got DoRA, which leaves no trace of the lengths of W's "
+        "rows");
   if (!adapter.replaced().empty())
     throw ConfigError("adapter: expected pairs alone to unmerge, got the whole tensor " +
                       detail::quoted_name(adapter.replaced().front().name) +

@@ -51,8 +51,10 @@ inline bool may_grow(const MergedTensor& tensor) {
          std::equal(now.begin() + 1, now.end(), before.begin() + 1);
 }
 
-/// Whether a module's weight is (in, out). A head is linear also where the others are not.
+/// Whether a module's weight is (in, out), as tables are. A head is linear also where the others are
+/// not.
 inline bool is_transposed(const MergedTensor& tensor, const PeftConfig& config) {
+  if (tensor.pair != nullptr && tensor.pair->is_embedding) return true;
   return config.fan_in_fan_out && !is_head(module_of_weight(tensor.name));
 }
 
@@ -115,7 +117,13 @@ inline void check_merge(const SafetensorsReader& file, const MergedTensor& tenso
   if (tensor.pair != nullptr) {
     TensorShape shape{static_cast<std::uint64_t>(tensor.pair->out_features),
                       static_cast<std::uint64_t>(tensor.pair->in_features)};
-    if (is_transposed(tensor, adapter.config())) std::swap(shape[0], shape[1]);
+    if (is_transposed(tensor, adapter.config())) {
+      std::swap(shape[0], shape[1]);
+      if (tensor.pair->is_dora())
+        throw ConfigError("module " + quoted_name(tensor.pair->path) +
+                          ": expected a weight of (out, in) to merge DoRA into, got one of (in, "
+                          "out), as fan_in_fan_out is true");
+    }
     if (shape != tensor.shape)
       throw FormatError(adapter.file().path().string() + ": module " +
                         quoted_name(tensor.pair->path) + ": expected the shape " +

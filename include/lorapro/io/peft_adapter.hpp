@@ -16,12 +16,19 @@ inline constexpr const char* kPeftConfigName = "adapter_config.json";
 inline constexpr const char* kPeftWeightsName = "adapter_model.safetensors";
 
 template <typename T>
-RowMatrix<T> read_matrix(const SafetensorsReader& file, const TensorInfo& tensor) {
-  RowMatrix<T> out(static_cast<Index>(tensor.shape[0]), static_cast<Index>(tensor.shape[1]));
+RowMatrix<T> read_finite(const SafetensorsReader& file, const TensorInfo& tensor, Index rows,
+                         Index cols) {
+  RowMatrix<T> out(rows, cols);
   file.read(tensor, out.data());
   if (!all_finite(out))
     fail_tensor(file.path(), tensor.name, "expected finite numbers, got one that is not");
   return out;
+}
+
+template <typename T>
+RowMatrix<T> read_matrix(const SafetensorsReader& file, const TensorInfo& tensor) {
+  return read_finite<T>(file, tensor, static_cast<Index>(tensor.shape[0]),
+                        static_cast<Index>(tensor.shape[1]));
 }
 
 /// One of two factors; where either is F64, both decide how they fit into float.
@@ -44,8 +51,8 @@ inline RowMatrix<float> read_factor(const SafetensorsReader& file, const TensorI
 class PeftAdapter {
  public:
   /// \throws FileError; FormatError: either file alone; half of a pair; shapes, or a rank that is
-  /// not the config's; a module that target_modules leaves out; a tensor of another kind
-  /// (embeddings, convolutions, DoRA), by its name.
+  /// not the config's; a module that target_modules leaves out; magnitudes where use_dora is not, or
+  /// none where it is; a tensor of another kind (convolutions), by its name.
   explicit PeftAdapter(const std::filesystem::path& folder) : folder_(folder) {
     const auto weights = folder / detail::kPeftWeightsName;
     std::error_code ignored;
@@ -82,6 +89,7 @@ class PeftAdapter {
   struct Halves {
     const TensorInfo* A = nullptr;
     const TensorInfo* B = nullptr;
+    const TensorInfo* magnitude = nullptr;
   };
 
   [[noreturn]] void fail(const TensorInfo& tensor, const std::string& problem) const {
@@ -93,10 +101,21 @@ class PeftAdapter {
     if (name.substr(0, detail::kPeftPrefix.size()) != detail::kPeftPrefix)
       fail(tensor, "expected a name that begins with base_model.model.");
     name.remove_prefix(detail::kPeftPrefix.size());
-    if (detail::strip_suffix(name, ".lora_A.weight")) {
-      pairs[std::string(name)].A = &tensor;
-    } else if (detail::strip_suffix(name, ".lora_B.weight")) {
-      pairs[std::string(name)].B = &tensor;
+    const auto keep = [&](const TensorInfo* Halves::*place) {
+      const TensorInfo*& kept = pairs[std::string(name)].*place;
+      if (kept != nullptr)
+        fail(tensor,
+             "expected factors of one kind, got " + detail::quoted_name(kept->name) + " besides");
+      kept = &tensor;
+    };
+    if (detail::strip_suffix(name, detail::kFactorASuffix) ||
+        detail::strip_suffix(name, detail::kEmbeddingASuffix)) {
+      keep(&Halves::A);
+    } else if (detail::strip_suffix(name, detail::kFactorBSuffix) ||
+               detail::strip_suffix(name, detail::kEmbeddingBSuffix)) {
+      keep(&Halves::B);
+    } else if (config_.use_dora && detail::strip_suffix(name, detail::kMagnitudeSuffix)) {
+      keep(&Halves::magnitude);
     } else {
       add_whole(tensor, detail::WholeName(name));
     }
@@ -135,9 +154,33 @@ class PeftAdapter {
     return weight != nullptr && weight->shape.size() == 2;
   }
 
+  /// Both factors of one kind, and a magnitude where the config has them.
+  /// \return whether they are an embedding's.
+  bool check_kind(const Halves& halves) const {
+    const auto is_embedding = [](const TensorInfo& factor) {
+      std::string_view name(factor.name);
+      return detail::strip_suffix(name, detail::kEmbeddingASuffix) ||
+             detail::strip_suffix(name, detail::kEmbeddingBSuffix);
+    };
+    const auto expect = [&](const TensorInfo* other, const TensorInfo& there,
+                            std::string_view suffix) {
+      if (other == nullptr || is_embedding(*other) != is_embedding(there))
+        fail(there, "expected a " + std::string(suffix.substr(1)) + " beside it, got none");
+    };
+    if (halves.A == nullptr && halves.B == nullptr)
+      fail(*halves.magnitude, "expected factors beside it, got none");
+    const TensorInfo& there = halves.A != nullptr ? *halves.A : *halves.B;
+    const bool embedding = is_embedding(there);
+    expect(halves.A, there, embedding ? detail::kEmbeddingASuffix : detail::kFactorASuffix);
+    expect(halves.B, there, embedding ? detail::kEmbeddingBSuffix : detail::kFactorBSuffix);
+    if (embedding && config_.use_dora)
+      fail(there, "expected no embedding where use_dora is true, as it is not supported");
+    if (config_.use_dora) expect(halves.magnitude, there, detail::kMagnitudeSuffix);
+    return embedding;
+  }
+
   void add_module(const std::string& path, const Halves& halves, Index expected, double alpha) {
-    if (halves.A == nullptr) fail(*halves.B, "expected a lora_A.weight beside it, got none");
-    if (halves.B == nullptr) fail(*halves.A, "expected a lora_B.weight beside it, got none");
+    const bool embedding = check_kind(halves);
     const TensorInfo &A = *halves.A, &B = *halves.B;
     for (const TensorInfo* const tensor : {&A, &B}) {
       if (tensor->shape.size() != 2)
@@ -160,6 +203,19 @@ class PeftAdapter {
                         expected, alpha, config_.use_rslora,
                         [file = file_, A, B] { return detail::read_factor(*file, A, B, true); },
                         [file = file_, A, B] { return detail::read_factor(*file, A, B, false); }});
+    modules_.back().is_embedding = embedding;
+    if (halves.magnitude == nullptr) return;
+    const TensorInfo& magnitude = *halves.magnitude;
+    if (magnitude.shape != TensorShape{B.shape[0]})
+      fail(magnitude, "expected " + shape_text({B.shape[0]}) +
+                          ", a number for each row of lora_B, got " + shape_text(magnitude.shape));
+    if (!storage_type_of(magnitude.dtype))
+      fail(magnitude,
+           "expected F64, F32, F16 or BF16, got " + std::string(info(magnitude.dtype).name));
+    modules_.back().magnitude = [file = file_, magnitude] {
+      return detail::read_finite<float>(*file, magnitude, 1,
+                                        static_cast<Index>(magnitude.shape[0]));
+    };
   }
 
   std::filesystem::path folder_;
@@ -196,7 +252,8 @@ inline std::string whole_name_in_peft(const std::string& name,
 /// Writes a PEFT adapter directory, made if it is not there. The weights are written first and the
 /// config last; each file is there whole or not at all.
 /// \param config    fitted to the modules and whole tensors (fitted_config).
-/// \param type      F32, F16 or BF16 of the factors; replaced tensors keep theirs.
+/// \param type      F32, F16 or BF16 of the factors; magnitudes are F32, as an error of one is that
+///                  of a whole row of W; replaced tensors keep their types.
 /// \param replaced  tensors that stand in for the base model's, copied.
 /// \param largest_loss  of s B A in `type`, as a part of its norm (round_factors).
 /// \throws ConfigError (a factor that is not finite in `type`, a larger loss, a name twice),
@@ -212,13 +269,14 @@ inline AdapterWriteReport write_peft_adapter(const std::filesystem::path& folder
   const PeftConfig fitted = fitted_config(config, modules, replaced);
   SafetensorsWriter writer;
   writer.set_metadata("format", "pt");
-  const auto add = [&](const AdapterModule& module, const char* factor, Index rows, Index cols,
-                       const auto& make) {
-    writer.add(std::string(detail::kPeftPrefix) + module.path + "." + factor + ".weight",
-               dtype_of(type), {static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(cols)},
-               [=, &module](TensorSink& sink) {
+  const auto add = [&](const AdapterModule& module, std::string_view suffix, StorageType as,
+                       const TensorShape& shape, const auto& make) {
+    writer.add(std::string(detail::kPeftPrefix) + module.path + std::string(suffix), dtype_of(as),
+               shape, [=, &module, factor = std::string(suffix.substr(1))](TensorSink& sink) {
                  const RowMatrix<float> values = make();
-                 detail::check_writable(module, factor, values, type, rows, cols);
+                 const Index rows = shape.size() == 1 ? 1 : static_cast<Index>(shape[0]);
+                 detail::check_writable(module, factor.c_str(), values, as, rows,
+                                        static_cast<Index>(shape.back()));
                  sink.write(values.data(), static_cast<std::size_t>(values.size()));
                });
   };
@@ -226,10 +284,16 @@ inline AdapterWriteReport write_peft_adapter(const std::filesystem::path& folder
                                           std::vector<double>(modules.size(), 1), report);
   for (std::size_t i = 0; i < modules.size(); ++i) {
     const AdapterModule& module = modules[i];
-    add(module, "lora_A", module.rank, module.in_features,
+    const auto rank = static_cast<std::uint64_t>(module.rank),
+               out = static_cast<std::uint64_t>(module.out_features),
+               in = static_cast<std::uint64_t>(module.in_features);
+    const bool table = module.is_embedding;
+    add(module, table ? detail::kEmbeddingASuffix : detail::kFactorASuffix, type, {rank, in},
         [=, &module, &roundings] { return roundings.lora_A(i, module.lora_A()); });
-    add(module, "lora_B", module.out_features, module.rank,
+    add(module, table ? detail::kEmbeddingBSuffix : detail::kFactorBSuffix, type, {out, rank},
         [=, &module, &roundings] { return roundings.lora_B(i, module.lora_B()); });
+    if (module.is_dora())
+      add(module, detail::kMagnitudeSuffix, StorageType::f32, {out}, module.magnitude);
   }
   for (const ReplacedTensor& entry : replaced)
     writer.add(detail::whole_name_in_peft(entry.name, fitted.read_with), entry.tensor.dtype,

@@ -55,6 +55,7 @@ struct PeftConfig {
   Index r = 8;                              ///< rank of modules without an entry in rank_pattern
   double lora_alpha = 8;                    ///< alpha of modules without one in alpha_pattern
   bool use_rslora = false;                  ///< scaling alpha / sqrt(rank), not alpha / rank
+  bool use_dora = false;                    ///< modules have magnitudes
   double lora_dropout = 0;                  ///< in [0, 1]
   bool fan_in_fan_out = false;              ///< weights of the base are (in, out)
   std::string bias = "none";                ///< or all, lora_only: biases are in the file as well
@@ -69,7 +70,7 @@ struct PeftConfig {
   std::vector<std::string> read_with;  ///< modules that lay beside it when it was read, sorted
 
   /// \throws FormatError: no such JSON; a field of the wrong type or out of its range; anything
-  /// that changes what an adapter computes and is not supported (DoRA and others), by its name.
+  /// that changes what an adapter computes and is not supported, by its name.
   static PeftConfig from_document(nlohmann::ordered_json document, const std::string& name);
 
   /// As above, of a file's text, or of a file. \throws also FileError.
@@ -125,8 +126,7 @@ namespace detail {
 /// Fields that change the function that an adapter computes, or what its tensors are, and that are
 /// not supported: each has to be absent, null, false or empty.
 /// \ref LoraConfig of PEFT 0.20; kasa_config of 0.21.
-inline constexpr std::array<const char*, 13> kUnsupportedFields{"use_dora",
-                                                                "lora_bias",
+inline constexpr std::array<const char*, 12> kUnsupportedFields{"lora_bias",
                                                                 "use_qalora",
                                                                 "use_bdlora",
                                                                 "target_parameters",
@@ -174,6 +174,7 @@ inline PeftConfig PeftConfig::from_document(nlohmann::ordered_json document,
   fields.read("r", out.r);
   fields.read("lora_alpha", out.lora_alpha);
   fields.read("use_rslora", out.use_rslora);
+  fields.read("use_dora", out.use_dora);
   fields.read("lora_dropout", out.lora_dropout);
   if (!(out.lora_dropout >= 0 && out.lora_dropout <= 1))
     fields.fail("lora_dropout", "a number in [0, 1]", out.lora_dropout);
@@ -244,6 +245,7 @@ inline std::string PeftConfig::text() const {
   set_number("lora_alpha", lora_alpha);
   set_number("lora_dropout", lora_dropout);
   fields["use_rslora"] = use_rslora;
+  fields["use_dora"] = use_dora;
   fields["fan_in_fan_out"] = fan_in_fan_out;
   fields["bias"] = bias;
   if (init_lora_weights == "true" || init_lora_weights == "false") {
@@ -261,7 +263,6 @@ inline std::string PeftConfig::text() const {
   set_list("modules_to_save", modules_to_save);
   set_default("inference_mode", true);
   set_default("task_type", nullptr);
-  set_default("use_dora", false);
 
   std::vector<std::string> keys;
   for (const auto& item : fields.items()) keys.push_back(item.key());

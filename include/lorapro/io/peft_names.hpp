@@ -21,6 +21,13 @@ namespace detail {
 
 inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 
+/// Ends of names, behind the path of a module: of a linear layer, of an embedding, and of DoRA.
+inline constexpr std::string_view kFactorASuffix = ".lora_A.weight";
+inline constexpr std::string_view kFactorBSuffix = ".lora_B.weight";
+inline constexpr std::string_view kEmbeddingASuffix = ".lora_embedding_A";
+inline constexpr std::string_view kEmbeddingBSuffix = ".lora_embedding_B";
+inline constexpr std::string_view kMagnitudeSuffix = ".lora_magnitude_vector";
+
 /// Takes `suffix` from the end of `name`. \return whether it was there.
 inline bool strip_suffix(std::string_view& name, std::string_view suffix) {
   if (name.size() <= suffix.size() || name.substr(name.size() - suffix.size()) != suffix)

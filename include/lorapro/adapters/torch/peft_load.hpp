@@ -172,12 +172,13 @@ class PeftLoading {
 ///
 /// \cost memory: all that matches, once more.
 ///
-/// \throws ConfigError (rank, scaling, a number that is not finite in the parameter's type),
+/// \throws ConfigError (DoRA, an embedding; rank, scaling, a number that is not finite in the parameter's type),
 /// ShapeError, StateError (a merged layer), FormatError, FileError; the model is unchanged then.
 [[nodiscard]] inline io::AdapterLoadReport load_peft(torch::nn::Module& model,
                                                      const io::PeftAdapter& adapter,
                                                      const PeftOptions& options = {}) {
   detail::PeftLoading loading(model, options);
+  io::detail::check_plain(adapter.modules(), "a model of libtorch");
   for (const io::AdapterModule& module : adapter.modules())
     loading.add(module, adapter.config().lora_dropout);
   for (const io::ReplacedTensor& replaced : adapter.replaced()) loading.add(replaced);
