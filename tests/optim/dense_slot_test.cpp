@@ -28,7 +28,8 @@ TEST_CASE("a dense parameter follows buffers that have moved", "[dense_slot]") {
 TEST_CASE("a dense parameter has a master only where the model stores less", "[dense_slot]") {
   std::vector<float> value(5, 1.5F), grad(5);
   DenseSlot fine(given(DenseView<float>{value.data(), grad.data(), 5}), "fine");
-  fine.visit_masters([](const std::string&, const lorapro::StateTensor&) { FAIL("a float has no master"); });
+  fine.visit_masters(
+      [](const std::string&, const lorapro::StateTensor&) { FAIL("a float has no master"); });
   std::vector<bfloat16> coarse(5, bfloat16(0.75F)), coarse_grad(5);
   DenseSlot slot(given(DenseView<bfloat16>{coarse.data(), coarse_grad.data(), 5}), "coarse");
   const auto master = [&] {

@@ -127,7 +127,8 @@ TEST_CASE("batches hold pairs of one rank, few pairs one for each thread", "[pai
   using Slot = lorapro::detail::RulePairSlot<float, LoraPro<NoMoments>>;
   std::vector<std::unique_ptr<Batches::Slot>> slots;
   const Pairs pairs = mixed_pairs();
-  for (const auto& pair : pairs) slots.push_back(std::make_unique<Slot>(lorapro::detail::given(pair->view()), ""));
+  for (const auto& pair : pairs)
+    slots.push_back(std::make_unique<Slot>(lorapro::detail::given(pair->view()), ""));
   slots[2] = nullptr;
   const Index widest = std::max<Index>(1, lorapro::kEigenLanes / 2);
   for (const int threads : {1, 8}) {

@@ -171,7 +171,6 @@ std::vector<Case> ragged_cases() {
           {7, 513, 8, 16 / std::sqrt(8.0)}};
 }
 
-
 RealMatrix quadratic_target(Index rows, Index cols, Index rank, std::uint64_t seed) {
   return product(random_matrix(rows, rank, seed), random_matrix(rank, cols, seed + 1));
 }
@@ -197,7 +196,8 @@ namespace {
 using Scalar = float;
 using Rule = RuntimeRule<Scalar>;
 
-void check_descent(const Rule& rule, const lorapro::OptimizerConfig& config, int steps, double factor) {
+void check_descent(const Rule& rule, const lorapro::OptimizerConfig& config, int steps,
+                   double factor) {
   Quadratic<Scalar> problem;
   BaseOptimizer<Scalar> optimizer(rule, config);
   problem.attach(optimizer);

@@ -133,8 +133,8 @@ bool moves_follow_rates(const RuntimeRule<Scalar>& rule, lorapro::OptimizerConfi
 
 /// Everything that holds for every rule, also for one that moves A or B alone in its first step.
 /// \param config       with a learning rate at which `steps` steps divide the loss by 1 / factor.
-void run_one_sided(const RuntimeRule<float>& rule, const lorapro::OptimizerConfig& config, int steps,
-                   double factor, bool has_moments);
+void run_one_sided(const RuntimeRule<float>& rule, const lorapro::OptimizerConfig& config,
+                   int steps, double factor, bool has_moments);
 template <typename Rule, typename Scalar>
 void run_one_sided(const lorapro::OptimizerConfig& config, int steps, double factor,
                    bool has_moments) {

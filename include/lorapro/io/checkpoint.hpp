@@ -54,11 +54,11 @@ class CheckpointWriter {
   /// \param optimizer  has to outlive the writer. \throws ConfigError (a name that is taken).
   template <typename Scalar>
   void add(const std::string& name, BaseOptimizer<Scalar>& optimizer) {
-    add_part(detail::kOptimizerKey + name, [name, &optimizer](const std::string& key,
-                                                              SafetensorsWriter& file) {
-      file.set_metadata(key, detail::describe(optimizer, optimizer.groups()).dump());
-      detail::add_tensors(name, optimizer, file);
-    });
+    add_part(detail::kOptimizerKey + name,
+             [name, &optimizer](const std::string& key, SafetensorsWriter& file) {
+               file.set_metadata(key, detail::describe(optimizer, optimizer.groups()).dump());
+               detail::add_tensors(name, optimizer, file);
+             });
   }
 
   /// \param engine  has to outlive the writer; written in the text form of its operator<<, which a
@@ -170,8 +170,7 @@ class CheckpointReader {
   }
 
   template <typename Scalar>
-  detail::OptimizerRecord checked(const std::string& name,
-                                  BaseOptimizer<Scalar>& optimizer) const {
+  detail::OptimizerRecord checked(const std::string& name, BaseOptimizer<Scalar>& optimizer) const {
     const std::string key = detail::kOptimizerKey + name;
     return detail::check_optimizer(
         file_, name, detail::parse_json(file_.metadata(key), path().string() + ": " + key),

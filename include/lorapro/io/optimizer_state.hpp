@@ -29,8 +29,7 @@ template <typename F>
 void for_each_piece(const StateTensor& tensor, const F& f) {
   constexpr Index kPiece = 1 << 16;
   visit_storage_type(tensor.type(), [&](auto zero) {
-    std::vector<decltype(zero)> values(
-        static_cast<std::size_t>((std::min)(kPiece, tensor.size())));
+    std::vector<decltype(zero)> values(static_cast<std::size_t>((std::min)(kPiece, tensor.size())));
     for (Index first = 0; first < tensor.size(); first += kPiece)
       f(values.data(), first, (std::min)(kPiece, tensor.size() - first));
   });

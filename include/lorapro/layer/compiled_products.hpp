@@ -69,11 +69,12 @@ inline constexpr bool kCompiledProducts = false;
 #endif
 
 template <typename Scalar, typename Weight>
-inline constexpr bool is_compiled_weight =
-    kCompiledProducts &&
-    (std::is_same_v<Weight, BaseWeight<Scalar>> || std::is_same_v<Weight, BaseWeight<bfloat16>> ||
-     std::is_same_v<Weight, BaseWeight<half>> || std::is_same_v<Weight, Int8Weight> ||
-     std::is_same_v<Weight, Nf4Weight>);
+inline constexpr bool is_compiled_weight = kCompiledProducts &&
+                                           (std::is_same_v<Weight, BaseWeight<Scalar>> ||
+                                            std::is_same_v<Weight, BaseWeight<bfloat16>> ||
+                                            std::is_same_v<Weight, BaseWeight<half>> ||
+                                            std::is_same_v<Weight, Int8Weight> ||
+                                            std::is_same_v<Weight, Nf4Weight>);
 
 template <typename Scalar, typename Weight>
 const BaseProducts<Scalar, Weight>& compiled_base_products() {

@@ -50,8 +50,8 @@ struct AdaPreLoraRule : PairRule {
     }
     template <typename Visitor>
     void visit(Visitor&& visitor) {
-      visitor("exp_avg_sq_row", StateTensor<Scalar>(exp_avg_sq_.B.data(), exp_avg_sq_.B.size(), 1));
-      visitor("exp_avg_sq_col", StateTensor<Scalar>(exp_avg_sq_.A.data(), 1, exp_avg_sq_.A.size()));
+      visitor("exp_avg_sq_row", StateTensor(exp_avg_sq_.B.data(), exp_avg_sq_.B.size(), 1));
+      visitor("exp_avg_sq_col", StateTensor(exp_avg_sq_.A.data(), 1, exp_avg_sq_.A.size()));
     }
     static RuleWorkspace workspace(const PairShape& shape) {
       return {5 * panel_size(shape.rank) + kPanelWidth,

@@ -30,11 +30,9 @@ namespace detail {
 template <typename Scalar>
 struct CompiledRules : RuleList<> {};
 template <>
-struct CompiledRules<float>
-    : AllRules<float>::template With<LoraPro<FullMoments<bfloat16>>> {};
+struct CompiledRules<float> : AllRules<float>::template With<LoraPro<FullMoments<bfloat16>>> {};
 template <>
-struct CompiledRules<double>
-    : AllRules<double>::template With<LoraPro<FullMoments<bfloat16>>> {};
+struct CompiledRules<double> : AllRules<double>::template With<LoraPro<FullMoments<bfloat16>>> {};
 
 /// \throws as compiled_isa.
 template <typename Scalar>

@@ -132,8 +132,7 @@ class ElementwiseDense {
   template <typename Visitor>
   void visit(Visitor&& visitor) {
     for (std::size_t k = 0; k < kStates; ++k)
-      visitor(std::string(Rule::kState[k]),
-              StateTensor(states_[k].data(), 1, states_[k].size()));
+      visitor(std::string(Rule::kState[k]), StateTensor(states_[k].data(), 1, states_[k].size()));
   }
   static RuleWorkspace workspace(const Dense& dense) {
     return detail::elementwise_workspace<Rule>(Dense::kRow, dense.size());

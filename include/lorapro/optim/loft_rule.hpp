@@ -61,8 +61,8 @@ struct LoftRule : PairRule {
     void visit(Visitor&& visitor) {
       visit_sides("exp_avg", exp_avg_, visitor);
       const Index size = square_size(shape_.rank);
-      visitor("cross_A", StateTensor<Scalar>(cross_.A.data(), shape_.in_features, size));
-      visitor("cross_B", StateTensor<Scalar>(cross_.B.data(), shape_.out_features, size));
+      visitor("cross_A", StateTensor(cross_.A.data(), shape_.in_features, size));
+      visitor("cross_B", StateTensor(cross_.B.data(), shape_.out_features, size));
       bases_.visit(visitor);
     }
     static RuleWorkspace workspace(const PairShape& shape) {

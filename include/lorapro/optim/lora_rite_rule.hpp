@@ -60,7 +60,7 @@ struct LoraRiteRule : PairRule {
       for (const Side side : kSides) {
         const Square second = sides_[side].second;
         visitor(std::string(side == Side::A ? "second_A" : "second_B"),
-                StateTensor<Wide>(second.data(), second.order(), second.order()));
+                StateTensor(second.data(), second.order(), second.order()));
       }
     }
     static RuleWorkspace workspace(const PairShape& shape) {

@@ -30,7 +30,7 @@ class MovingBases {
     for (const Side side : kSides) {
       const Square basis = sides_[side].before;
       visitor(std::string(side == Side::A ? "basis_A" : "basis_B"),
-              StateTensor<Wide>(basis.data(), basis.order(), basis.order()));
+              StateTensor(basis.data(), basis.order(), basis.order()));
     }
   }
 

@@ -4,6 +4,7 @@
 
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/preconditioned_factor.hpp>
+#include <lorapro/optim/rule_list.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -20,7 +21,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// \cost per pair 7 r^2 (m + n) + 45 r^3 flops; no heap.
 /// \ref Zhang et al., RefLoRA, arXiv:2505.18877, whose code has the 100 steps, and eps on singular
 ///      values in place of the rank.
-template <std::int64_t kWarmup = 100>
+template <std::int64_t kWarmup>
 struct RefLoraRule : PairRule {
   static constexpr const char* kName = "reflora";
   static constexpr bool kNeedsSpectra = true;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/rule_list.hpp>
 
 LORAPRO_NAMESPACE_BEGIN
 
@@ -17,7 +18,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// State: exp_avg and exp_avg_sq, 2 (m + n) r.
 /// \cost 12 (m + n) r flops beside AdamW; no heap.
 /// \ref Zhang et al., RefLoRA, arXiv:2505.18877, whose code has the 100 steps.
-template <std::int64_t kWarmup = 100>
+template <std::int64_t kWarmup>
 struct RefLoraSRule : PairRule {
   static constexpr const char* kName = "reflora_s";
 

@@ -5,6 +5,7 @@
 #include <lorapro/optim/lora_pro_rule.hpp>
 
 #include <cstddef>      // std::size_t
+#include <cstdint>      // std::int64_t
 #include <type_traits>  // std::is_same_v
 
 LORAPRO_NAMESPACE_BEGIN

@@ -72,9 +72,8 @@ GivenPair given(const LoraView<T, Base>& view) {
 /// \throws as dense_of.
 template <typename T>
 GivenDense given(const DenseView<T>& view) {
-  return {
-      dense_of(view),
-      {{{"value", range_of(view.value, view.size)}, {"grad", range_of(view.grad, view.size)}}}};
+  return {dense_of(view),
+          {{{"value", range_of(view.value, view.size)}, {"grad", range_of(view.grad, view.size)}}}};
 }
 
 /// Streams of random numbers (Slot::stream): pairs have their number, dense parameters this plus

@@ -83,9 +83,8 @@ class StateTensor {
       using T = decltype(zero);
       Index row = first / cols_, col = first % cols_;
       for (Index i = 0; i < count; ++i) {
-        f(i, tiled_ != nullptr
-                 ? *static_cast<T*>(tiled_(*this, row, col))
-                 : static_cast<T*>(owner_)[row * row_stride_ + col * col_stride_]);
+        f(i, tiled_ != nullptr ? *static_cast<T*>(tiled_(*this, row, col))
+                               : static_cast<T*>(owner_)[row * row_stride_ + col * col_stride_]);
         if (++col < cols_) continue;
         col = 0;
         ++row;

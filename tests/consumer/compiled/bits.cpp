@@ -51,8 +51,8 @@ void print_bits() {
   config.group.weight_decay = 0.1;
   config.group.clip_norm = lorapro::ClipNorm::equivalent_gradient;
   lorapro::Optimizer<Scalar, Rule> optimizer(config);
-  optimizer.attach(lorapro::row_major_view(p.A.data(), p.B.data(), p.grad_A.data(),
-                                           p.grad_B.data(), p.kOut, p.kIn, p.kRank, 2.0));
+  optimizer.attach(lorapro::row_major_view(p.A.data(), p.B.data(), p.grad_A.data(), p.grad_B.data(),
+                                           p.kOut, p.kIn, p.kRank, 2.0));
   optimizer.attach(lorapro::DenseView<Scalar>{p.value.data(), p.grad.data(), 37});
   for (int step = 0; step < 5; ++step) {
     for (auto* numbers : {&p.grad_A, &p.grad_B, &p.grad}) p.draw(*numbers);
