@@ -17,14 +17,6 @@ namespace {
 
 const std::string kTag = LORAPRO_TEST_TEXT(LORAPRO_ISA_NAMESPACE);
 
-bool begins_with(const std::string& text, const std::string& start) {
-  return text.compare(0, start.size(), start) == 0;
-}
-
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 TEST_CASE("the symbols of the library carry the instruction set", "[namespace]") {
   INFO(kTag);
   CHECK(std::string(typeid(lorapro::Buffer<float>).name()).find(kTag) != std::string::npos);
@@ -37,11 +29,20 @@ TEST_CASE("exceptions do not, so that units of two instruction sets can catch th
   CHECK(std::string(typeid(lorapro::ShapeError).name()).find(kTag) == std::string::npos);
 }
 
-TEST_CASE("the tag tells what the compiler may emit", "[namespace]") {
 #ifdef LORAPRO_COMPILED
-  // One name with the library, whatever this is compiled for.
+TEST_CASE("the tag is the compiled library's, whatever this is compiled for", "[namespace]") {
   CHECK(kTag == "compiled");
+}
 #else
+bool begins_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+TEST_CASE("the tag tells what the compiler may emit", "[namespace]") {
 #ifdef __AVX512F__
   CHECK(begins_with(kTag, "avx512"));
 #else
@@ -61,7 +62,7 @@ TEST_CASE("the tag tells what the compiler may emit", "[namespace]") {
 #else
   CHECK_FALSE(ends_with(kTag, "_openmp"));
 #endif
-#endif
 }
+#endif
 
 }  // namespace
