@@ -27,8 +27,8 @@ TEST_CASE("the counters count", "[no_heap]") {
 }
 
 template <typename T, typename Rule>
-void check_no_heap() {
-  for (const Index rank : {1, 8, 80}) {
+void check_no_heap(Index largest_rank = 80) {
+  for (const Index rank : {Index{1}, Index{8}, largest_rank}) {
     CAPTURE(rank);
     lorapro::OptimizerConfig config;
     config.group.clip_norm = lorapro::ClipNorm::equivalent_gradient;
@@ -68,6 +68,18 @@ TEST_CASE("a step uses no heap", "[no_heap]") {
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<float>>>();
   check_no_heap<float, lorapro::LoraPro<lorapro::FullMoments<bfloat16>>>();
   check_no_heap<double, lorapro::LoraPro<lorapro::FullMoments<double>>>();
+}
+
+TEST_CASE("a step of other papers' rules uses no heap", "[no_heap]") {
+  check_no_heap<float, lorapro::ScaledAdamWRule>();
+  check_no_heap<float, lorapro::LoraFaRule>();
+  check_no_heap<float, lorapro::LoraMuonRule>();
+  check_no_heap<float, lorapro::RefLoraRule<0>>();
+  check_no_heap<float, lorapro::RefLoraSRule<0>>();
+  check_no_heap<float, lorapro::AltLoraPlusRule>();
+  check_no_heap<float, lorapro::AdaPreLoraRule>();
+  check_no_heap<float, lorapro::LoraRiteRule>();
+  check_no_heap<float, lorapro::LoftRule>(lorapro::LoftRule::kMaxRank);
 }
 
 template <typename Scalar, typename Base>

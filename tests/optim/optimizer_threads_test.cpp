@@ -1,12 +1,20 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/adaprelora_rule.hpp>
+#include <lorapro/optim/altlora_rule.hpp>
+#include <lorapro/optim/loft_rule.hpp>
+#include <lorapro/optim/lora_fa_rule.hpp>
+#include <lorapro/optim/lora_muon_rule.hpp>
 #include <lorapro/optim/lora_pro_factored_rule.hpp>
 #include <lorapro/optim/lora_pro_full_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/lora_pro_spectral_rule.hpp>
+#include <lorapro/optim/lora_rite_rule.hpp>
 #include <lorapro/optim/muon_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
+#include <lorapro/optim/reflora_rule.hpp>
+#include <lorapro/optim/reflora_s_rule.hpp>
 
 #include <memory>  // std::unique_ptr
 
@@ -39,7 +47,8 @@ Trained train(int threads) {
   // Two threads share these parameter by parameter, three or more within each.
   pairs.push_back(std::make_unique<PairBuffers<float>>(513, 600, 3, 1.0, 90));
   pairs.push_back(std::make_unique<PairBuffers<float>>(600, 513, 2, 1.0, 92));
-  pairs.push_back(std::make_unique<PairBuffers<float>>(70, 16000, 66, 1.0, 91));
+  constexpr Index kRank = std::is_same_v<Rule, lorapro::LoftRule> ? 6 : 66;
+  pairs.push_back(std::make_unique<PairBuffers<float>>(70, 16000, kRank, 1.0, 91));
   std::vector<RowMatrix<float>> dense, grads;
   for (const Index size : {1, 200, 401, 602, 270000, 300000, 1100000}) {
     dense.push_back(rounded<float>(random_matrix(1, size, 50)));
@@ -74,7 +83,10 @@ TEMPLATE_TEST_CASE("any number of threads gives the same bits", "[optimizer]", l
                    lorapro::LoraPro<lorapro::FactoredMoments>,
                    lorapro::LoraPro<lorapro::SpectralMoments>,
                    lorapro::LoraPro<lorapro::FullMoments<float>>,
-                   lorapro::LoraPro<lorapro::FullMoments<bfloat16>>) {
+                   lorapro::LoraPro<lorapro::FullMoments<bfloat16>>, lorapro::LoraFaRule,
+                   lorapro::LoraMuonRule, lorapro::RefLoraRule<0>, lorapro::RefLoraSRule<0>,
+                   lorapro::AltLoraPlusRule, lorapro::AdaPreLoraRule, lorapro::LoraRiteRule,
+                   lorapro::LoftRule) {
   const auto one = train<TestType>(1);
   for (const int threads : {2, 3, 8}) {
     CAPTURE(threads);

@@ -132,25 +132,33 @@ struct AdaPreLoraRule : PairRule {
       }
     };
 
-    /// Whether neither E.^2 nor a step overflows. A column of grad_A in the range of B^T is at most
-    /// |s| ||B|| ||E_j||, and ||E_j|| at most q_j (1 - beta2)^-1/2; B^T p B is at least the smallest
-    /// p times P, and what the gauge takes off is at most (q_max / q_min)^1/2 times hA.
+    /// Whether neither E.^2 nor a step overflows. E is two parts, as EquivalentEnergy takes it. A
+    /// column of grad_A in the range of B^T is at most |s| ||B|| ||E_j||, and ||E_j|| at most
+    /// q_j (1 - beta2)^-1/2; B^T p B is at least the smallest p times P, and what the gauge takes off
+    /// is at most (q_max / q_min)^1/2 times hA.
     bool fits(const PairStep<Scalar>& step) const {
+      using detail::is_below;
       const PairSolver& solver = *step.solver;
-      const auto max = static_cast<double>((std::numeric_limits<Scalar>::max)());
-      bool fits = detail::is_below(energy_now_, max / 4);
+      const double root = std::sqrt(static_cast<double>((std::numeric_limits<Scalar>::max)())) / 4;
+      const double s = std::abs(step.pair.scaling);
+      bool fits = true;
       for (const Side side : kSides) {
         const Spectrum& spectrum = solver.spectra().of(other(side));
         const double smallest =
             spectrum.largest > 0 ? spectrum.largest / spectrum.conditioning() : 1;
+        const double inside =
+            step.context.grad_scale * solver.grad_norm(side) / s / std::sqrt(smallest);
+        const double outside = s * norm(solver.coefficients()[other(side)].on_grad) *
+                               solver.grad_norm(other(side)) * solver.factor_norm(side);
         const auto length = static_cast<double>(shape_.length(side));
         const auto other_length = static_cast<double>(shape_.length(other(side)));
         const double h =
             std::sqrt(length / (1 - step.context.config->beta2)) * solver.factor_norm(other(side));
-        const double d = h * std::sqrt(other_length) / kFloor / smallest /
-                         std::abs(step.pair.scaling) * std::sqrt(std::sqrt(length) / kFloor);
-        fits = fits && detail::is_below(2 * d, detail::step_limit<Scalar>(step.pair[side].lr)) &&
-               detail::is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
+        const double d = h * std::sqrt(other_length) / kFloor / smallest / s *
+                         std::sqrt(std::sqrt(length) / kFloor);
+        fits = fits && is_below(inside, root) && is_below(outside, root) &&
+               is_below(2 * d, detail::step_limit<Scalar>(step.pair[side].lr)) &&
+               is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
       }
       return fits;
     }

@@ -72,12 +72,13 @@ struct RefLoraSRule : PairRule {
       return kWarmup == 0 && step.context.step == 1;
     }
 
-    /// c; 1 where a factor is zero.
+    /// c; 1 where a factor is zero, or all but zero against the other.
     static double balance(const PairStep<Scalar>& step) {
       const double a = squared_norm_of(step.pair.A.target(), step.team);
       const double b = squared_norm_of(step.pair.B.target(), step.team);
       const double c = std::sqrt(std::sqrt(b) / std::sqrt(a));
-      return a > 0 && b > 0 && is_finite(c) && c > 0 ? c : 1;
+      const double square = (std::max)(c * c, 1 / (c * c));
+      return a > 0 && b > 0 && detail::is_below(square, detail::step_limit<Scalar>(0)) ? c : 1;
     }
 
     /// exp_avg^2 is at most exp_avg_sq over 1 - beta2 or so: where this fits, that does.
