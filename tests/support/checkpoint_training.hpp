@@ -171,6 +171,12 @@ void for_each_rule(const F& f) {
   f(Named<LoraPro<FullMoments<bfloat16>>>{"full_bfloat16"});
   f(Named<LoraPro<FactoredMoments>>{"factored"});
   f(Named<LoraPro<SpectralMoments>>{"spectral"});
+  // Of other papers, those with state that is not one matrix for each factor.
+  f(Named<LoraFaRule>{"lora_fa"});
+  f(Named<AltLoraPlusRule>{"altlora_plus"});
+  f(Named<AdaPreLoraRule>{"adaprelora"});
+  f(Named<LoraRiteRule>{"lora_rite"});
+  f(Named<LoftRule>{"loft"});
 }
 
 inline std::filesystem::path path_of(const std::filesystem::path& folder, const char* rule,

@@ -16,7 +16,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///     delta = rho (l_max + u_max),  P = B^T B,  Q = A A^T
 ///
 /// where B' and A' are those of M's last update, l_max and u_max the largest eigenvalues of P and Q,
-/// and rho = OptimizerConfig::damping; the paper's rule has none. AltLoRA's step is M. AltLoRA+'s is
+/// and rho = OptimizerConfig::damping; the paper's rule has none, and what moves M has none at all.
+/// AltLoRA's step is M. AltLoRA+'s is
 ///
 ///     M / (sqrt(V) + eps),  V = beta2 V + (1 - beta2) g^2
 ///

@@ -7,6 +7,8 @@
 #include <lorapro/optim/lora_pro_step.hpp>
 #include <lorapro/optim/moving_bases.hpp>
 
+#include <algorithm>  // std::clamp
+
 LORAPRO_NAMESPACE_BEGIN
 
 /// LoFT with AdamW: the moments that Adam would have of the gradients G P_A and P_B G, in the

@@ -58,14 +58,14 @@ struct GroupConfig {
 /// Options of an optimizer: one struct for every rule, so that a comparison changes one type.
 struct OptimizerConfig {
   GroupConfig group;  ///< of group 0, which parameters join by default
-  /// Decay of exp_avg; in [0, 1). Unset: the rule's own, 0.9, or 0.95 for spectral moments and
-  /// Muon.
+  /// Decay of exp_avg; in [0, 1). Unset: the rule's own, 0.9, or 0.95 for spectral moments, Muon and
+  /// LoRA-Muon, and 0 for iMuon.
   std::optional<double> beta1;
   double beta2 = 0.999;  ///< decay of exp_avg_sq; in [0, 1)
   double eps = 1e-8;     ///< added to the root of the second moment; >= 1e-30
   /// rho of AdjustOptions: relative damping, the same for every alpha, rank and rate; 0 is the
   /// exact projection, with which the first steps after B = 0 move A by O(1) whatever the rate.
-  /// LoRA-Pro rules only.
+  /// LoRA-Pro rules, and the rules of ScaledRule and AltLora, which say what it is there.
   double damping = 0.1;
   /// kappa: in one step the fixed factor, A unless it started from zero (AdjustOptions::free_factor), moves by at
   /// most this part of itself; > 0. Unset: the rule's own, 0.05, or 0.1 for spectral moments. Plays
