@@ -84,7 +84,8 @@ void print_report(const lorapro::io::AdapterWriteReport& report, const std::stri
 }
 
 std::size_t parameters_of(const AdapterModule& module) {
-  return static_cast<std::size_t>(module.rank * (module.out_features + module.in_features));
+  const Index factors = module.rank * (module.out_features + module.in_features);
+  return static_cast<std::size_t>(factors + (module.is_dora() ? module.out_features : 0));
 }
 
 json described(const AdapterModule& module, int top) {
@@ -144,6 +145,7 @@ int validate(const Options& options) {
   for (const AdapterModule& module : adapter.modules) {
     (void)module.lora_A();
     (void)module.lora_B();
+    if (module.is_dora()) (void)module.magnitude();
   }
   if (adapter.peft && !options.base_config.empty()) {
     const BaseModel base = BaseModel::read(options.base_config);
@@ -229,6 +231,18 @@ int diff(const Options& options) {
     if (module.out_features != other.out_features || module.in_features != other.in_features) {
       differs(module.path, "shapes differ", 1);
       continue;
+    }
+    if (module.is_dora() != other.is_dora()) {
+      differs(module.path, "only one has a magnitude", 1);
+      continue;
+    }
+    if (module.is_dora()) {
+      const auto a = module.magnitude(), b = other.magnitude();
+      const auto length = static_cast<double>(std::max(a.norm(), b.norm()));
+      const double relative = length > 0 ? static_cast<double>((a - b).norm()) / length : 0;
+      if (relative > options.tolerance)
+        differs(module.path, fmt::format("magnitudes differ by {:.3g} of their norm", relative),
+                relative);
     }
     const double size = std::max(examples::core_of(module).norm(), examples::core_of(other).norm());
     const double relative = size > 0 ? examples::distance(module, other) / size : 0;

@@ -82,13 +82,14 @@ TEST_CASE("a step of other papers' rules uses no heap", "[no_heap]") {
   check_no_heap<float, lorapro::LoftRule>(lorapro::LoftRule::kMaxRank);
 }
 
-template <typename Scalar, typename Base>
+template <typename Scalar, typename Base,
+          template <typename, typename> class LayerOf = lorapro::LoraLayer>
 void check_no_heap_in_layer() {
   for (const double dropout : {0.0, 0.3}) {
     CAPTURE(dropout);
     lorapro::LoraConfig config;
     config.lora_dropout = dropout;
-    using Layer = lorapro::LoraLayer<Scalar, Base>;
+    using Layer = LayerOf<Scalar, Base>;
     // Eigen's products would pack these on the heap.
     const RowMatrix<Scalar> W = rounded<Scalar>(random_matrix(300, 700, 1));
     Layer layer(Layer::Weight::quantize(W), config);
@@ -115,6 +116,27 @@ TEST_CASE("a layer uses no heap after its first batch", "[no_heap]") {
   check_no_heap_in_layer<float, lorapro::Int8Weight>();
   check_no_heap_in_layer<float, lorapro::Nf4Weight>();
   check_no_heap_in_layer<double, lorapro::Nf4Weight>();
+  check_no_heap_in_layer<float, float, lorapro::DoraLayer>();
+  check_no_heap_in_layer<double, lorapro::Nf4Weight, lorapro::DoraLayer>();
+}
+
+TEST_CASE("an embedding uses no heap after its first batch", "[no_heap]") {
+  const RowMatrix<float> W = rounded<float>(random_matrix(700, 300, 1));
+  lorapro::LoraEmbedding<float> layer(lorapro::BaseWeight<float>::map(W), {});
+  std::vector<int> tokens(80, 699), fewer(33, 5);
+  const RowMatrix<float> dy = rounded<float>(random_matrix(80, 300, 3));
+  RowMatrix<float> y(80, 300);
+  const auto step = [&](const std::vector<int>& batch) {
+    const auto rows = static_cast<Index>(batch.size());
+    layer.forward(batch, y.topRows(rows));
+    layer.backward(batch, dy.topRows(rows));
+  };
+  step(tokens);
+  CHECK(allocations_of([&] {
+          step(tokens);
+          step(fewer);
+          step(tokens);
+        }) == 0);
 }
 
 TEST_CASE("an observed step uses no heap after the first", "[no_heap][may_skip]") {

@@ -166,7 +166,7 @@ bool all_finite(const RowMatrix<T>& values) {
 /// How the factors of a pair are best brought into `type`, and what that costs. Powers of two go
 /// from one factor to the other, for each column of lora_B and row of lora_A, where one of them
 /// would be subnormal in the type or leave its range. That changes no B A and so no function of an
-/// adapter whose factors are used for nothing else, as DoRA's are. \param A  (rank, n), \param B
+/// adapter, whose factors are used for nothing else. \param A  (rank, n), \param B
 /// (m, rank); a loss of infinity where one is not finite. \cost 8 (m + n) rank^2 flops, 4 (m + n)
 /// rank doubles.
 inline FactorRounding round_factors(RowMatrix<double> A, RowMatrix<double> B, StorageType type) {
