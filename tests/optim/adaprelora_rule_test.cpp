@@ -17,8 +17,8 @@ TEST_CASE("AdaPreLoRA passes the battery", "[adaprelora_rule]") {
 }
 
 /// s B A after some steps from (B T, T^-1 A) at scaling 1 / 2, with gradients times `loss_scale`.
-RealMatrix trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B,
-                   double loss_scale = 1) {
+RealMatrix adaprelora_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B,
+                              double loss_scale = 1) {
   PairBuffers<double> pair(12, 9, 2, 0.5, 3, deviation_B);
   pair.A = rounded<double>(product(inverse, pair.factors().A));
   pair.B = rounded<double>(product(pair.factors().B, T));
@@ -41,9 +41,10 @@ TEST_CASE("AdaPreLoRA does not see how W is factorised, nor the scale of the los
   inverse << 1, -1, -1, 2;
   const RealMatrix identity = RealMatrix::Identity(2, 2);
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = trained(identity, identity, deviation_B);
-    CHECK(max_abs(trained(T, inverse, deviation_B) - plain) < 1e-11 * max_abs(plain));
-    CHECK(max_abs(trained(identity, identity, deviation_B, 1e6) - plain) < 1e-11 * max_abs(plain));
+    const RealMatrix plain = adaprelora_trained(identity, identity, deviation_B);
+    CHECK(max_abs(adaprelora_trained(T, inverse, deviation_B) - plain) < 1e-11 * max_abs(plain));
+    CHECK(max_abs(adaprelora_trained(identity, identity, deviation_B, 1e6) - plain) <
+          1e-11 * max_abs(plain));
   }
 }
 

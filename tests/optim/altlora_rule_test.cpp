@@ -45,8 +45,8 @@ TEST_CASE("AltLoRA moves one factor at a time, A first", "[altlora_rule]") {
 
 /// s B A after some steps from (B T, T^-1 A) at scaling 1 / 2, or k times it.
 template <typename Rule>
-RealMatrix trained(const RealMatrix& T, const RealMatrix& inverse, double damping,
-                   double deviation_B = 1, double k = 1) {
+RealMatrix altlora_trained(const RealMatrix& T, const RealMatrix& inverse, double damping,
+                           double deviation_B = 1, double k = 1) {
   PairBuffers<double> pair(12, 9, 2, 0.5 * k, 3, deviation_B);
   pair.A = rounded<double>(product(inverse, pair.factors().A));
   pair.B = rounded<double>(product(pair.factors().B, T) / Real(k));
@@ -71,17 +71,17 @@ TEST_CASE("undamped AltLoRA sees neither s nor how W is factorised", "[altlora_r
   swap << 0, -1, 1, 0;
   const RealMatrix identity = RealMatrix::Identity(2, 2);
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = trained<AltLoraRule>(identity, identity, 0, deviation_B);
-    CHECK(max_abs(trained<AltLoraRule>(T, inverse, 0, deviation_B) - plain) <
+    const RealMatrix plain = altlora_trained<AltLoraRule>(identity, identity, 0, deviation_B);
+    CHECK(max_abs(altlora_trained<AltLoraRule>(T, inverse, 0, deviation_B) - plain) <
           1e-11 * max_abs(plain));
-    CHECK(max_abs(trained<AltLoraRule>(identity, identity, 0, deviation_B, 4) - plain) <
+    CHECK(max_abs(altlora_trained<AltLoraRule>(identity, identity, 0, deviation_B, 4) - plain) <
           1e-11 * max_abs(plain));
   }
-  const RealMatrix damped = trained<AltLoraRule>(identity, identity, 0.1);
-  CHECK(max_abs(trained<AltLoraRule>(T, inverse, 0.1) - damped) > 1e-4);
-  CHECK(max_abs(trained<AltLoraRule>(turn, transposed(turn), 0.1) - damped) < 1e-12);
-  const RealMatrix plus = trained<AltLoraPlusRule>(identity, identity, 0.1);
-  CHECK(max_abs(trained<AltLoraPlusRule>(swap, transposed(swap), 0.1) - plus) < 1e-12);
+  const RealMatrix damped = altlora_trained<AltLoraRule>(identity, identity, 0.1);
+  CHECK(max_abs(altlora_trained<AltLoraRule>(T, inverse, 0.1) - damped) > 1e-4);
+  CHECK(max_abs(altlora_trained<AltLoraRule>(turn, transposed(turn), 0.1) - damped) < 1e-12);
+  const RealMatrix plus = altlora_trained<AltLoraPlusRule>(identity, identity, 0.1);
+  CHECK(max_abs(altlora_trained<AltLoraPlusRule>(swap, transposed(swap), 0.1) - plus) < 1e-12);
 }
 
 TEST_CASE("[trap] a start from B = 0 leaves A alone, and damping what B becomes",

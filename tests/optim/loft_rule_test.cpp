@@ -32,8 +32,8 @@ TEST_CASE("LoFT moves one factor at a time, B first", "[loft_rule]") {
 }
 
 /// s B A after some steps from (B T, T^-1 A) at scaling 1 / 2, or k times it.
-RealMatrix trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B,
-                   double k = 1) {
+RealMatrix loft_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B,
+                        double k = 1) {
   PairBuffers<double> pair(12, 9, 2, 0.5 * k, 3, deviation_B);
   pair.A = rounded<double>(product(inverse, pair.factors().A));
   pair.B = rounded<double>(product(pair.factors().B, T) / Real(k));
@@ -55,9 +55,10 @@ TEST_CASE("LoFT sees neither s nor how W is factorised", "[loft_rule]") {
   inverse << 1, -1, -1, 2;
   const RealMatrix identity = RealMatrix::Identity(2, 2);
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = trained(identity, identity, deviation_B);
-    CHECK(max_abs(trained(T, inverse, deviation_B) - plain) < 1e-9 * max_abs(plain));
-    CHECK(max_abs(trained(identity, identity, deviation_B, 4) - plain) < 1e-9 * max_abs(plain));
+    const RealMatrix plain = loft_trained(identity, identity, deviation_B);
+    CHECK(max_abs(loft_trained(T, inverse, deviation_B) - plain) < 1e-9 * max_abs(plain));
+    CHECK(max_abs(loft_trained(identity, identity, deviation_B, 4) - plain) <
+          1e-9 * max_abs(plain));
   }
 }
 

@@ -70,7 +70,7 @@ TEST_CASE("a step of LoRA-Muon moves W by equal singular values", "[lora_muon_ru
 
 /// s B A after some steps from (B T, T^-1 A).
 template <typename Rule>
-RealMatrix trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B) {
+RealMatrix lora_muon_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B) {
   PairBuffers<double> pair(12, 9, 2, 0.5, 3, deviation_B);
   pair.A = rounded<double>(product(inverse, pair.factors().A));
   pair.B = rounded<double>(product(pair.factors().B, T));
@@ -93,8 +93,9 @@ TEMPLATE_TEST_CASE("LoRA-Muon does not see how W is factorised", "[lora_muon_rul
   inverse << 1, -1, -1, 2;
   const RealMatrix identity = RealMatrix::Identity(2, 2);
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = trained<TestType>(identity, identity, deviation_B);
-    CHECK(max_abs(trained<TestType>(T, inverse, deviation_B) - plain) < 1e-11 * max_abs(plain));
+    const RealMatrix plain = lora_muon_trained<TestType>(identity, identity, deviation_B);
+    CHECK(max_abs(lora_muon_trained<TestType>(T, inverse, deviation_B) - plain) <
+          1e-11 * max_abs(plain));
   }
 }
 

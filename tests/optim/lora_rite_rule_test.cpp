@@ -17,13 +17,13 @@ TEST_CASE("LoRA-RITE passes the battery", "[lora_rite_rule]") {
   run<LoraRiteRule, float>(config, 150, 0.1, true);
 }
 
-struct Trained {
+struct RiteTrained {
   RealMatrix W;
   double norm = 0;  ///< of the last gradient, as clipping measured it
 };
 
 /// Some steps from (B T, T^-1 A), clipped.
-Trained trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B) {
+RiteTrained rite_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B) {
   PairBuffers<double> pair(12, 9, 2, 0.5, 3, deviation_B);
   pair.A = rounded<double>(product(inverse, pair.factors().A));
   pair.B = rounded<double>(product(pair.factors().B, T));
@@ -34,7 +34,7 @@ Trained trained(const RealMatrix& T, const RealMatrix& inverse, double deviation
   config.group.max_grad_norm = 1;
   lorapro::Optimizer<double, LoraRiteRule> optimizer(config);
   optimizer.attach(pair.view());
-  Trained result;
+  RiteTrained result;
   for (std::uint64_t t = 0; t < 10; ++t) {
     pair.backpropagate(random_matrix(12, 9, 40 + t));
     const auto report = optimizer.step();
@@ -52,8 +52,8 @@ TEST_CASE("LoRA-RITE does not see how W is factorised", "[lora_rite_rule]") {
   inverse << 1, -1, -1, 2;
   const RealMatrix identity = RealMatrix::Identity(2, 2);
   for (const double deviation_B : {1.0, 0.0}) {
-    const Trained plain = trained(identity, identity, deviation_B),
-                  turned = trained(T, inverse, deviation_B);
+    const RiteTrained plain = rite_trained(identity, identity, deviation_B),
+                      turned = rite_trained(T, inverse, deviation_B);
     CHECK(max_abs(turned.W - plain.W) < 1e-11 * max_abs(plain.W));
     CHECK(turned.norm == Approx(plain.norm).epsilon(1e-11));
   }

@@ -10,7 +10,7 @@ using namespace rule_battery;
 using lorapro::AdamWRule;
 using lorapro::RefLoraSRule;
 
-lorapro::OptimizerConfig config_of(double lr) {
+lorapro::OptimizerConfig reflora_s_config(double lr) {
   lorapro::OptimizerConfig config;
   config.group.lr = lr;
   return config;
@@ -18,17 +18,18 @@ lorapro::OptimizerConfig config_of(double lr) {
 
 TEST_CASE("RefLoRA-S passes the battery", "[reflora_s_rule]") {
   // Balanced pairs do not move by their rates alone.
-  run_one_sided<RefLoraSRule<0>, float>(config_of(0.03), 150, 0.1, true);
+  run_one_sided<RefLoraSRule<0>, float>(reflora_s_config(0.03), 150, 0.1, true);
 }
 
 TEST_CASE("RefLoRA-S moves by its rates during the warm-up", "[reflora_s_rule]") {
-  CHECK(moves_follow_rates<RefLoraSRule<5>, float>(config_of(0.03)));
+  CHECK(
+      moves_follow_rates(lorapro::runtime_rule<float, RefLoraSRule<5>>(), reflora_s_config(0.03)));
 }
 
 template <typename Rule, typename T>
-PairBuffers<T> trained(PairBuffers<T> pair, int steps) {
+PairBuffers<T> reflora_s_trained(PairBuffers<T> pair, int steps) {
   lorapro::Optimizer<std::conditional_t<std::is_same_v<T, bfloat16>, float, T>, Rule> optimizer(
-      config_of(0.01));
+      reflora_s_config(0.01));
   optimizer.attach(pair.view());
   for (int t = 0; t < steps; ++t) {
     pair.backpropagate(random_matrix(pair.B.rows(), pair.A.cols(), 40 + std::uint64_t(t)));
@@ -39,11 +40,12 @@ PairBuffers<T> trained(PairBuffers<T> pair, int steps) {
 
 TEST_CASE("RefLoRA-S balances the norms and leaves W as AdamW made it", "[reflora_s_rule]") {
   const PairBuffers<double> pair(12, 9, 3, 0.5, 3, 0.1);
-  const auto balanced = trained<RefLoraSRule<3>>(pair, 3), plain = trained<AdamWRule>(pair, 3);
+  const auto balanced = reflora_s_trained<RefLoraSRule<3>>(pair, 3),
+             plain = reflora_s_trained<AdamWRule>(pair, 3);
   CHECK(max_abs(balanced.delta_W() - plain.delta_W()) < 1e-14);
   CHECK(balanced.A.norm() == Approx(balanced.B.norm()).epsilon(1e-14));
-  CHECK(same_parameters(trained<RefLoraSRule<4>>(pair, 3), plain));
-  const auto later = trained<RefLoraSRule<3>>(pair, 9);
+  CHECK(same_parameters(reflora_s_trained<RefLoraSRule<4>>(pair, 3), plain));
+  const auto later = reflora_s_trained<RefLoraSRule<3>>(pair, 9);
   CHECK(later.A.norm() == Approx(later.B.norm()).epsilon(1e-14));
 }
 
@@ -52,13 +54,13 @@ TEST_CASE("RefLoRA-S without a warm-up does not see the scale of A against B", "
   PairBuffers<double> scaled = pair;
   scaled.A *= 8;
   scaled.B /= 8;
-  const RealMatrix W = trained<RefLoraSRule<0>>(pair, 10).delta_W();
-  CHECK(max_abs(trained<RefLoraSRule<0>>(scaled, 10).delta_W() - W) < 1e-13);
+  const RealMatrix W = reflora_s_trained<RefLoraSRule<0>>(pair, 10).delta_W();
+  CHECK(max_abs(reflora_s_trained<RefLoraSRule<0>>(scaled, 10).delta_W() - W) < 1e-13);
 }
 
 TEST_CASE("RefLoRA-S scales the masters of factors in bfloat16", "[reflora_s_rule]") {
   const PairBuffers<bfloat16> pair(12, 9, 3, 0.5, 3, 0.1);
-  const auto after = trained<RefLoraSRule<0>>(pair, 4);
+  const auto after = reflora_s_trained<RefLoraSRule<0>>(pair, 4);
   CHECK(static_cast<double>(squared_norm(after.factors().A)) ==
         Approx(static_cast<double>(squared_norm(after.factors().B))).epsilon(1e-2));
 }
@@ -66,7 +68,7 @@ TEST_CASE("RefLoRA-S scales the masters of factors in bfloat16", "[reflora_s_rul
 TEST_CASE("[trap] RefLoRA-S from B = 0, and where a moment would overflow",
           "[reflora_s_rule][trap]") {
   PairBuffers<float> pair(12, 9, 2, 0.5, 3, 0.0);
-  const auto first = trained<RefLoraSRule<0>>(pair, 1);
+  const auto first = reflora_s_trained<RefLoraSRule<0>>(pair, 1);
   CHECK(first.A.norm() == Approx(first.B.norm()).epsilon(1e-5));
   // Nothing has moved, and nothing can be balanced.
   lorapro::Optimizer<float, RefLoraSRule<0>> still;
@@ -78,7 +80,7 @@ TEST_CASE("[trap] RefLoRA-S from B = 0, and where a moment would overflow",
   pair.A.setConstant(1);
   pair.B.setConstant(1e-20f);
   pair.grad_A.setConstant(1e19f);
-  lorapro::Optimizer<float, RefLoraSRule<1>> huge(config_of(1e-30));
+  lorapro::Optimizer<float, RefLoraSRule<1>> huge(reflora_s_config(1e-30));
   huge.attach(pair.view());
   CHECK(huge.step().updated == 1);
   CHECK(pair.A(0, 0) == 1);
