@@ -54,7 +54,7 @@ const bool registered = bench::add_all([] {
       "altlora_plus/f32", [](const bench::Shape& shape) { return work(shape, 4, 4, 22, 10, 32); },
       threads);
   bench::add_library_steps<lorapro::AdaPreLoraRule>(
-      "adaprelora/f32", [](const bench::Shape& shape) { return work(shape, 5, 8, 110, 20, 48); },
+      "adaprelora/f32", [](const bench::Shape& shape) { return work(shape, 5, 8, 90, 20, 48); },
       threads);
   bench::add_library_steps<lorapro::LoraRiteRule>(
       "lora_rite/f32", [](const bench::Shape& shape) { return work(shape, 6, 4, 100, 4, 48); },

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/adjust/equivalent_energy.hpp>
+#include <lorapro/adjust/exact_energy.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/lora_pro_step.hpp>
 
@@ -23,7 +23,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// included, from where A stays in the first step. A row or column whose root mean square is below
 /// kFloor of that of all counts as if it were there, since its gradient is rounding noise; kEps1 is
 /// added to all elements of E.^2. State: L and R as exp_avg_sq_row and exp_avg_sq_col, m + n.
-/// \cost per pair 16 r^2 (m + n) + 110 r^3 flops; no heap.
+/// \cost per pair 16 r^2 (m + n) + 90 r^3 flops; no heap.
 /// \ref AdaPreLoRA, arXiv:2605.08734, where the energies are those of the full gradient, which is
 ///      not there, and there is no bias correction; its optional momentum is left out.
 struct AdaPreLoraRule : PairRule {
@@ -66,27 +66,25 @@ struct AdaPreLoraRule : PairRule {
       Preparation result;
       result.report = solver.inspect(step.pair, context.grad_scale);
       if (!result.report.usable()) return result;
-      const bool projected =
-          solver.project(step.pair.scaling, AdjustOptions(), 0, context.grad_scale, step.wide());
-      energy_now_ = solver.equivalent_squared_norm(step.pair.scaling, step.wide());
+      bool fits = energy_.compute(solver, step.pair.scaling, context.grad_scale, step.wide());
+      for (const Side side : kSides) fits = fits && is_bounded(side, step);
       energy_before_ = 0;
       for (Index i = 0; i < exp_avg_sq_.B.size(); ++i)
         energy_before_ += static_cast<double>(exp_avg_sq_.B[i]);
-      if (!projected || !fits(step)) result.report.status = AdjustStatus::overflow;
-      if (context.clip_norm == ClipNorm::equivalent_gradient) result.squared_norm = energy_now_;
+      if (!fits) result.report.status = AdjustStatus::overflow;
+      if (context.clip_norm == ClipNorm::equivalent_gradient)
+        result.squared_norm = energy_.squared_norm();
       if (context.clip_norm == ClipNorm::adapter)
         result.squared_norm = solver.adapter_squared_norm();
       return result;
     }
 
     void update(const PairStep<Scalar>& step) {
-      PairSolver& solver = *step.solver;
       const StepContext& context = step.context;
-      solver.coefficients().scale(context.clip);
-      energy_.compute(step.pair, solver, step.wide());
+      energy_.set(step.pair, context.clip);
       const double beta2 = context.config->beta2;
-      const double all =
-          beta2 * energy_before_ + (1 - beta2) * context.clip * context.clip * energy_now_;
+      const double all = beta2 * energy_before_ +
+                         (1 - beta2) * context.clip * context.clip * energy_.squared_norm();
       const Weights weights(shape_, beta2, context.step, all);
       PerSide<double> sums;
       step.team.both_sides([&](Side side, const Scratch<Scalar>& scratch) {
@@ -132,35 +130,22 @@ struct AdaPreLoraRule : PairRule {
       }
     };
 
-    /// Whether neither E.^2 nor a step overflows. E is two parts, as EquivalentEnergy takes it. A
-    /// column of grad_A in the range of B^T is at most |s| ||B|| ||E_j||, and ||E_j|| at most
-    /// q_j (1 - beta2)^-1/2; B^T p B is at least the smallest p times P, and what the gauge takes off
-    /// is at most (q_max / q_min)^1/2 times hA.
-    bool fits(const PairStep<Scalar>& step) const {
+    /// Whether the step does not overflow. A column of grad_A in the range of B^T is at most
+    /// |s| ||B|| ||E_j||, and ||E_j|| at most q_j (1 - beta2)^-1/2; B^T p B is at least the smallest
+    /// p times P, and what the gauge takes off is at most (q_max / q_min)^1/2 times hA.
+    bool is_bounded(Side side, const PairStep<Scalar>& step) const {
       using detail::is_below;
       const PairSolver& solver = *step.solver;
-      const double root = std::sqrt(static_cast<double>((std::numeric_limits<Scalar>::max)())) / 4;
-      const double s = std::abs(step.pair.scaling);
-      bool fits = true;
-      for (const Side side : kSides) {
-        const Spectrum& spectrum = solver.spectra().of(other(side));
-        const double smallest =
-            spectrum.largest > 0 ? spectrum.largest / spectrum.conditioning() : 1;
-        const double inside =
-            step.context.grad_scale * solver.grad_norm(side) / s / std::sqrt(smallest);
-        const double outside = s * norm(solver.coefficients()[other(side)].on_grad) *
-                               solver.grad_norm(other(side)) * solver.factor_norm(side);
-        const auto length = static_cast<double>(shape_.length(side));
-        const auto other_length = static_cast<double>(shape_.length(other(side)));
-        const double h =
-            std::sqrt(length / (1 - step.context.config->beta2)) * solver.factor_norm(other(side));
-        const double d = h * std::sqrt(other_length) / kFloor / smallest / s *
-                         std::sqrt(std::sqrt(length) / kFloor);
-        fits = fits && is_below(inside, root) && is_below(outside, root) &&
-               is_below(2 * d, detail::step_limit<Scalar>(step.pair[side].lr)) &&
-               is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
-      }
-      return fits;
+      const Spectrum& spectrum = solver.spectra().of(other(side));
+      const double smallest = spectrum.largest > 0 ? spectrum.largest / spectrum.conditioning() : 1;
+      const auto length = static_cast<double>(shape_.length(side));
+      const auto other_length = static_cast<double>(shape_.length(other(side)));
+      const double h =
+          std::sqrt(length / (1 - step.context.config->beta2)) * solver.factor_norm(other(side));
+      const double d = h * std::sqrt(other_length) / kFloor / smallest /
+                       std::abs(step.pair.scaling) * std::sqrt(std::sqrt(length) / kFloor);
+      return is_below(2 * d, detail::step_limit<Scalar>(step.pair[side].lr)) &&
+             is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
     }
 
     /// L or R, and the weighted Gram matrix of the factor. \return the sum of L or R.
@@ -260,13 +245,13 @@ struct AdaPreLoraRule : PairRule {
 
     PairShape shape_;
     PerSide<Buffer<Scalar>> exp_avg_sq_;  // R by A, L by B
-    EquivalentEnergy<Scalar> energy_;
+    ExactEnergy<Scalar> energy_;
     SpectralPair weighted_;  // of A q A^T and B^T p B
     PairCombination<Scalar> steps_;
     Arena arena_;
     PerSide<Square> grams_, inverses_;
     PerSide<OwnedCoefficients> coefficients_;
-    double energy_now_ = 0, energy_before_ = 0;  // ||E||^2; the sum of L before the step
+    double energy_before_ = 0;  // the sum of L before the step
   };
 
   template <typename Scalar>
