@@ -24,6 +24,8 @@ LORAPRO_NAMESPACE_BEGIN
 /// (rule.hpp).
 template <typename Scalar, typename Rule>
 class Optimizer : public BaseOptimizer<Scalar> {
+  static_assert(detail::check_runtime_rule<Scalar, Rule>());
+
  public:
   /// \throws ConfigError (a field of config).
   explicit Optimizer(const OptimizerConfig& config = {})

@@ -51,16 +51,31 @@ const RuntimeRule<Scalar>& instantiated_rule() {
   return rule;
 }
 
+template <typename Scalar, typename Rule>
+inline constexpr std::size_t kCompiledIndex = CompiledRules<Scalar>::template index_of<Rule>();
+template <typename Scalar, typename Rule>
+inline constexpr bool is_compiled_rule =
+    kCompiledIndex<Scalar, Rule> < CompiledRules<Scalar>::kSize;
+
+/// check_rule, but for what the library has, of which there may be a declaration only.
+template <typename Scalar, typename Rule>
+constexpr bool check_runtime_rule() {
+  if constexpr (is_compiled_rule<Scalar, Rule>) {
+    return true;
+  } else {
+    return check_rule<Rule, Scalar>();
+  }
+}
+
 }  // namespace detail
 
 /// Of a type that rule.hpp describes.
 template <typename Scalar, typename Rule>
 const RuntimeRule<Scalar>& runtime_rule() {
-  constexpr std::size_t kIndex = detail::CompiledRules<Scalar>::template index_of<Rule>();
-  if constexpr (kIndex < detail::CompiledRules<Scalar>::kSize) {
-    return detail::compiled_rule<Scalar>(kIndex);
+  static_assert(detail::check_runtime_rule<Scalar, Rule>());
+  if constexpr (detail::is_compiled_rule<Scalar, Rule>) {
+    return detail::compiled_rule<Scalar>(detail::kCompiledIndex<Scalar, Rule>);
   } else {
-    static_assert(detail::check_rule<Rule, Scalar>());
     return detail::instantiated_rule<Scalar, Rule>();
   }
 }
