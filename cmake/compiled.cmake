@@ -8,7 +8,12 @@
 set(LORAPRO_COMPILED_ISAS "x86-64-v3;x86-64-v4" CACHE STRING
     "Instruction sets of lorapro::compiled besides the compiler's own, on x86-64: none or both")
 
-find_package(OpenMP QUIET COMPONENTS CXX)
+# Users get threads where the compiler has them, our own tests where they are asked for.
+set(threads FALSE)
+if(LORAPRO_OPENMP OR NOT TARGET lorapro_options)
+  find_package(OpenMP QUIET COMPONENTS CXX)
+  set(threads ${OpenMP_CXX_FOUND})
+endif()
 
 set(several FALSE)
 if(LORAPRO_COMPILED_ISAS
@@ -37,7 +42,7 @@ function(lorapro_compile_isa name)
     target_compile_definitions(${target} PRIVATE LORAPRO_COMPILED LORAPRO_COMPILED_SCALAR=${scalar}
                                                  LORAPRO_COMPILED_TABLE=${name}_${table})
     target_link_libraries(${target} PRIVATE lorapro::lorapro $<TARGET_NAME_IF_EXISTS:lorapro_options>)
-    if(OpenMP_CXX_FOUND)
+    if(threads)
       target_link_libraries(${target} PRIVATE OpenMP::OpenMP_CXX)
     endif()
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
@@ -88,6 +93,6 @@ target_link_libraries(lorapro_compiled PUBLIC lorapro::lorapro)
 if(several)
   target_compile_definitions(lorapro_compiled PRIVATE LORAPRO_COMPILED_X86_64)
 endif()
-if(OpenMP_CXX_FOUND)
+if(threads)
   target_link_libraries(lorapro_compiled PRIVATE OpenMP::OpenMP_CXX)
 endif()
