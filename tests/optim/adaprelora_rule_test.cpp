@@ -16,35 +16,14 @@ TEST_CASE("AdaPreLoRA passes the battery", "[adaprelora_rule]") {
   run<AdaPreLoraRule, float>(config, 150, 0.1, true);
 }
 
-/// s B A after some steps from (B T, T^-1 A) at scaling 1 / 2, with gradients times `loss_scale`.
-RealMatrix adaprelora_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B,
-                              double loss_scale = 1) {
-  PairBuffers<double> pair(12, 9, 2, 0.5, 3, deviation_B);
-  pair.A = rounded<double>(product(inverse, pair.factors().A));
-  pair.B = rounded<double>(product(pair.factors().B, T));
-  lorapro::OptimizerConfig config;
-  config.group.lr = 0.05;
-  config.group.weight_decay = 0.1;
-  lorapro::Optimizer<double, AdaPreLoraRule> optimizer(config);
-  optimizer.attach(pair.view());
-  for (std::uint64_t t = 0; t < 10; ++t) {
-    pair.backpropagate(random_matrix(12, 9, 40 + t), loss_scale);
-    REQUIRE(optimizer.step().updated == 1);
-  }
-  return pair.delta_W();
-}
-
 TEST_CASE("AdaPreLoRA does not see how W is factorised, nor the scale of the loss",
           "[adaprelora_rule]") {
-  RealMatrix T(2, 2), inverse(2, 2);
-  T << 2, 1, 1, 1;
-  inverse << 1, -1, -1, 2;
-  const RealMatrix identity = RealMatrix::Identity(2, 2);
+  const auto& rule = lorapro::runtime_rule<double, AdaPreLoraRule>();
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = adaprelora_trained(identity, identity, deviation_B);
-    CHECK(max_abs(adaprelora_trained(T, inverse, deviation_B) - plain) < 1e-11 * max_abs(plain));
-    CHECK(max_abs(adaprelora_trained(identity, identity, deviation_B, 1e6) - plain) <
+    const RealMatrix plain = trained_from(rule, {}, 0.1, deviation_B);
+    CHECK(max_abs(trained_from(rule, Split::mixed(), 0.1, deviation_B) - plain) <
           1e-11 * max_abs(plain));
+    CHECK(max_abs(trained_from(rule, {}, 0.1, deviation_B, 1e6) - plain) < 1e-11 * max_abs(plain));
   }
 }
 

@@ -17,48 +17,17 @@ TEST_CASE("LoFT passes the battery", "[loft_rule]") {
 }
 
 TEST_CASE("LoFT moves one factor at a time, B first", "[loft_rule]") {
-  PairBuffers<float> pair(12, 9, 2, 0.5, 3);
-  lorapro::OptimizerConfig config;
-  config.group.weight_decay = 0.1;
-  lorapro::Optimizer<float, LoftRule> optimizer(config);
-  optimizer.attach(pair.view());
-  for (std::uint64_t t = 1; t <= 4; ++t) {
-    const PairBuffers<float> before = pair;
-    pair.backpropagate(random_matrix(12, 9, t));
-    CHECK(optimizer.step().updated == 1);
-    CHECK(same_bits(pair.A, before.A) == (t % 2 == 1));
-    CHECK(same_bits(pair.B, before.B) == (t % 2 == 0));
-  }
-}
-
-/// s B A after some steps from (B T, T^-1 A) at scaling 1 / 2, or k times it.
-RealMatrix loft_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B,
-                        double k = 1) {
-  PairBuffers<double> pair(12, 9, 2, 0.5 * k, 3, deviation_B);
-  pair.A = rounded<double>(product(inverse, pair.factors().A));
-  pair.B = rounded<double>(product(pair.factors().B, T) / Real(k));
-  lorapro::OptimizerConfig config;
-  config.group.lr = 0.05;
-  config.group.weight_decay = 0.1;
-  lorapro::Optimizer<double, LoftRule> optimizer(config);
-  optimizer.attach(pair.view());
-  for (std::uint64_t t = 0; t < 10; ++t) {
-    pair.backpropagate(random_matrix(12, 9, 40 + t));
-    REQUIRE(optimizer.step().updated == 1);
-  }
-  return pair.delta_W();
+  check_alternation(lorapro::runtime_rule<float, LoftRule>(), lorapro::Side::B);
 }
 
 TEST_CASE("LoFT sees neither s nor how W is factorised", "[loft_rule]") {
-  RealMatrix T(2, 2), inverse(2, 2);
-  T << 2, 1, 1, 1;
-  inverse << 1, -1, -1, 2;
-  const RealMatrix identity = RealMatrix::Identity(2, 2);
+  const auto& rule = lorapro::runtime_rule<double, LoftRule>();
+  Split scaled;
+  scaled.k = 4;
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = loft_trained(identity, identity, deviation_B);
-    CHECK(max_abs(loft_trained(T, inverse, deviation_B) - plain) < 1e-9 * max_abs(plain));
-    CHECK(max_abs(loft_trained(identity, identity, deviation_B, 4) - plain) <
-          1e-9 * max_abs(plain));
+    const RealMatrix plain = trained_from(rule, {}, 0.1, deviation_B);
+    for (const Split& split : {Split::mixed(), scaled})
+      CHECK(max_abs(trained_from(rule, split, 0.1, deviation_B) - plain) < 1e-9 * max_abs(plain));
   }
 }
 

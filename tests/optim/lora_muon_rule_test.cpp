@@ -68,33 +68,12 @@ TEST_CASE("a step of LoRA-Muon moves W by equal singular values", "[lora_muon_ru
   }
 }
 
-/// s B A after some steps from (B T, T^-1 A).
-template <typename Rule>
-RealMatrix lora_muon_trained(const RealMatrix& T, const RealMatrix& inverse, double deviation_B) {
-  PairBuffers<double> pair(12, 9, 2, 0.5, 3, deviation_B);
-  pair.A = rounded<double>(product(inverse, pair.factors().A));
-  pair.B = rounded<double>(product(pair.factors().B, T));
-  lorapro::OptimizerConfig config;
-  config.group.lr = 0.05;
-  config.group.weight_decay = 0.1;
-  lorapro::Optimizer<double, Rule> optimizer(config);
-  optimizer.attach(pair.view());
-  for (std::uint64_t t = 0; t < 10; ++t) {
-    pair.backpropagate(random_matrix(12, 9, 40 + t));
-    REQUIRE(optimizer.step().updated == 1);
-  }
-  return pair.delta_W();
-}
-
 TEMPLATE_TEST_CASE("LoRA-Muon does not see how W is factorised", "[lora_muon_rule]", LoraMuonRule,
                    LoraMuonSplitRule, ImuonRule) {
-  RealMatrix T(2, 2), inverse(2, 2);
-  T << 2, 1, 1, 1;
-  inverse << 1, -1, -1, 2;
-  const RealMatrix identity = RealMatrix::Identity(2, 2);
+  const auto& rule = lorapro::runtime_rule<double, TestType>();
   for (const double deviation_B : {1.0, 0.0}) {
-    const RealMatrix plain = lora_muon_trained<TestType>(identity, identity, deviation_B);
-    CHECK(max_abs(lora_muon_trained<TestType>(T, inverse, deviation_B) - plain) <
+    const RealMatrix plain = trained_from(rule, {}, 0.1, deviation_B);
+    CHECK(max_abs(trained_from(rule, Split::mixed(), 0.1, deviation_B) - plain) <
           1e-11 * max_abs(plain));
   }
 }

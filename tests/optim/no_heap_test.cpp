@@ -12,8 +12,8 @@
 #include <lorapro/events/tensorboard_log.hpp>
 #include <lorapro/lorapro.hpp>
 
+#include "support/pair_buffers.hpp"
 #include "support/pseudo_terminal.hpp"
-#include "support/rule_battery.hpp"
 #include "support/scratch_folder.hpp"
 
 namespace {

@@ -5,7 +5,10 @@
 /// \file
 /// Every operator new of an executable counts, and Eigen, which calls malloc itself, is told to
 /// assert. Not inlined: the compiler may remove a pair of new and delete that it sees through. To
-/// be included in the one file of the executable that has Eigen, before any other header.
+/// be included in the one file of the executable that has Eigen, before any other header. What the
+/// file tests comes from the headers, since Eigen asserts only where its code is compiled here.
+#undef LORAPRO_COMPILED
+
 #include <atomic>   // std::atomic
 #include <cstddef>  // std::max_align_t
 #include <cstdlib>  // std::aligned_alloc, std::free

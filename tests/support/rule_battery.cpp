@@ -2,43 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include "support/rule_battery.hpp"
 
+#include <cstring>  // std::memcpy
+
 namespace rule_battery {
-
-template <typename T>
-PairBuffers<T>::PairBuffers(Index out_features, Index in_features, Index rank, double s,
-                            std::uint64_t seed, double deviation_B)
-    : A(rounded<T>(random_matrix(rank, in_features, 2 * seed + 1))),
-      B(rounded<T>(random_matrix(out_features, rank, 2 * seed + 2, deviation_B))),
-      grad_A(RowMatrix<T>::Zero(rank, in_features)),
-      grad_B(RowMatrix<T>::Zero(out_features, rank)),
-      scaling(s) {}
-
-template <typename T>
-lorapro::LoraView<T> PairBuffers<T>::view() {
-  return lorapro::row_major_view<T>(A.data(), B.data(), grad_A.data(), grad_B.data(), B.rows(),
-                                    A.cols(), A.rows(), scaling);
-}
-
-template <typename T>
-Factors PairBuffers<T>::factors() const {
-  return {real<T>(A), real<T>(B)};
-}
-
-template <typename T>
-Factors PairBuffers<T>::gradients() const {
-  return {real<T>(grad_A), real<T>(grad_B)};
-}
-
-template <typename T>
-RealMatrix PairBuffers<T>::delta_W() const {
-  return Real(scaling) * product(real<T>(B), real<T>(A));
-}
-
-template <typename T>
-void PairBuffers<T>::backpropagate(const RealMatrix& G, double factor) {
-  round_into(Real(factor * scaling) * product(transposed(real<T>(B)), G), grad_A);
-  round_into(Real(factor * scaling) * product(G, transposed(real<T>(A))), grad_B);
-}
 
 template struct PairBuffers<float>;
 template struct PairBuffers<double>;
@@ -343,6 +309,54 @@ void check_skips(const Rule& rule, const lorapro::OptimizerConfig& config) {
 }
 
 }  // namespace
+
+Split Split::mixed() {
+  Split split;
+  split.T << 2, 1, 1, 1;
+  split.inverse << 1, -1, -1, 2;
+  return split;
+}
+
+Split Split::turned(double cosine, double sine) {
+  Split split;
+  split.T << cosine, sine, -sine, cosine;
+  split.inverse = transposed(split.T);
+  return split;
+}
+
+RealMatrix trained_from(const RuntimeRule<double>& rule, const Split& split, double damping,
+                        double deviation_B, double loss_scale) {
+  PairBuffers<double> pair(12, 9, 2, 0.5 * split.k, 3, deviation_B);
+  pair.A = rounded<double>(product(split.inverse, pair.factors().A));
+  pair.B = rounded<double>(product(pair.factors().B, split.T) / Real(split.k));
+  lorapro::OptimizerConfig config;
+  config.group.lr = 0.05;
+  config.group.weight_decay = 0.1;
+  config.damping = damping;
+  BaseOptimizer<double> optimizer(rule, config);
+  optimizer.attach(pair.view());
+  for (std::uint64_t t = 0; t < 10; ++t) {
+    pair.backpropagate(random_matrix(12, 9, 40 + t), loss_scale);
+    REQUIRE(optimizer.step().updated == 1);
+  }
+  return pair.delta_W();
+}
+
+void check_alternation(const RuntimeRule<float>& rule, lorapro::Side first) {
+  PairBuffers<float> pair(12, 9, 2, 0.5, 3);
+  lorapro::OptimizerConfig config;
+  config.group.weight_decay = 0.1;
+  BaseOptimizer<float> optimizer(rule, config);
+  optimizer.attach(pair.view());
+  for (std::uint64_t t = 1; t <= 4; ++t) {
+    const PairBuffers<float> before = pair;
+    pair.backpropagate(random_matrix(12, 9, t));
+    CHECK(optimizer.step().updated == 1);
+    const bool A_moves = (t % 2 == 1) == (first == lorapro::Side::A);
+    CHECK(same_bits(pair.A, before.A) == !A_moves);
+    CHECK(same_bits(pair.B, before.B) == A_moves);
+  }
+}
 
 template <typename Scalar>
 bool moves_follow_rates(const RuntimeRule<Scalar>& rule, lorapro::OptimizerConfig config) {

@@ -8,13 +8,13 @@
 
 #include <lorapro/optim/optimizer.hpp>
 
-#include <cstring>  // std::memcmp
-#include <map>      // std::map
-#include <string>   // std::string
-#include <vector>   // std::vector
+#include <map>     // std::map
+#include <string>  // std::string
+#include <vector>  // std::vector
 
 #include "support/catch.hpp"
 #include "support/dense_rules.hpp"
+#include "support/pair_buffers.hpp"
 
 namespace rule_battery {
 
@@ -23,35 +23,11 @@ using lorapro::RuntimeRule;
 
 // ---------------------------------------------------------------- buffers and snapshots
 
-/// The caller's four buffers of one pair.
-template <typename T>
-struct PairBuffers {
-  RowMatrix<T> A, B, grad_A, grad_B;
-  double scaling;
-
-  PairBuffers(Index out_features, Index in_features, Index rank, double s, std::uint64_t seed,
-              double deviation_B = 1);
-
-  lorapro::LoraView<T> view();
-  Factors factors() const;
-  Factors gradients() const;
-  RealMatrix delta_W() const;
-
-  /// What backpropagation returns for dL/dW = G.
-  void backpropagate(const RealMatrix& G, double factor = 1);
-};
-
-template <typename T>
-bool same_bits(const T& a, const T& b) {
-  return a.size() == b.size() &&
-         std::memcmp(a.data(), b.data(), static_cast<std::size_t>(a.size()) * sizeof(*a.data())) ==
-             0;
-}
-
-template <typename T>
-bool same_parameters(const PairBuffers<T>& a, const PairBuffers<T>& b) {
-  return same_bits(a.A, b.A) && same_bits(a.B, b.B);
-}
+// Compiled once, in rule_battery.cpp.
+extern template struct PairBuffers<float>;
+extern template struct PairBuffers<double>;
+extern template struct PairBuffers<bfloat16>;
+extern template struct PairBuffers<lorapro::half>;
 
 /// Every matrix and counter of an optimizer by name, bit for bit.
 using Snapshot = std::map<std::string, std::vector<unsigned char>>;
@@ -125,6 +101,25 @@ struct Quadratic {
            same_bits(dense, other.dense);
   }
 };
+
+/// How a pair of rank 2 that makes the same W is split: (B T / k, T^-1 A) at k times the scaling.
+struct Split {
+  RealMatrix T = RealMatrix::Identity(2, 2), inverse = T;
+  double k = 1;
+
+  /// With a T that is neither diagonal nor orthogonal.
+  static Split mixed();
+  /// With a rotation.
+  static Split turned(double cosine, double sine);
+};
+
+/// s B A of a pair (12, 9) of rank 2 after ten steps of random gradients at the rate 0.05, decayed.
+/// \param deviation_B  of its start. \param loss_scale  of the gradients.
+RealMatrix trained_from(const RuntimeRule<double>& rule, const Split& split, double damping,
+                        double deviation_B = 1, double loss_scale = 1);
+
+/// Which factor a rule moves alone in its first step, and in every second one from there.
+void check_alternation(const RuntimeRule<float>& rule, lorapro::Side first);
 
 /// Whether A moves by its rate and B by its own: with loraplus_lr_ratio 4 the first step moves B four
 /// times as far, and A as far, as with 1.

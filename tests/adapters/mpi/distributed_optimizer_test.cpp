@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-#include "adapters/mpi/replica_model.hpp"
+#include "adapters/mpi/replica_state.hpp"
 #include "support/message_of.hpp"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <lorapro/adapters/mpi.hpp>
 #include <lorapro/lorapro.hpp>
 
-#include "support/rule_battery.hpp"
+#include "support/pair_buffers.hpp"
 
 namespace mpi_tests {
 
@@ -164,15 +164,6 @@ struct Model {
     return optimizer.local();
   }
 };
-
-/// Whether the states of an owner are those of an optimizer that has everything.
-template <typename Local, typename Whole>
-bool state_is_part(Local& local, Whole& whole) {
-  const Snapshot part = state_of(local), all = state_of(whole);
-  for (const auto& [name, bytes] : part)
-    if (all.count(name) == 0 || all.at(name) != bytes) return false;
-  return true;
-}
 
 /// Samples of one rank out of `size`.
 inline Index share_of(int size) { return kSamples / size; }

@@ -4,7 +4,7 @@
 
 #include <random>  // std::mt19937_64
 
-#include "adapters/mpi/replica_model.hpp"
+#include "adapters/mpi/replica_state.hpp"
 #include "support/message_of.hpp"
 #include "support/scratch_folder.hpp"
 
