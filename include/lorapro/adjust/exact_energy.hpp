@@ -79,8 +79,7 @@ class ExactEnergy {
     negate(product, inside);
     add_product(gram, product, transposed(inside));
     squared_norm_ = seen + (std::max)(0.0, energy());
-    for (Index i = 0; i < r; ++i)
-      for (Index k = 0; k < i; ++k) gram(i, k) = gram(k, i) = (gram(i, k) + gram(k, i)) / 2;
+    symmetrize(gram);
     detail::semidefinite_root(gram);
     multiply(rest_[side], gram, Z);
     lorapro::scale(rest_[side], gradient);

@@ -152,13 +152,9 @@ class SpectralDirection {
     multiply(basis.gram, work_.A, transposed(basis.C));
     multiply(work_.A, basis.whiten, gram);
     add_product(basis.gram, work_.A, transposed(basis.whiten));
+    symmetrize(basis.gram);  // as the decomposition wants it
     Wide trace = 0;
-    for (Index i = 0; i < rank_; ++i) {
-      trace += basis.gram(i, i);
-      // The decomposition wants both triangles to agree.
-      for (Index k = 0; k < i; ++k)
-        basis.gram(i, k) = basis.gram(k, i) = (basis.gram(i, k) + basis.gram(k, i)) / 2;
-    }
+    for (Index i = 0; i < rank_; ++i) trace += basis.gram(i, i);
     return trace;
   }
 

@@ -127,6 +127,12 @@ inline void mirror(Square out) {
   for (Index i = 0; i < out.order(); ++i)
     for (Index k = 0; k < i; ++k) out(i, k) = out(k, i);
 }
+/// Means of what is above and below the diagonal, in both places: what rounding keeps from being
+/// symmetric.
+inline void symmetrize(Square out) {
+  for (Index i = 0; i < out.order(); ++i)
+    for (Index k = 0; k < i; ++k) out(i, k) = out(k, i) = (out(i, k) + out(k, i)) / 2;
+}
 /// @}
 
 /// \name Numbers of matrices that are contiguous

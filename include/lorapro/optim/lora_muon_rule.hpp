@@ -160,9 +160,7 @@ struct LoraMuon : PairRule {
       whitening(spectrum, work.whiten);
       multiply(product, work.whiten, work.gram);
       multiply(work.gram, product, transposed(work.whiten));
-      for (Index i = 0; i < r; ++i)
-        for (Index k = 0; k < i; ++k)
-          work.gram(i, k) = work.gram(k, i) = (work.gram(i, k) + work.gram(k, i)) / 2;
+      symmetrize(work.gram);
       // Products of what is finite can overflow, in double alone: there is no direction then.
       if (!symmetric_eigen(work.gram.data(), r, values, vectors.data(),
                            scratch.vector(symmetric_eigen_scratch(r))))

@@ -91,9 +91,7 @@ struct RefLoraRule : PairRule {
       scale_rows(scaled_, roots, Q.vectors);
       multiply(product_, scaled_, solver.gram(Side::B));
       multiply(middle_, product_, transposed(scaled_));
-      for (Index i = 0; i < r; ++i)
-        for (Index k = 0; k < i; ++k)
-          middle_(i, k) = middle_(k, i) = (middle_(i, k) + middle_(k, i)) / 2;
+      symmetrize(middle_);
       if (!symmetric_eigen(middle_.data(), r, values_, vectors_.data(), eigen_scratch_))
         return false;
       const auto [least, largest] = std::minmax_element(values_, values_ + r);
