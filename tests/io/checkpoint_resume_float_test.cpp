@@ -1,7 +1,5 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-
-// Compiled alone: all rules in one file take more than 1 GB of a compiler.
 #include "support/checkpoint_training.hpp"
 
 namespace {

@@ -1,6 +1,5 @@
 // SPDX-FileCopyrightText: 2026 the lorapro authors
 // SPDX-License-Identifier: MIT
-// Compiled alone: it compiles every rule.
 #include <lorapro/optim/any_optimizer.hpp>
 
 #include "support/rule_battery.hpp"

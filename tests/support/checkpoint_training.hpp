@@ -22,7 +22,7 @@ using lorapro::half;
 
 /// Pairs with and without masters, W0 under merged decay, a vector and a matrix, two groups, a
 /// schedule, clipping, and a pair that is skipped in some steps.
-template <typename Scalar, typename Rule>
+template <typename Scalar>
 struct Training {
   PairBuffers<Scalar> first{24, 17, 3, 0.5, 1};
   PairBuffers<bfloat16> second{9, 40, 2, 2.0, 2, 0.0};
@@ -33,9 +33,9 @@ struct Training {
   RowMatrix<bfloat16> vector = RowMatrix<bfloat16>::Constant(1, 33, bfloat16(0.25F));
   RowMatrix<bfloat16> grad_vector = RowMatrix<bfloat16>::Zero(1, 33);
   std::mt19937_64 engine{5};
-  lorapro::Optimizer<Scalar, Rule> optimizer;
+  BaseOptimizer<Scalar> optimizer;
 
-  explicit Training(int threads) : optimizer(options(threads)) {
+  Training(const RuntimeRule<Scalar>& rule, int threads) : optimizer(rule, options(threads)) {
     lorapro::GroupConfig merged;
     merged.lr = 0.02;
     merged.weight_decay = 0.1;
@@ -49,7 +49,8 @@ struct Training {
 
   /// One that is to be resumed: other options, other parameters, attached in another order.
   struct Empty {};
-  Training(int threads, Empty) : optimizer(only_threads(threads)) {
+  Training(const RuntimeRule<Scalar>& rule, int threads, Empty)
+      : optimizer(rule, only_threads(threads)) {
     attach_rest();
     optimizer.attach(second.view(), {}, "second");
     attach_first(optimizer.add_group({}));
@@ -152,36 +153,20 @@ struct Training {
   }
 };
 
-template <typename Rule>
-struct Named {
-  const char* name;
-  using type = Rule;
-};
-
-/// Calls f(Named<Rule>) for every rule and every kind of moments that Scalar has.
-template <typename Scalar, typename F>
-void for_each_rule(const F& f) {
-  using namespace lorapro;
-  f(Named<SgdRule>{"sgd"});
-  f(Named<AdamWRule>{"adamw"});
-  f(Named<MuonRule>{"muon"});
-  f(Named<LoraPro<NoMoments>>{"none"});
-  f(Named<LoraPro<AdapterMoments>>{"adapter"});
-  f(Named<LoraPro<FullMoments<Scalar>>>{"full"});
-  f(Named<LoraPro<FullMoments<bfloat16>>>{"full_bfloat16"});
-  f(Named<LoraPro<FactoredMoments>>{"factored"});
-  f(Named<LoraPro<SpectralMoments>>{"spectral"});
-  // Of other papers, those with state that is not one matrix for each factor.
-  f(Named<LoraFaRule>{"lora_fa"});
-  f(Named<AltLoraPlusRule>{"altlora_plus"});
-  f(Named<AdaPreLoraRule>{"adaprelora"});
-  f(Named<LoraRiteRule>{"lora_rite"});
-  f(Named<LoftRule>{"loft"});
+/// Every rule and every kind of moments that Scalar has.
+template <typename Scalar>
+std::map<std::string, const RuntimeRule<Scalar>*> all_rules() {
+  std::map<std::string, const RuntimeRule<Scalar>*> rules;
+  for (const std::string& name : lorapro::rule_names())
+    rules[name] = &lorapro::runtime_rule<Scalar>(name);
+  using Coarse = lorapro::LoraPro<lorapro::FullMoments<bfloat16>>;
+  rules["full_bfloat16"] = &lorapro::runtime_rule<Scalar, Coarse>();
+  return rules;
 }
 
-inline std::filesystem::path path_of(const std::filesystem::path& folder, const char* rule,
+inline std::filesystem::path path_of(const std::filesystem::path& folder, const std::string& rule,
                                      int threads, const char* what) {
-  return folder / (std::string(rule) + "_" + std::to_string(threads) + what);
+  return folder / (rule + "_" + std::to_string(threads) + what);
 }
 
 constexpr int kSteps = 9, kStepsBefore = 4;
@@ -190,13 +175,12 @@ constexpr const char* kFolderVariable = "LORAPRO_TEST_CHECKPOINTS";
 /// In the second process: resumes what it finds in the folder, with each number of threads.
 template <typename Scalar>
 void resume_all(const std::filesystem::path& folder) {
-  for_each_rule<Scalar>([&](auto rule) {
-    using Rule = typename decltype(rule)::type;
+  for (const auto& [rule_name, rule] : all_rules<Scalar>())
     for (const int saved : {1, 2})
       for (const int threads : {1, 2}) {
-        using T = Training<Scalar, Rule>;
-        T training(threads, typename T::Empty{});
-        training.load(path_of(folder, rule.name, saved, ".checkpoint"));
+        using T = Training<Scalar>;
+        T training(*rule, threads, typename T::Empty{});
+        training.load(path_of(folder, rule_name, saved, ".checkpoint"));
         training.train(kSteps - kStepsBefore);
         const Snapshot all = training.snapshot();
         lorapro::io::SafetensorsWriter file;
@@ -207,9 +191,8 @@ void resume_all(const std::filesystem::path& folder) {
                      sink.write_bytes(values->data(), values->size());
                    });
         }
-        file.write(path_of(folder, rule.name, 10 * saved + threads, ".result"));
+        file.write(path_of(folder, rule_name, 10 * saved + threads, ".result"));
       }
-  });
 }
 
 /// Trains, saves, has another process of this program go on, and compares bit for bit with a
@@ -218,28 +201,25 @@ void resume_all(const std::filesystem::path& folder) {
 template <typename Scalar>
 void check_resume(const std::string& worker) {
   const ScratchFolder folder;
-  for_each_rule<Scalar>([&](auto rule) {
-    using Rule = typename decltype(rule)::type;
+  for (const auto& [rule_name, rule] : all_rules<Scalar>())
     for (const int threads : {1, 2}) {
-      Training<Scalar, Rule> training(threads);
+      Training<Scalar> training(*rule, threads);
       training.train(kStepsBefore);
-      training.checkpoint().write(path_of(folder.path(), rule.name, threads, ".checkpoint"));
+      training.checkpoint().write(path_of(folder.path(), rule_name, threads, ".checkpoint"));
     }
-  });
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
   const std::string command = std::string(kFolderVariable) + "='" + folder.path().string() + "' '" +
                               program + "' '" + worker + "' >'" +
                               (folder.path() / "output").string() + "'";
   REQUIRE(std::system(command.c_str()) == 0);
-  for_each_rule<Scalar>([&](auto rule) {
-    using Rule = typename decltype(rule)::type;
-    Training<Scalar, Rule> whole(1);
+  for (const auto& [rule_name, rule] : all_rules<Scalar>()) {
+    Training<Scalar> whole(*rule, 1);
     whole.train(kSteps);
     const Snapshot expected = whole.snapshot();
     for (const int which : {11, 12, 21, 22}) {
-      INFO(rule.name << " " << which);
+      INFO(rule_name << " " << which);
       const lorapro::io::SafetensorsReader file(
-          path_of(folder.path(), rule.name, which, ".result"));
+          path_of(folder.path(), rule_name, which, ".result"));
       REQUIRE(file.tensors().size() == expected.size());
       for (const auto& [name, bytes] : expected) {
         std::vector<unsigned char> came(bytes.size());
@@ -248,7 +228,7 @@ void check_resume(const std::string& worker) {
         if (came != bytes) FAIL_CHECK(name);
       }
     }
-  });
+  }
 }
 
 }  // namespace checkpoint_training
