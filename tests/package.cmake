@@ -191,6 +191,7 @@ if(LORAPRO_CLANG_FORMAT)
     file(
       GLOB_RECURSE sources CONFIGURE_DEPENDS
       ${library_include}/*.hpp
+      ${PROJECT_SOURCE_DIR}/cmake/*.[ch]pp
       ${PROJECT_SOURCE_DIR}/tests/*.[ch]pp
       ${PROJECT_SOURCE_DIR}/bench/*.[ch]pp
       ${PROJECT_SOURCE_DIR}/examples/*.[ch]pp)

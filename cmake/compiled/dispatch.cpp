@@ -12,7 +12,7 @@
 LORAPRO_NAMESPACE_BEGIN
 namespace detail {
 
-#define LORAPRO_DECLARE_TABLES(isa)                              \
+#define LORAPRO_DECLARE_TABLES(isa)                                 \
   const RuntimeRule<float>& isa##_rules_float(std::size_t index);   \
   const RuntimeRule<double>& isa##_rules_double(std::size_t index); \
   const CompiledProducts<float>& isa##_products_float();            \
