@@ -84,12 +84,14 @@ if(several)
   lorapro_compile_isa(v4 -march=x86-64-v4)
 endif()
 
-add_library(lorapro_compiled STATIC ${PROJECT_SOURCE_DIR}/cmake/compiled/dispatch.cpp
-                                    ${compiled_objects})
+add_library(lorapro_compiled STATIC
+            ${PROJECT_SOURCE_DIR}/cmake/compiled/decompositions.cpp
+            ${PROJECT_SOURCE_DIR}/cmake/compiled/dispatch.cpp ${compiled_objects})
 add_library(lorapro::compiled ALIAS lorapro_compiled)
 set_target_properties(lorapro_compiled PROPERTIES EXPORT_NAME compiled POSITION_INDEPENDENT_CODE ON)
 target_compile_definitions(lorapro_compiled PUBLIC LORAPRO_COMPILED)
-target_link_libraries(lorapro_compiled PUBLIC lorapro::lorapro)
+target_link_libraries(lorapro_compiled PUBLIC lorapro::lorapro
+                                       PRIVATE $<BUILD_INTERFACE:$<TARGET_NAME_IF_EXISTS:lorapro_options>>)
 if(several)
   target_compile_definitions(lorapro_compiled PRIVATE LORAPRO_COMPILED_X86_64)
 endif()

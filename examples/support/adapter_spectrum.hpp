@@ -2,25 +2,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <lorapro/io/adapter_module.hpp>
-
-#include <Eigen/QR>
-#include <Eigen/SVD>
+#include <lorapro/linalg/leading_svd.hpp>
 
 namespace examples {
-
-/// Rows of the triangular factor of a thin QR decomposition: M = Q R.
-inline Eigen::MatrixXd triangular_factor(const Eigen::MatrixXd& matrix) {
-  const Eigen::HouseholderQR<Eigen::MatrixXd> qr(matrix);
-  const auto rows = std::min(matrix.rows(), matrix.cols());
-  return qr.matrixQR().topRows(rows).template triangularView<Eigen::Upper>();
-}
 
 /// A matrix with the singular values of B A, of at most (rank, rank): with B = Q_B R_B and
 /// A^T = Q_A R_A it is R_B R_A^T, since neither Q changes them. No (m, n) matrix is formed.
 /// \param B  (m, rank)   \param A  (rank, n)
 /// \cost 2 rank^2 (m + n) flops.
 inline Eigen::MatrixXd core_of_product(const Eigen::MatrixXd& B, const Eigen::MatrixXd& A) {
-  return triangular_factor(B) * triangular_factor(A.transpose()).transpose();
+  return lorapro::triangular_factor(B) * lorapro::triangular_factor(A.transpose()).transpose();
 }
 
 /// A core of s B A.
@@ -31,7 +22,7 @@ inline Eigen::MatrixXd core_of(const lorapro::io::AdapterModule& module) {
 
 /// Singular values of a core, the largest first.
 inline Eigen::VectorXd singular_values(const Eigen::MatrixXd& core) {
-  return Eigen::JacobiSVD<Eigen::MatrixXd>(core).singularValues();
+  return lorapro::leading_svd(core, std::min(core.rows(), core.cols())).values;
 }
 
 /// ||s1 B1 A1 - s2 B2 A2||_F, which equal products have at rounding whatever their factors are.

@@ -4,8 +4,8 @@
 
 #include <lorapro/core/numeric.hpp>
 #include <lorapro/core/storage.hpp>
+#include <lorapro/linalg/leading_svd.hpp>
 
-#include <Eigen/QR>   // Eigen::HouseholderQR
 #include <algorithm>  // std::none_of
 #include <cmath>      // std::ldexp, std::frexp
 #include <limits>     // std::numeric_limits
@@ -115,9 +115,7 @@ inline void balance_B(const std::vector<int>& exponents, RowMatrix<double>& B) {
 /// The triangle R of X = Q R, or X itself where it has no more rows than columns: both have the
 /// norms, and the inner products of columns, of X.
 inline Eigen::MatrixXd norm_triangle(const Eigen::MatrixXd& X) {
-  if (X.rows() <= X.cols()) return X;
-  const Eigen::HouseholderQR<Eigen::MatrixXd> qr(X);
-  return qr.matrixQR().topRows(X.cols()).triangularView<Eigen::Upper>();
+  return X.rows() <= X.cols() ? X : triangular_factor(X);
 }
 
 /// FactorRounding::loss of factors that are balanced already.

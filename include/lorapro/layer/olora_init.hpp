@@ -26,10 +26,8 @@ struct OLoraInit {
     detail::check_can_change("OLoRA", weight);
     detail::check_rank("OLoRA", config.rank, 1, weight.out_features(), weight.in_features());
     checks::config(threads >= 0, "threads", "a number >= 0", threads);
-    const Eigen::HouseholderQR<Eigen::MatrixXd> qr(
-        detail::finite_columns("base_weight", weight, config.rank));
     const Eigen::MatrixXd Q =
-        qr.householderQ() * Eigen::MatrixXd::Identity(weight.out_features(), config.rank);
+        orthonormal_columns(detail::finite_columns("base_weight", weight, config.rank));
     RowMatrix<double> R(config.rank, weight.in_features());
     TiledProduct<double> product;
     product.assign(transposed(make_view(Q)), WeightTiles<double, Weight>(weight), make_view(R),

@@ -4,8 +4,6 @@
 
 #include <lorapro/core/numeric.hpp>
 
-#include <Eigen/SVD>  // BDCSVD
-
 LORAPRO_NAMESPACE_BEGIN
 
 /// Leading singular triplets of a matrix M, the largest value first:
@@ -35,16 +33,25 @@ inline void orient_columns(Eigen::MatrixXd& leader, Eigen::MatrixXd& follower) {
 /// \param count   1 to min(rows, cols).
 /// \cost a whole decomposition, about 20 m n min(m, n) flops: some seconds at 1024 x 1024, minutes
 ///       at 4096 x 4096. RandomizedSvd takes 4 m n count for each pass.
-inline LeadingSvd leading_svd(const Eigen::MatrixXd& matrix, Index count) {
-#if EIGEN_VERSION_AT_LEAST(3, 4, 90)
-  const Eigen::BDCSVD<Eigen::MatrixXd, Eigen::ComputeThinU | Eigen::ComputeThinV> svd(matrix);
-#else
-  const Eigen::BDCSVD<Eigen::MatrixXd> svd(matrix, Eigen::ComputeThinU | Eigen::ComputeThinV);
-#endif
-  LeadingSvd out{svd.matrixU().leftCols(count), svd.singularValues().head(count),
-                 svd.matrixV().leftCols(count)};
-  orient_columns(out.left, out.right);
-  return out;
-}
+template <typename Real = double>
+LeadingSvd leading_svd(const Eigen::MatrixXd& matrix, Index count);
+
+/// An orthonormal basis, (rows, cols), of what the columns of a matrix span, by Householder's
+/// reflections; completed where they are dependent. \pre rows >= cols.
+/// \cost 4 rows cols^2 flops.
+template <typename Real = double>
+Eigen::MatrixXd orthonormal_columns(const Eigen::MatrixXd& matrix);
+
+/// The triangle R, (min(rows, cols), cols), of matrix = Q R: its columns have the norms and the inner
+/// products of the matrix's. The signs of its rows are Householder's.
+/// \cost 2 rows cols^2 flops.
+template <typename Real = double>
+Eigen::MatrixXd triangular_factor(const Eigen::MatrixXd& matrix);
 
 LORAPRO_NAMESPACE_END
+
+// Eigen's decompositions take a compiler half a minute: the library has them where it is linked, and
+// elsewhere files that call none, for which these are templates, do not compile them.
+#ifndef LORAPRO_COMPILED
+#include <lorapro/linalg/dense_decompositions.hpp>
+#endif

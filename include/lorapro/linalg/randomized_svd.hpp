@@ -8,7 +8,6 @@
 #include <lorapro/linalg/leading_svd.hpp>
 #include <lorapro/linalg/tiled_product.hpp>
 
-#include <Eigen/QR>   // HouseholderQR
 #include <algorithm>  // std::min
 
 LORAPRO_NAMESPACE_BEGIN
@@ -79,10 +78,7 @@ struct RandomizedSvd {
 
   /// Replaces rows by an orthonormal basis of what they span, completed where they are dependent.
   static void make_orthonormal(RowMatrix<double>& rows) {
-    const Eigen::HouseholderQR<Eigen::MatrixXd> qr(rows.transpose());
-    const Eigen::MatrixXd basis =
-        qr.householderQ() * Eigen::MatrixXd::Identity(rows.cols(), rows.rows());
-    rows = basis.transpose();
+    rows = orthonormal_columns(rows.transpose()).transpose();
   }
 };
 

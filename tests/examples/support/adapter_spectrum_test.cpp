@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: MIT
 #include "examples/support/adapter_spectrum.hpp"
 
+#include <Eigen/SVD>
+
 #include "support/adapter_modules.hpp"
 #include "support/tolerance.hpp"
 

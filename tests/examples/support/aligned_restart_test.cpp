@@ -39,7 +39,8 @@ TEST_CASE("A sees as much of the first gradient as its rank allows", "[aligned_r
   const Matrix A = adapter.lora_A(), G = grad_y.transpose() * x;
   CHECK((A * A.transpose() - Matrix::Identity(3, 3) / 3).norm() < 1e-5);
   // By Eckart and Young no three directions leave less of G than its leading singular vectors.
-  const Eigen::VectorXf singular = Eigen::JacobiSVD<Eigen::MatrixXf>(G).singularValues();
+  const Eigen::VectorXd singular =
+      Eigen::JacobiSVD<Eigen::MatrixXd>(G.cast<double>()).singularValues();
   CHECK((G - 3 * G * A.transpose() * A).norm() ==
         Approx(singular.tail(singular.size() - 3).norm()).epsilon(1e-4));
   CHECK(adapter.lora_B().norm() == 0);
