@@ -159,13 +159,13 @@ class Deviation {
 
 /// Replays a trajectory with one optimizer; the gradients of each step are s B^T G and s G A^T at
 /// the optimizer's own A and B, rounded to Scalar.
-template <typename Scalar, typename Rule>
-double replay(const Trajectory& reference) {
+template <typename Scalar>
+double replay(const Trajectory& reference, const lorapro::RuntimeRule<Scalar>& rule) {
   using Matrix = lorapro::RowMatrix<Scalar>;
   Matrix A = reference.lora_A[0].cast<Scalar>(), B = reference.lora_B[0].cast<Scalar>();
   Matrix grad_A = Matrix::Zero(A.rows(), A.cols()), grad_B = Matrix::Zero(B.rows(), B.cols());
   Matrix W0 = reference.base_weight.cast<Scalar>();
-  lorapro::Optimizer<Scalar, Rule> optimizer(reference.config);
+  lorapro::BaseOptimizer<Scalar> optimizer(rule, reference.config);
   auto view = lorapro::row_major_view(A.data(), B.data(), grad_A.data(), grad_B.data(),
                                       reference.out_features, reference.in_features, reference.rank,
                                       reference.scaling);
@@ -183,6 +183,11 @@ double replay(const Trajectory& reference) {
     deviation.add(t + 1, A, B);
   }
   return deviation.value();
+}
+
+template <typename Scalar, typename Rule>
+double replay(const Trajectory& reference) {
+  return replay(reference, lorapro::runtime_rule<Scalar, Rule>());
 }
 
 /// Replays a trajectory of RefLoraRule or RefLoraSRule with its warm-up.
