@@ -8,9 +8,9 @@ using lorapro::OptimizerConfig;
 using lorapro::torch_adapter::LoraProParamState;
 using lorapro::torch_adapter::detail::Item;
 using lorapro::torch_adapter::detail::make_tensor_rule;
+using lorapro::torch_adapter::detail::TensorBatch;
 using lorapro::torch_adapter::detail::TensorRules;
 using lorapro::torch_adapter::detail::TensorUpdate;
-using lorapro::torch_adapter::detail::TensorWork;
 using support::leaf;
 using torch::Tensor;
 
@@ -42,14 +42,16 @@ TEST_CASE("sgd moves both factors along their gradients", "[torch_tensor_rules]"
   item.B.mutable_grad() = torch::randn({4, 2});
   const auto rule = make_tensor_rule("sgd", item);
   CHECK(!rule->projects());
-  TensorWork work(item, rule->projects());
-  (void)work.read();
-  const OptimizerConfig config = rule->resolved({});
   LoraProParamState state;
-  TensorUpdate update{work, config, 0.5, state};
+  TensorBatch batch;
+  batch.items = {&item};
+  batch.states = {&state};
+  (void)batch.read();
+  const OptimizerConfig config = rule->resolved({});
+  TensorUpdate update{batch, config, 0.5};
   const auto direction = rule->direction(update);
-  CHECK(torch::equal(direction.A, item.A.grad() * 0.5));
-  CHECK(torch::equal(direction.B, item.B.grad() * 0.5));
+  CHECK(torch::equal(direction.A[0], item.A.grad() * 0.5));
+  CHECK(torch::equal(direction.B[0], item.B.grad() * 0.5));
   CHECK(state.tensors().empty());
 }
 

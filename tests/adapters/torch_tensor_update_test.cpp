@@ -7,8 +7,8 @@ namespace {
 using lorapro::torch_adapter::LoraProParamState;
 using lorapro::torch_adapter::detail::current_value;
 using lorapro::torch_adapter::detail::Item;
+using lorapro::torch_adapter::detail::TensorBatch;
 using lorapro::torch_adapter::detail::TensorUpdate;
-using lorapro::torch_adapter::detail::TensorWork;
 using support::deviation;
 using support::leaf;
 using torch::Tensor;
@@ -28,24 +28,25 @@ TEST_CASE("gradients are clipped, taken into Adam's moments, and descended along
   const Tensor before = item.A.detach().clone(),
                g = torch::tensor({1.0, -2.0, 4.0}, torch::kDouble);
   item.A.mutable_grad() = g;
-  TensorWork work(item, true);
-  CHECK(!work.projected);  // no pair
-  (void)work.read();
+  LoraProParamState state;
+  TensorBatch batch;
+  batch.items = {&item};
+  batch.states = {&state};
+  (void)batch.read();
   lorapro::OptimizerConfig config;
   config.beta1 = 0.5;
   config.beta2 = 0.75;
   config.eps = 1e-30;
   config.group.weight_decay = 2;
-  LoraProParamState state;
-  const TensorUpdate update{work, config, 0.5, state};
+  const TensorUpdate update{batch, config, 0.5};
   CHECK(update.step() == 1);
-  CHECK(torch::equal(update.gradients().A, g * 0.5));
+  CHECK(torch::equal(update.gradients().A[0], g * 0.5));
   // The first direction of Adam is the sign.
   const Tensor direction = update.adam(update.gradients().A);
-  CHECK(deviation(direction, g.sign()) < 1e-14);
+  CHECK(deviation(direction[0], g.sign()) < 1e-14);
   CHECK(torch::equal(state.tensor("exp_avg"), g * 0.25));
   CHECK(torch::equal(state.tensor("exp_avg_sq"), g * g * 0.0625));
-  update.descend(item.A, "", direction, 0.125);
+  update.descend(&Item::A, "", direction, 0.125);
   CHECK(deviation(item.A, before * 0.75 - g.sign() * 0.125) < 1e-14);
   CHECK(!state.tensor("master").defined());
 }

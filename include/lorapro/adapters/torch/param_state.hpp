@@ -45,7 +45,9 @@ struct LoraProParamState : torch::optim::OptimizerCloneableParamState<LoraProPar
     std::vector<std::string> names;
     for (const auto& [name, tensor] : tensors_) {
       names.push_back(name);
-      archive.write(name, tensor, /*is_buffer=*/true);
+      // An archive takes the whole memory of a tensor, which may be that of a stack.
+      const bool is_part = tensor.nbytes() != tensor.storage().nbytes();
+      archive.write(name, is_part ? tensor.clone() : tensor, /*is_buffer=*/true);
     }
     archive.write("tensors", torch::IValue(names));
   }

@@ -23,12 +23,16 @@ class TensorRule {
   virtual OptimizerConfig resolved(const OptimizerConfig& config) const = 0;
   /// Whether pairs are projected.
   virtual bool projects() const { return true; }
-  /// Takes the gradients of a pair into its state.
+  /// How many numbers a step of an item works on: batches are as large as what they need allows.
+  virtual std::int64_t working_numbers(const Item& item) const {
+    return item.A.numel() + (item.is_pair() ? item.B.numel() : 0);
+  }
+  /// Takes the gradients of pairs into their states.
   /// \return what the factors move against, times their rates.
   virtual TensorStep direction(TensorUpdate& update) const = 0;
-  /// What is left to do when the factors of a pair have been written.
+  /// What is left to do when the factors of pairs have been written.
   virtual void moved(TensorUpdate& /*update*/) const {}
-  /// As direction, of a parameter without factors: AdamW's.
+  /// As direction, of parameters without factors: AdamW's.
   virtual torch::Tensor dense_direction(const TensorUpdate& update) const {
     return update.adam(update.gradients().A);
   }
@@ -47,16 +51,20 @@ class TensorRuleOf : public TensorRule {
 
 class TensorFull final : public TensorRuleOf<LoraPro<FullMoments<double>>> {
  public:
+  std::int64_t working_numbers(const Item& item) const override {
+    return item.is_pair() ? item.B.size(0) * item.A.size(1) : item.A.numel();
+  }
   TensorStep direction(TensorUpdate& update) const override {
-    const TensorPair& pair = *update.work.pair;
+    const TensorPairs& pairs = *update.batch.pairs;
     const auto type = update.type();
     const TensorStep step = update.adjusted();
-    const torch::Tensor A = pair.A().to(type), B = pair.B().to(type);
-    const torch::Tensor E =
-        torch::cat({B, step.B.to(type)}, 1).mm(torch::cat({step.A.to(type), A}, 0)) *
-        update.item().scaling;
+    const torch::Tensor A = pairs.A().to(type), B = pairs.B().to(type);
+    const torch::Tensor E = torch::cat({B, step.B.to(type)}, -1)
+                                .matmul(torch::cat({step.A.to(type), A}, -2) *
+                                        per_matrix(update.batch.scaling).to(type));
     const torch::Tensor H = update.adam(E);
-    return update.project({B.t().mm(H).to(torch::kDouble), H.mm(A.t()).to(torch::kDouble)});
+    return update.project(
+        {B.mT().matmul(H).to(torch::kDouble), H.matmul(A.mT()).to(torch::kDouble)});
   }
 };
 
@@ -70,43 +78,43 @@ class TensorAdapter final : public TensorRuleOf<LoraPro<AdapterMoments>> {
 class TensorSpectral final : public TensorRuleOf<LoraPro<SpectralMoments>> {
  public:
   TensorStep direction(TensorUpdate& update) const override {
-    const TensorWork& work = update.work;
-    const TensorPair& pair = *work.pair;
+    const TensorBatch& batch = update.batch;
+    const TensorPairs& pairs = *batch.pairs;
     const double beta1 = *update.config.beta1;
-    const TensorStep seen = scaled(pair.image(update.adjusted()), update.item().scaling);
-    const torch::Tensor exp_avg_A = update.state.tensor("exp_avg_A"),
-                        exp_avg_B = update.state.tensor("exp_avg_B");
+    const TensorStep seen = scaled(pairs.image(update.adjusted()), per_matrix(batch.scaling));
+    const torch::Tensor exp_avg_A = batch.state("exp_avg_A"), exp_avg_B = batch.state("exp_avg_B");
     update.momentum = to_tangent(
-        pair, exp_avg_A.defined()
-                  ? mix(beta1, {exp_avg_A.to(torch::kDouble), exp_avg_B.to(torch::kDouble)}, seen)
-                  : scaled(seen, 1 - beta1));
-    const TensorStep nesterov = mix(beta1, pair.image(update.momentum), seen);
-    const TensorStep orthogonal = scaled(pair.orthogonal_image(to_tangent(pair, nesterov)),
-                                         lorapro::detail::usual_singular_value(work.shape()));
+        batch, exp_avg_A.defined()
+                   ? mix(beta1, {exp_avg_A.to(torch::kDouble), exp_avg_B.to(torch::kDouble)}, seen)
+                   : scaled(seen, 1 - beta1));
+    const TensorStep nesterov = mix(beta1, pairs.image(update.momentum), seen);
+    const TensorStep orthogonal = scaled(pairs.orthogonal_image(to_tangent(batch, nesterov)),
+                                         lorapro::detail::usual_singular_value(batch.shape()));
     return update.project(orthogonal,
-                          work.on_device(lorapro::detail::usual_direction_norm(work.shape())));
+                          batch.on_device(lorapro::detail::usual_direction_norm(batch.shape())));
   }
 
   void moved(TensorUpdate& update) const override {
     const TensorStep factors = update.factors();
-    const TensorPair after(factors.A, factors.B, storage_epsilon_of(update.item().A));
-    const TensorStep seen = update.work.pair->image(update.momentum, after);
-    update.state.tensors()["exp_avg_A"] = seen.A.to(update.type());
-    update.state.tensors()["exp_avg_B"] = seen.B.to(update.type());
+    const TensorPairs after(factors.A, factors.B, storage_epsilon_of(update.batch.first().A));
+    const TensorStep seen = update.batch.pairs->image(update.momentum, after);
+    update.batch.set_state("exp_avg_A", seen.A.to(update.type()));
+    update.batch.set_state("exp_avg_B", seen.B.to(update.type()));
   }
 
  private:
-  static TensorStep scaled(const TensorStep& step, double factor) {
+  template <typename Factor>
+  static TensorStep scaled(const TensorStep& step, const Factor& factor) {
     return {step.A * factor, step.B * factor};
   }
   static TensorStep mix(double beta, const TensorStep& old, const TensorStep& now) {
     return {old.A * beta + now.A * (1 - beta), old.B * beta + now.B * (1 - beta)};
   }
-  /// The tangent vector of which the factors see `seen`, undamped.
-  static TensorStep to_tangent(const TensorPair& pair, const TensorStep& seen) {
+  /// The tangent vectors of which the factors see `seen`, undamped.
+  static TensorStep to_tangent(const TensorBatch& batch, const TensorStep& seen) {
     AdjustOptions undamped;
     undamped.gauge = Gauge::zero;
-    return pair.adjust(seen, 1.0, undamped);
+    return batch.pairs->adjust(seen, torch::ones_like(batch.scaling), undamped);
   }
 };
 
