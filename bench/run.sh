@@ -96,6 +96,10 @@ for layer in linalg adjust layer optim training; do
     measure "$(basename "$source" .cpp)" "$filter"
   done
 done
+for program in "$binaries"/bench_torch_*; do
+  # Where libtorch was found.
+  if [ -x "$program" ]; then measure "$(basename "$program")" "$filter"; fi
+done
 if $torch; then
   say "PyTorch"
   # Debian's own Python, whatever comes first in the PATH.

@@ -177,8 +177,10 @@ class Run {
 
   Maybe over_lora_adamw(const Row& row) const {
     const std::vector<std::string> parts = split(row.name);
-    if (parts.size() != 5 || (parts[0] != "step" && parts[0] != "training")) return std::nullopt;
-    return over(row, parts[0] + "/lora_adamw/f32/" + parts[3] + "/" + parts[4]);
+    const bool torch = starts_with(parts[0], "torch");
+    if (parts.size() != 5 || (parts[0] != "step" && parts[0] != "training" && !torch))
+      return std::nullopt;
+    return over(row, (torch ? "torch" : parts[0]) + "/lora_adamw/f32/" + parts[3] + "/" + parts[4]);
   }
 
   Maybe over_dense_adamw(const Row& row) const {
