@@ -10,7 +10,7 @@ set(LORAPRO_MARCH "" CACHE STRING
 set(LORAPRO_EXAMPLE_OPTIONS "" CACHE STRING
     "Compiler options of the examples and of the tests of their headers, after all others")
 set(LORAPRO_TEST_PREFIX "" CACHE STRING "Put before the names of the tests of this build")
-set(LORAPRO_TEST_BATCH 6 CACHE STRING "How many test files of a folder share a translation unit at most")
+set(LORAPRO_TEST_BATCH 12 CACHE STRING "How many test files of a folder share a translation unit at most")
 
 add_library(lorapro_options INTERFACE)
 add_library(lorapro_dev INTERFACE)

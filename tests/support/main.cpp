@@ -5,6 +5,8 @@
 //   test_linalg --write-ctest FILE PREFIX LABEL -- COMMAND...
 // writes what CTest reads: a test PREFIX<path>/<test case> for each test case that is not
 // hidden, run by COMMAND. One with the tag [may_skip] is skipped if it prints "skipped: ".
+// With the label adapters those of one file are one test PREFIX<path>: libtorch takes two seconds
+// to load.
 #define CATCH_CONFIG_RUNNER
 #include "support/catch.hpp"
 
@@ -43,6 +45,38 @@ std::string escaped(const std::string& name) {
 
 std::string quoted(const std::string& text) { return "[==[" + text + "]==]"; }
 
+struct CtestEntry {
+  std::string title, cases;
+  bool may_skip = false;
+};
+
+std::vector<CtestEntry> ctest_entries(const Catch::IConfig& config, const std::string& prefix,
+                                      bool by_file) {
+  std::vector<CtestEntry> entries;
+  for (const auto& test : Catch::getAllTestCasesSorted(config)) {
+#if CATCH_VERSION_MAJOR >= 3
+    const auto& info = test.getTestCaseInfo();
+#else
+    const auto& info = test;
+#endif
+    if (info.isHidden()) continue;
+    const std::string name(info.name.begin(), info.name.end());
+    CtestEntry entry{prefix + file_name(info.lineInfo.file), escaped(name),
+                     info.tagsAsString().find("[may_skip]") != std::string::npos};
+    if (!by_file) entry.title += '/' + name;
+    const auto same = std::find_if(
+        entries.begin(), entries.end(),
+        [&](const CtestEntry& other) { return by_file && other.title == entry.title; });
+    if (same == entries.end()) {
+      entries.push_back(entry);
+    } else {
+      same->cases += ',' + entry.cases;
+      same->may_skip = same->may_skip && entry.may_skip;
+    }
+  }
+  return entries;
+}
+
 int write_ctest(const Catch::IConfig& config, int argc, char* argv[]) {
   if (argc < 7 || std::strcmp(argv[5], "--") != 0) {
     std::cerr << "usage: --write-ctest FILE PREFIX LABEL -- COMMAND...\n";
@@ -51,25 +85,17 @@ int write_ctest(const Catch::IConfig& config, int argc, char* argv[]) {
   std::string command;
   for (int i = 6; i < argc; ++i) command += ' ' + quoted(argv[i]);
   std::ofstream file(argv[2]);
-  int count = 0;
-  for (const auto& test : Catch::getAllTestCasesSorted(config)) {
-#if CATCH_VERSION_MAJOR >= 3
-    const auto& info = test.getTestCaseInfo();
-#else
-    const auto& info = test;
-#endif
-    if (info.isHidden()) continue;
-    ++count;
-    const std::string name(info.name.begin(), info.name.end());
-    const std::string title = quoted(argv[3] + file_name(info.lineInfo.file) + '/' + name);
-    file << "add_test(" << title << command << ' ' << quoted(escaped(name)) << ")\n"
-         << "set_tests_properties(" << title << " PROPERTIES LABELS " << argv[4] << " TIMEOUT 300";
-    if (info.tagsAsString().find("[may_skip]") != std::string::npos)
-      file << " SKIP_REGULAR_EXPRESSION [==[skipped: ]==]";
+  const std::string label = argv[4];
+  const std::vector<CtestEntry> entries = ctest_entries(config, argv[3], label == "adapters");
+  for (const CtestEntry& entry : entries) {
+    const std::string title = quoted(entry.title);
+    file << "add_test(" << title << command << ' ' << quoted(entry.cases) << ")\n"
+         << "set_tests_properties(" << title << " PROPERTIES LABELS " << label << " TIMEOUT 300";
+    if (entry.may_skip) file << " SKIP_REGULAR_EXPRESSION [==[skipped: ]==]";
     file << ")\n";
   }
   file.close();
-  return count > 0 && file ? 0 : 1;
+  return !entries.empty() && file ? 0 : 1;
 }
 
 }  // namespace
