@@ -352,5 +352,8 @@ int main(int argc, char** argv) {
   return examples::run_program("image_classification",
                                "Fashion-MNIST: apt-get install dataset-fashion-mnist; digits: "
                                "examples/data/digits.sh",
-                               [&] { compare_methods(options); });
+                               [&] {
+                                 examples::check_rates(options);
+                                 compare_methods(options);
+                               });
 }

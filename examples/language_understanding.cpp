@@ -282,5 +282,8 @@ int main(int argc, char** argv) {
   return examples::run_program("language_understanding",
                                "weights: examples/data/sentence_encoder.sh; WordNet: "
                                "examples/data/wordnet.sh",
-                               [&] { compare_methods(options); });
+                               [&] {
+                                 examples::check_rates(options);
+                                 compare_methods(options);
+                               });
 }

@@ -54,17 +54,27 @@ double bytes_of(BaseFormat format) {
   return 4;
 }
 
-/// Numbers in the state of the optimizer. \ref docs/choosing.md.
+/// Numbers in the state of the optimizer, as if all matrices were square. \ref docs/choosing.md.
 double state_of(Method method, const TrainingSizes& sizes, double rank) {
   switch (method) {
     case Method::lora_sgd:
     case Method::lora_pro_sgd:
+    case Method::scaled_gd:
       return 0;
     case Method::lora_pro_full:
       return 2 * sizes.adapted;
     case Method::lora_muon:
     case Method::lora_pro_spectral:
+    case Method::joint_lora_muon:
+    case Method::imuon:
+    case Method::lora_fa:
       return sizes.adapters;
+    case Method::altlora_plus:
+      return 3 * sizes.adapters;
+    case Method::adaprelora:
+      return sizes.adapters / rank;
+    case Method::loft:
+      return sizes.adapters * (rank + 2);
     case Method::lora_pro_factored:
       return sizes.adapters * (1 + 1 / rank);
     default:

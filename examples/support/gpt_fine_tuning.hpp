@@ -127,7 +127,10 @@ int run_gpt_program(const std::string& name, const std::string& description,
   if (const auto exit_code = parse_command_line(app, argc, argv)) return *exit_code;
   use_tuned(options, tuned);
   if (options.smoke) shrink_runs(app, options, 2, 64);
-  return run_program(name, remedy, [&] { compare_methods(options); });
+  return run_program(name, remedy, [&] {
+    check_rates(options);
+    compare_methods(options);
+  });
 }
 
 }  // namespace examples

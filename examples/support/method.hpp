@@ -9,7 +9,8 @@
 
 namespace examples {
 
-/// The ways to fine-tune that the examples compare.
+/// The ways to fine-tune that the examples compare. joint_lora_muon is the rule lora_muon, which
+/// moves W by equal singular values; lora_muon is the rule muon on each factor by itself.
 enum class Method {
   lora_adamw,
   lora_sgd,
@@ -21,6 +22,18 @@ enum class Method {
   lora_pro_factored,
   lora_pro_spectral,
   lora_muon,
+  scaled_gd,
+  scaled_adamw,
+  lora_fa,
+  altlora,
+  altlora_plus,
+  lora_rite,
+  reflora,
+  reflora_s,
+  joint_lora_muon,
+  imuon,
+  adaprelora,
+  loft,
   full_adamw,
   full_muon,
 };
@@ -51,6 +64,22 @@ inline constexpr std::array kMethods{
     MethodInfo{Method::lora_pro_spectral, "lora_pro_spectral", "lora_pro_spectral", "LoRA-Pro",
                true, true, "#882255"},
     MethodInfo{Method::lora_muon, "lora_muon", "muon", "LoRA with Muon", true, true, "#B8A000"},
+    MethodInfo{Method::scaled_gd, "scaled_gd", "scaled_gd", "LoRA with ScaledGD", true, false,
+               "#332288"},
+    MethodInfo{Method::scaled_adamw, "scaled_adamw", "scaled_adamw", "LoRA with ScaledAdamW", true,
+               true, "#88CCEE"},
+    MethodInfo{Method::lora_fa, "lora_fa", "lora_fa", "LoRA-FA", true, true, "#44AA99"},
+    MethodInfo{Method::altlora, "altlora", "altlora", "AltLoRA", true, true, "#117733"},
+    MethodInfo{Method::altlora_plus, "altlora_plus", "altlora_plus", "AltLoRA+", true, true,
+               "#999933"},
+    MethodInfo{Method::lora_rite, "lora_rite", "lora_rite", "LoRA-RITE", true, true, "#DDCC77"},
+    MethodInfo{Method::reflora, "reflora", "reflora", "RefLoRA", true, true, "#CC6677"},
+    MethodInfo{Method::reflora_s, "reflora_s", "reflora_s", "RefLoRA-S", true, true, "#AA4499"},
+    MethodInfo{Method::joint_lora_muon, "joint_lora_muon", "lora_muon", "LoRA-Muon", true, true,
+               "#6699CC"},
+    MethodInfo{Method::imuon, "imuon", "imuon", "iMuon", true, true, "#004488"},
+    MethodInfo{Method::adaprelora, "adaprelora", "adaprelora", "AdaPreLoRA", true, true, "#997700"},
+    MethodInfo{Method::loft, "loft", "loft", "LoFT", true, true, "#994455"},
     MethodInfo{Method::full_adamw, "full_adamw", "adamw", "full fine-tuning", false, true,
                "#000000"},
     MethodInfo{Method::full_muon, "full_muon", "muon", "full fine-tuning with Muon", false, true,

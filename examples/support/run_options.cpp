@@ -135,7 +135,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
          "--lr",
          [&](const std::string& text) { parse_learning_rates(text, options.learning_rates); },
          "Learning rate of all methods, or METHOD=RATE,...; RATE:RATE runs several "
-         "[default: tuned for each method]")
+         "[default: tuned for each method that the comparison has]")
       ->type_name("RATE");
   app.add_option("--rank", options.rank, "Rank of the adapters")
       ->check(in_range(1, 4096))
@@ -221,11 +221,22 @@ void shrink_runs(const CLI::App& app, RunOptions& options, int epochs, lorapro::
   if (app.count("--seeds") == 0) options.seeds = 1;
   if (app.count("--methods") == 0) {
     options.methods.clear();
-    for (const auto& method : kMethods) options.methods.push_back(method.method);
+    for (const auto& method : kMethods)
+      if (options.learning_rates.count(method.method) != 0)
+        options.methods.push_back(method.method);
   }
 }
 
 void use_tuned(RunOptions& options, LearningRates tuned) { options.learning_rates.merge(tuned); }
+
+void check_rates(const RunOptions& options) {
+  for (const Method method : options.methods) {
+    if (options.learning_rates.count(method) != 0) continue;
+    const std::string name(info(method).name);
+    throw UsageError("--lr", "no rate has been tuned for " + name + " here; give one: --lr " +
+                                 name + "=RATE, or several to compare: RATE:RATE");
+  }
+}
 
 std::optional<int> parse_command_line(CLI::App& app, int argc, char** argv) {
   try {

@@ -180,11 +180,16 @@ CLI::Option* add_checkpoint_options(CLI::App& app, CheckpointOptions& options,
 /// Adds the common options to `app`; what `options` holds already are their defaults.
 void add_run_options(CLI::App& app, RunOptions& options);
 
-/// What --smoke changes in every program; what the user has set stays.
+/// What --smoke changes in every program: all methods that have a rate, for example; what the user
+/// has set stays.
 void shrink_runs(const CLI::App& app, RunOptions& options, int epochs, lorapro::Index train_size);
 
-/// Takes the tuned rates of the methods for which the command line gives none.
+/// Takes the tuned rates of the methods for which the command line gives none; programs have none of
+/// some methods.
 void use_tuned(RunOptions& options, LearningRates tuned);
+
+/// \throws UsageError that names a method of `options` without a rate.
+void check_rates(const RunOptions& options);
 
 /// Parses the command line. \return the exit code if the program is to end now: 0 after --help, 2
 /// after a bad value, with one line that says what is wrong.

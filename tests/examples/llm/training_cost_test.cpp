@@ -89,6 +89,9 @@ TEST_CASE("the state of the optimizer by the method", "[training_cost]") {
   CHECK(state(Method::lora_pro_spectral) == 4 * sizes.adapters);
   CHECK(state(Method::lora_adamw) == 8 * sizes.adapters);
   CHECK(state(Method::lora_pro_full) == 8 * sizes.linear);
+  CHECK(state(Method::altlora_plus) == 12 * sizes.adapters);
+  CHECK(state(Method::adaprelora) < state(Method::lora_fa));
+  CHECK(state(Method::loft) > state(Method::lora_rite));
 }
 
 TEST_CASE("operations per token", "[training_cost]") {

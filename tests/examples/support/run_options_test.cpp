@@ -51,6 +51,28 @@ TEST_CASE("methods that --alpha leaves out keep the default, and full fine-tunin
   CHECK(options_of({}).alphas_of(Method::lora_sgd) == Alphas{16});
 }
 
+TEST_CASE("a method without a rate is named before anything runs", "[run_options]") {
+  auto options = options_of({"--methods", "lora_adamw,lora_rite"});
+  examples::use_tuned(options, {{Method::lora_adamw, {1e-2}}});
+  CHECK(
+      message_of<examples::UsageError>([&] { examples::check_rates(options); }) ==
+      "--lr: no rate has been tuned for lora_rite here; give one: --lr lora_rite=RATE, or several "
+      "to compare: RATE:RATE");
+  options = options_of({"--methods", "lora_adamw,lora_rite", "--lr", "lora_rite=1e-3"});
+  examples::use_tuned(options, {{Method::lora_adamw, {1e-2}}});
+  CHECK_NOTHROW(examples::check_rates(options));
+  CHECK(options.learning_rates.at(Method::lora_rite) == Values{1e-3});
+}
+
+TEST_CASE("a smoke run is of all methods that have a rate", "[run_options]") {
+  CLI::App app;
+  examples::RunOptions options;
+  examples::add_run_options(app, options);
+  examples::use_tuned(options, {{Method::lora_adamw, {1e-2}}, {Method::lora_fa, {1e-2}}});
+  examples::shrink_runs(app, options, 2, 12);
+  CHECK(options.methods == std::vector<Method>{Method::lora_adamw, Method::lora_fa});
+}
+
 TEST_CASE("bad rates and alphas are refused in one line", "[run_options]") {
   CHECK(usage_error_of({"--lr", "0"}) == "--lr: '0' is not a learning rate above 0");
   CHECK(usage_error_of({"--lr", "full=1"}).find("--lr: there is no method 'full'") == 0);
