@@ -14,7 +14,7 @@ function(lorapro_add_check label name)
                                             "${check_environment}")
   if(label STREQUAL "consumer")
     # The longest first, so that no processor is idle at the end.
-    set_tests_properties("${name}" PROPERTIES COST 100)
+    set_tests_properties("${name}" PROPERTIES COST 100 TIMEOUT 1800)
   endif()
 endfunction()
 
