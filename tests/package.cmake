@@ -116,10 +116,11 @@ set(isas baseline)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(APPEND isas x86-64-v3 x86-64-v4)
 endif()
+list(JOIN isas "," isas)
 lorapro_add_check(
   consumer "consumer/compiled" ${CMAKE_COMMAND} -DWORK=${scratch}/compiled
   -DLIBRARY=${PROJECT_SOURCE_DIR} -DCOMPILER=${CMAKE_CXX_COMPILER}
-  -DGENERATOR=${CMAKE_GENERATOR} "-DISAS=${isas}" -P
+  -DGENERATOR=${CMAKE_GENERATOR} -DISAS=${isas} -P
   ${CMAKE_CURRENT_SOURCE_DIR}/consumer/compiled.cmake)
 lorapro_add_check(
   consumer "consumer/copied_headers" ${CMAKE_COMMAND} -DWORK=${scratch}/copied_headers

@@ -3,9 +3,10 @@
 
 # lorapro::compiled, installed: programs that mix it with units that have the rules from the headers, and
 # get from both the same bits for each instruction set that this machine has.
-# cmake -DWORK= -DLIBRARY= -DCOMPILER= -DGENERATOR= -DISAS= -P compiled.cmake
+# cmake -DWORK= -DLIBRARY= -DCOMPILER= -DGENERATOR= -DISAS=A,B,... -P compiled.cmake
 cmake_minimum_required(VERSION 3.21)
 
+string(REPLACE "," ";" ISAS ${ISAS})
 file(REMOVE_RECURSE ${WORK})
 set(options -G ${GENERATOR} -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_BUILD_TYPE=Release
             "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG")

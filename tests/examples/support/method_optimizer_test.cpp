@@ -38,12 +38,16 @@ TEST_CASE("every method has an optimizer, each of its own", "[example_support]")
     results.push_back(after_one_step(method.method, config));
     CHECK(results.back().allFinite());
   }
-  // Methods of one rule differ in their configuration alone, which is the same here.
+  // Methods of one rule differ in their configuration alone, which is the same here, and the first
+  // step of some rules is AdamW's: of signs, or of a warm-up.
   const auto rule_of = [](examples::Method method) {
     switch (method) {
       case examples::Method::rslora_adamw:
       case examples::Method::loraplus_adamw:
       case examples::Method::full_adamw:
+      case examples::Method::scaled_adamw:
+      case examples::Method::reflora:
+      case examples::Method::reflora_s:
         return examples::Method::lora_adamw;
       case examples::Method::full_muon:
         return examples::Method::lora_muon;
