@@ -2,23 +2,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <Eigen/Eigenvalues>  // SelfAdjointEigenSolver
-#include <Eigen/LU>           // inverse
-
 #include "bench/naive/adam.hpp"
 
 /// The adjusted gradient, undamped and in the Sylvester gauge.
 namespace naive {
-
-/// P X + X Q = C for symmetric P and Q.
-inline Matrix<double> solve_sylvester(const Matrix<double>& P, const Matrix<double>& Q,
-                                      const Matrix<double>& C) {
-  const Eigen::SelfAdjointEigenSolver<Matrix<double>> p(P), q(Q);
-  Matrix<double> Y = p.eigenvectors().transpose() * C * q.eigenvectors();
-  for (Index i = 0; i < Y.rows(); ++i)
-    for (Index j = 0; j < Y.cols(); ++j) Y(i, j) /= p.eigenvalues()(i) + q.eigenvalues()(j);
-  return p.eigenvectors() * Y * q.eigenvectors().transpose();
-}
 
 template <typename Scalar>
 struct Steps {
@@ -27,23 +14,11 @@ struct Steps {
 };
 
 /// dA = (1/s^2) P^-1 gA + X A and dB = (1/s^2) (I - P_B) gB Q^-1 - B X (arXiv:2407.18242v3,
-/// Theorems 2.1 and 2.3). The projector is an (m, m) matrix, as in the formula.
+/// Theorems 2.1 and 2.3). The projector is an (m, m) matrix, as in the formula. For float and
+/// double: compiled once, since Eigen's expressions in it take long.
 template <typename Scalar>
 Steps<Scalar> adjust(const Matrix<Scalar>& A, const Matrix<Scalar>& B, const Matrix<Scalar>& grad_A,
-                     const Matrix<Scalar>& grad_B, double scaling) {
-  const auto factor = static_cast<Scalar>(1 / (scaling * scaling));
-  const Matrix<Scalar> P = B.transpose() * B;
-  const Matrix<Scalar> Q = A * A.transpose();
-  const Matrix<Scalar> P_inverse = P.inverse();
-  const Matrix<Scalar> Q_inverse = Q.inverse();
-  const Matrix<Scalar> C = -factor * P_inverse * grad_A * A.transpose();
-  const Matrix<Scalar> X = solve_sylvester(P.template cast<double>(), Q.template cast<double>(),
-                                           C.template cast<double>())
-                               .template cast<Scalar>();
-  const Matrix<Scalar> projector =
-      Matrix<Scalar>::Identity(B.rows(), B.rows()) - Matrix<Scalar>(B * P_inverse * B.transpose());
-  return {factor * P_inverse * grad_A + X * A, factor * projector * grad_B * Q_inverse - B * X};
-}
+                     const Matrix<Scalar>& grad_B, double scaling);
 
 /// s (B dA + dB A) as an (m, n) matrix.
 template <typename Scalar>

@@ -16,16 +16,6 @@
 #include "support/random.hpp"
 #include "support/tolerance.hpp"
 
-namespace naive {
-
-// Compiled once, in naive_twin.cpp: Eigen's expressions in it take long.
-extern template Steps<float> adjust(const Matrix<float>&, const Matrix<float>&,
-                                    const Matrix<float>&, const Matrix<float>&, double);
-extern template Steps<double> adjust(const Matrix<double>&, const Matrix<double>&,
-                                     const Matrix<double>&, const Matrix<double>&, double);
-
-}  // namespace naive
-
 namespace naive_twin {
 
 using lorapro::Index;
