@@ -116,8 +116,9 @@ TEST_CASE("an embedding's backward against finite differences", "[lora_embedding
 
   const TableMatrix A = e.layer.grad_A(), B = e.layer.grad_B();
   e.layer.backward(kTokens, e.dy);
-  CHECK(TableMatrix(e.layer.grad_A()) == 2 * A);
-  CHECK(e.layer.grad_B() == 2 * B);
+  // Not to the bit: the second sum begins at the first one's end.
+  CHECK((e.layer.grad_A() - 2 * A).norm() <= 1e-15 * A.norm());
+  CHECK((e.layer.grad_B() - 2 * B).norm() <= 1e-15 * B.norm());
   e.layer.zero_grad();
   CHECK((e.layer.grad_A().isZero(0) && e.layer.grad_B().isZero(0)));
 }
