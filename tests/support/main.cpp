@@ -64,9 +64,9 @@ std::vector<CtestEntry> ctest_entries(const Catch::IConfig& config, const std::s
     CtestEntry entry{prefix + file_name(info.lineInfo.file), escaped(name),
                      info.tagsAsString().find("[may_skip]") != std::string::npos};
     if (!by_file) entry.title += '/' + name;
-    const auto same = std::find_if(
-        entries.begin(), entries.end(),
-        [&](const CtestEntry& other) { return by_file && other.title == entry.title; });
+    const auto same = std::find_if(entries.begin(), entries.end(), [&](const CtestEntry& other) {
+      return by_file && other.title == entry.title;
+    });
     if (same == entries.end()) {
       entries.push_back(entry);
     } else {
