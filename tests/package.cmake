@@ -57,9 +57,6 @@ if(MPI_CXX_FOUND)
 else()
   list(FILTER headers EXCLUDE REGEX "adapters/mpi")
 endif()
-# libtorch's headers take 20 s every time: of its adapter those alone that programs include.
-list(FILTER headers EXCLUDE REGEX
-     "adapters/torch/(archive|engine|item_group|mapped_|pair_table|param_state|state_layout|tensor_)")
 foreach(header IN LISTS headers)
   set(own_compile "")
   if(header MATCHES "adapters/mpi")

@@ -90,7 +90,7 @@ int write_ctest(const Catch::IConfig& config, int argc, char* argv[]) {
   for (const CtestEntry& entry : entries) {
     const std::string title = quoted(entry.title);
     file << "add_test(" << title << command << ' ' << quoted(entry.cases) << ")\n"
-         << "set_tests_properties(" << title << " PROPERTIES LABELS " << label << " TIMEOUT 900";
+         << "set_tests_properties(" << title << " PROPERTIES LABELS " << label << " TIMEOUT 300";
     if (entry.may_skip) file << " SKIP_REGULAR_EXPRESSION [==[skipped: ]==]";
     file << ")\n";
   }

@@ -118,8 +118,8 @@ class TensorPairs {
       on_A = on_A + shift;
       on_B = on_B - shift;
     }
-    return {(V * t.unsqueeze(-2)).matmul(V.mT()).matmul(grad.A) +
-                V.matmul(on_A).matmul(U.mT()).matmul(A_),
+    const torch::Tensor t_along = t.unsqueeze(-2);
+    return {(V * t_along).matmul(V.mT()).matmul(grad.A) + V.matmul(on_A).matmul(U.mT()).matmul(A_),
             grad.B.matmul((U * q_along).matmul(U.mT())) + B_.matmul(V.matmul(on_B).matmul(U.mT()))};
   }
 

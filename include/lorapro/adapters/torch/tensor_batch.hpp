@@ -56,13 +56,10 @@ struct TensorBatch {
     torch::Tensor sum;
     const auto read_one = [&](torch::Tensor Item::*which, torch::Tensor& number,
                               torch::Tensor& gradient) {
-      std::vector<torch::Tensor> numbers, gradients;
-      for (const Item* item : items) {
-        numbers.push_back((item->*which).detach());
-        gradients.push_back((item->*which).grad());
-      }
+      std::vector<torch::Tensor> gradients;
+      for (const Item* item : items) gradients.push_back((item->*which).grad());
       // A copy: the momentum is moved from the factors as they are before they are written.
-      number = stacked(numbers).to(type, /*non_blocking=*/false, /*copy=*/projected);
+      number = parameters(which).to(type, /*non_blocking=*/false, /*copy=*/projected);
       gradient = stacked(gradients).to(type);
       const torch::Tensor squared = squared_sums(gradient);
       raw_norm = raw_norm.defined() ? raw_norm + squared : squared;
@@ -113,6 +110,13 @@ struct TensorBatch {
     const torch::Tensor index = torch::tensor(kept, torch::kLong).to(value.A.device());
     for (torch::Tensor* tensor : {&value.A, &value.B, &grad.A, &grad.B, &scaling, &raw_norm})
       if (tensor->defined()) *tensor = tensor->index_select(0, index);
+  }
+
+  /// The parameters as they are now, (k, ...).
+  torch::Tensor parameters(torch::Tensor Item::*which) const {
+    std::vector<torch::Tensor> values;
+    for (const Item* item : items) values.push_back((item->*which).detach());
+    return stacked(values);
   }
 
   /// What states keep under a name, (k, ...); undefined where one of them has none.

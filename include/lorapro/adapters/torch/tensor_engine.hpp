@@ -182,7 +182,7 @@ class TensorEngine final : public Engine {
     for (LoraProParamState* state : update.batch.states) state->step(state->step() + 1);
   }
 
-  // On a CPU, where products of stacks are loops, more gains nothing and leaves the cache.
+  // Bounds what a batch takes besides the numbers of its items: 32 MB for each copy in double.
   static constexpr std::int64_t kBatchNumbers = std::int64_t{1} << 22;
 
   std::string name_;

@@ -6,7 +6,6 @@
 
 #include <cmath>   // std::pow, std::sqrt
 #include <string>  // std::string
-#include <vector>  // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
@@ -70,8 +69,8 @@ struct TensorUpdate {
 
   /// The factors as they are now, in double.
   TensorStep factors() const {
-    return {current_value(stacked_parameters(&Item::A), batch.state("master_A"), torch::kDouble),
-            current_value(stacked_parameters(&Item::B), batch.state("master_B"), torch::kDouble)};
+    return {current_value(batch.parameters(&Item::A), batch.state("master_A"), torch::kDouble),
+            current_value(batch.parameters(&Item::B), batch.state("master_B"), torch::kDouble)};
   }
 
   /// parameter = (1 - lr decay) parameter - lr direction, and its master likewise.
@@ -80,7 +79,7 @@ struct TensorUpdate {
     const bool has_master = (batch.first().*which).scalar_type() != type();
     const std::string master = "master" + suffix;
     const torch::Tensor value =
-        current_value(stacked_parameters(which), has_master ? batch.state(master) : torch::Tensor(),
+        current_value(batch.parameters(which), has_master ? batch.state(master) : torch::Tensor(),
                       type()) *
             (1 - lr * config.group.weight_decay) -
         direction.to(type()) * lr;
@@ -90,12 +89,6 @@ struct TensorUpdate {
   }
 
  private:
-  torch::Tensor stacked_parameters(torch::Tensor Item::*which) const {
-    std::vector<torch::Tensor> values;
-    for (const Item* item : batch.items) values.push_back((item->*which).detach());
-    return stacked(values);
-  }
-
   TensorStep clipped(const TensorStep& step_of) const {
     if (clip == 1) return step_of;
     return {step_of.A * clip, step_of.B.defined() ? step_of.B * clip : step_of.B};
