@@ -39,6 +39,17 @@ TEST_CASE("a parameter without factors is stepped by AdamW's formula", "[torch_t
   CHECK(deviation(state.tensor("exp_avg_sq"), v) < 1e-14);
 }
 
+TEST_CASE("a parameter without elements is stepped too", "[torch_tensor_engine]") {
+  const torch::NoGradGuard no_grad;  // as LoraProOptimizer::step has it
+  Tensor empty = leaf({0}, torch::kFloat);
+  empty.mutable_grad() = torch::zeros({0});
+  TensorEngine engine("lora_pro_full");
+  engine.add(Item{empty, {}, 1.0, "parameter 0"});
+  StateMap states;
+  CHECK(engine.step(Options(0.1), states).updated == 1);
+  CHECK(state_of(states, empty).step() == 1);
+}
+
 TEST_CASE("bad numbers are counted and nothing of theirs is written", "[torch_tensor_engine]") {
   const torch::NoGradGuard no_grad;  // as LoraProOptimizer::step has it
   torch::manual_seed(82);

@@ -7,10 +7,11 @@
 #include <lorapro/adapters/torch/tensor_stack.hpp>
 #include <lorapro/optim/overflow_bounds.hpp>
 
-#include <limits>  // std::numeric_limits
-#include <memory>  // std::unique_ptr
-#include <string>  // std::string
-#include <vector>  // std::vector
+#include <limits>   // std::numeric_limits
+#include <memory>   // std::unique_ptr
+#include <string>   // std::string
+#include <utility>  // std::move
+#include <vector>   // std::vector
 
 LORAPRO_NAMESPACE_BEGIN
 namespace torch_adapter {
@@ -34,8 +35,8 @@ inline double storage_epsilon_of(const torch::Tensor& parameter) {
   }
 }
 
-/// Items of one kind (BatchKind) in one step by tensor operations: what is found out before anything
-/// is written. Tensors have the items in their first dimension.
+/// Items of one shape and type in one step by tensor operations: what is found out before anything is
+/// written. Tensors have the items in their first dimension.
 struct TensorBatch {
   std::vector<const Item*> items{};
   std::vector<LoraProParamState*> states{};
@@ -96,7 +97,7 @@ struct TensorBatch {
     return norm < largest / 4;
   }
 
-  /// Leaves the others out. \param kept  numbers of items, rising, before solve().
+  /// Leaves the others out. \param kept  numbers of items, rising, at least one; before solve().
   void keep(const std::vector<std::int64_t>& kept) {
     std::vector<const Item*> kept_items;
     std::vector<LoraProParamState*> kept_states;
@@ -106,7 +107,6 @@ struct TensorBatch {
     }
     items = std::move(kept_items);
     states = std::move(kept_states);
-    if (items.empty()) return;
     const torch::Tensor index = torch::tensor(kept, torch::kLong).to(value.A.device());
     for (torch::Tensor* tensor : {&value.A, &value.B, &grad.A, &grad.B, &scaling, &raw_norm})
       if (tensor->defined()) *tensor = tensor->index_select(0, index);

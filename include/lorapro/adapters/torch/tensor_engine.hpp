@@ -103,7 +103,9 @@ class TensorEngine final : public Engine {
                       item->is_pair() ? item->B.sizes().vec() : std::vector<std::int64_t>(),
                       state.step(),
                       projected ? state.free_factor() : 0};
-      const auto most = (std::max)(std::int64_t{1}, kBatchNumbers / rule_->working_numbers(*item));
+      // A parameter may have no elements.
+      const auto numbers = (std::max)(std::int64_t{1}, rule_->working_numbers(*item));
+      const auto most = (std::max)(std::int64_t{1}, kBatchNumbers / numbers);
       std::size_t b = kinds.size();
       while (b > 0 && !(kinds[b - 1] == kind)) --b;
       if (b == 0 || batches[b - 1].size() >= most) {

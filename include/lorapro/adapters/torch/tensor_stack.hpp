@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <torch/types.h>  // torch::Tensor, torch::stack
-
 #include <lorapro/core/namespace.hpp>
+
+#include <torch/types.h>  // torch::Tensor, torch::stack
 
 #include <vector>  // std::vector
 
