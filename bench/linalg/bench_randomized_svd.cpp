@@ -13,7 +13,7 @@ using bench::Index;
 using Matrix = lorapro::RowMatrix<double>;
 
 const bool registered = bench::add_all([] {
-  const bench::Shape shapes[] = {{1024, 1024, 16}, {4096, 4096, 16}};
+  const bench::Shape shapes[] = {{512, 512, 16}, {1024, 1024, 16}, {4096, 4096, 16}};
   for (const bench::Shape& shape : shapes) {
     const lorapro::RandomizedSvd defaults;
     const auto vectors = static_cast<double>(shape.rank + defaults.oversampling);
