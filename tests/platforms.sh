@@ -189,10 +189,7 @@ try_debian_13() {
   rm -rf "$system/root/lorapro" "$system/root/source"
   git clone --quiet --no-hardlinks "$root" "$system/root/source"
   try "Debian 13: git clone" in_debian git clone --quiet /root/source /root/lorapro
-  try "Debian 13: examples/quickstart.sh --smoke" in_debian \
-    /root/lorapro/examples/quickstart.sh --smoke --output /root/smoke
-  try "Debian 13: examples/quickstart.sh" in_debian \
-    /root/lorapro/examples/quickstart.sh --output /root/results
+  try "Debian 13: examples/quickstart.sh" in_debian /root/lorapro/examples/quickstart.sh
   try "Debian 13: tests/run.sh" in_debian /root/lorapro/tests/run.sh
   try "Debian 13: tests/run.sh --all" in_debian /root/lorapro/tests/run.sh --all
 }

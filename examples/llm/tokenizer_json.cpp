@@ -35,7 +35,7 @@ class Reader {
  private:
   void read_normalizer(const JsonPlace& normalizer) {
     if (!normalizer) return;
-    const std::string& type = normalizer["type"].text();
+    const std::string type = normalizer["type"].text();
     if (type == "Sequence") {
       normalizer["normalizers"].for_each([&](const JsonPlace& one) { read_normalizer(one); });
     } else if (type == "NFC") {
@@ -60,7 +60,7 @@ class Reader {
 
   void read_splits(const JsonPlace& place) {
     if (!place) return;
-    const std::string& type = place["type"].text();
+    const std::string type = place["type"].text();
     if (type == "Sequence")
       return place["pretokenizers"].for_each([&](const JsonPlace& one) { read_splits(one); });
     if (parts_.byte_level) place.fail("nothing behind ByteLevel");
@@ -215,7 +215,7 @@ class Reader {
 
   void read_post_processor(const JsonPlace& place) {
     if (!place) return;
-    const std::string& type = place["type"].text();
+    const std::string type = place["type"].text();
     if (type == "Sequence") {
       place["processors"].for_each([&](const JsonPlace& one) { read_post_processor(one); });
     } else if (type == "TemplateProcessing") {

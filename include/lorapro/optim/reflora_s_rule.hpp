@@ -92,13 +92,15 @@ struct RefLoraSRule : PairRule {
       for (const Side side : kSides) {
         const double of_value = side == Side::A ? c : 1 / c, of_grad = 1 / of_value;
         scale_factor(of_value, step.pair[side], step.team);
-        Factor moments;
-        for (const auto& [state, factor] : {std::make_pair(&exp_avg_, of_grad),
-                                            std::make_pair(&exp_avg_sq_, of_grad * of_grad)}) {
-          moments.value = (*state)[side].view();
-          scale_factor(factor, moments, step.team);
-        }
+        scale_moments(of_grad, exp_avg_[side], step.team);
+        scale_moments(of_grad * of_grad, exp_avg_sq_[side], step.team);
       }
+    }
+
+    static void scale_moments(double by, FactorState<Scalar>& state, const Team<Scalar>& team) {
+      Factor moments;
+      moments.value = state.view();
+      scale_factor(by, moments, team);
     }
 
     static void scale_factor(double by, const Factor& factor, const Team<Scalar>& team) {
