@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: MIT
 
 # How tests start programs on several ranks of this machine, which may be a container, have fewer
-# cores than ranks, and be root's. Settings of Open MPI that others ignore.
+# cores than ranks, and be root's. Settings of Open MPI that others ignore; PRTE's are of its version 5.
 set(lorapro_mpi_environment
     OMPI_ALLOW_RUN_AS_ROOT=1
     OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     OMPI_MCA_rmaps_base_oversubscribe=1
     OMPI_MCA_hwloc_base_binding_policy=none
+    PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+    PRTE_MCA_hwloc_default_binding_policy=none
     OMPI_MCA_mpi_yield_when_idle=1
     OMPI_MCA_btl=self,vader
     OMPI_MCA_btl_vader_single_copy_mechanism=none
