@@ -57,23 +57,16 @@ TEST_CASE("images and norms are those of the matrices that they stand for",
           "[torch_tensor_adjust]") {
   torch::manual_seed(72);
   const Tensor A = normal_stack(3, 9), B = normal_stack(7, 3);
-  const TensorPairs pairs(A, B, 1e-16), other(normal_stack(3, 9), normal_stack(7, 3), 1e-16);
+  const TensorPairs pairs(A, B, 1e-16);
+  const TensorStep other{normal_stack(3, 9), normal_stack(7, 3)};
   const TensorStep step{normal_stack(3, 9), normal_stack(7, 3)};
   const Tensor whole = B.matmul(step.A) + step.B.matmul(A);
   CHECK(deviation(pairs.image(step).A, B.mT().matmul(whole)) < 1e-13);
   CHECK(deviation(pairs.image(step).B, whole.matmul(A.mT())) < 1e-13);
-  CHECK(deviation(pairs.image(step, other).A, other.B().mT().matmul(whole)) < 1e-13);
-  CHECK(deviation(pairs.image(step, other).B, whole.matmul(other.A().mT())) < 1e-13);
+  CHECK(deviation(pairs.image(step, other).A, other.B.mT().matmul(whole)) < 1e-13);
+  CHECK(deviation(pairs.image(step, other).B, whole.matmul(other.A.mT())) < 1e-13);
   CHECK(deviation(pairs.squared_norm(step), whole.square().sum(torch::IntArrayRef({1, 2}))) <
         1e-13);
-  const TensorStep image = pairs.orthogonal_image(step);
-  for (std::int64_t k = 0; k < 2; ++k) {
-    const auto svd = torch::linalg_svd(whole[k], /*full_matrices=*/false);
-    const Tensor kept = (std::get<1>(svd) > std::get<1>(svd).max() * 1e-5).to(torch::kDouble);
-    const Tensor orthogonal = (std::get<0>(svd) * kept).mm(std::get<2>(svd));
-    CHECK(deviation(image.A[k], B[k].t().mm(orthogonal)) < 1e-10);
-    CHECK(deviation(image.B[k], orthogonal.mm(A[k].t())) < 1e-10);
-  }
 }
 
 TEST_CASE("a factor that has lost rank is noticed, and steps stay finite",

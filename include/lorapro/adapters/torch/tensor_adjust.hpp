@@ -40,11 +40,13 @@ struct TensorSpectrum {
     largest = values.amax(-1);
     cutoff = largest * (static_cast<double>(gram.size(-1)) * cutoff_epsilon(storage_eps));
   }
+  /// Which values count, booleans (k, r).
+  torch::Tensor counts() const { return values > per_row(cutoff); }
   /// Whether a direction has been lost, booleans (k).
-  torch::Tensor deficient() const { return (values <= per_row(cutoff)).any(-1); }
+  torch::Tensor deficient() const { return counts().logical_not().any(-1); }
 };
 
-/// Tangent vectors dW = B dA + dB A.
+/// Of each factor: tangent vectors dW = B dA + dB A, gradients, the factors themselves.
 struct TensorStep {
   torch::Tensor A;  ///< dA, (k, r, n)
   torch::Tensor B;  ///< dB, (k, m, r)
@@ -136,11 +138,11 @@ class TensorPairs {
   }
 
   /// What the factors see of tangent vectors T: (B^T T, T A^T).
-  TensorStep image(const TensorStep& tangent) const { return image(tangent, *this); }
+  TensorStep image(const TensorStep& tangent) const { return image(tangent, {A_, B_}); }
   /// The same of vectors at these factors, seen by others.
-  TensorStep image(const TensorStep& tangent, const TensorPairs& by) const {
-    return {by.B_.mT().matmul(B_).matmul(tangent.A) + by.B_.mT().matmul(tangent.B).matmul(A_),
-            B_.matmul(tangent.A.matmul(by.A_.mT())) + tangent.B.matmul(A_.matmul(by.A_.mT()))};
+  TensorStep image(const TensorStep& tangent, const TensorStep& by) const {
+    return {by.B.mT().matmul(B_).matmul(tangent.A) + by.B.mT().matmul(tangent.B).matmul(A_),
+            B_.matmul(tangent.A.matmul(by.A.mT())) + tangent.B.matmul(A_.matmul(by.A.mT()))};
   }
 
   /// ||B dA + dB A||_F^2, without forming it. (k)
@@ -151,29 +153,16 @@ class TensorPairs {
     return (own_A + own_B + mixed * 2).clamp_min(0);
   }
 
-  /// What the factors see of the orthogonal factor of T, without singular values below 1e-5 of the
-  /// largest: SpectralDirection, by two thin QR decompositions.
-  TensorStep orthogonal_image(const TensorStep& tangent) const {
-    const auto left = torch::linalg_qr(torch::cat({B_, tangent.B}, -1), "reduced");
-    const auto right = torch::linalg_qr(torch::cat({tangent.A, A_}, -2).mT(), "reduced");
-    const torch::Tensor core = std::get<1>(left).matmul(std::get<1>(right).mT());
-    const auto svd = torch::linalg_svd(core, /*full_matrices=*/false);
-    const torch::Tensor& sigma = std::get<1>(svd);
-    const torch::Tensor least = sigma.amax(-1, /*keepdim=*/true).clamp_min(1e-140) * 1e-5;
-    const torch::Tensor kept = (sigma > least).to(torch::kDouble).unsqueeze(-2);
-    const torch::Tensor H_left = std::get<0>(left).matmul(std::get<0>(svd) * kept);
-    const torch::Tensor H_right = std::get<2>(svd).matmul(std::get<0>(right).mT());
-    return {B_.mT().matmul(H_left).matmul(H_right), H_left.matmul(H_right.matmul(A_.mT()))};
-  }
-
   /// Booleans (k).
   torch::Tensor deficient() const { return of_P_.deficient().logical_or(of_Q_.deficient()); }
   const torch::Tensor& A() const { return A_; }
   const torch::Tensor& B() const { return B_; }
+  const TensorSpectrum& of_P() const { return of_P_; }  ///< of B^T B
+  const TensorSpectrum& of_Q() const { return of_Q_; }  ///< of A A^T
 
  private:
   torch::Tensor A_, B_;
-  TensorSpectrum of_P_, of_Q_;  // of B^T B and of A A^T
+  TensorSpectrum of_P_, of_Q_;
 };
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/adapters/torch/tensor_spectral_direction.hpp>
 #include <lorapro/adapters/torch/tensor_update.hpp>
 #include <lorapro/optim/rules.hpp>
 
@@ -88,16 +89,14 @@ class TensorSpectral final : public TensorRuleOf<LoraPro<SpectralMoments>> {
                    ? mix(beta1, {exp_avg_A.to(torch::kDouble), exp_avg_B.to(torch::kDouble)}, seen)
                    : scaled(seen, 1 - beta1));
     const TensorStep nesterov = mix(beta1, pairs.image(update.momentum), seen);
-    const TensorStep orthogonal = scaled(pairs.orthogonal_image(to_tangent(batch, nesterov)),
+    const TensorStep orthogonal = scaled(orthogonal_image(pairs, nesterov),
                                          lorapro::detail::usual_singular_value(batch.shape()));
     return update.project(orthogonal,
                           batch.on_device(lorapro::detail::usual_direction_norm(batch.shape())));
   }
 
   void moved(TensorUpdate& update) const override {
-    const TensorStep factors = update.factors();
-    const TensorPairs after(factors.A, factors.B, storage_epsilon_of(update.batch.first().A));
-    const TensorStep seen = update.batch.pairs->image(update.momentum, after);
+    const TensorStep seen = update.batch.pairs->image(update.momentum, update.factors());
     update.batch.set_state("exp_avg_A", seen.A.to(update.type()));
     update.batch.set_state("exp_avg_B", seen.B.to(update.type()));
   }
