@@ -28,6 +28,11 @@ inline torch::Tensor matrix_sums(const torch::Tensor& matrices) {
   return matrices.sum(torch::IntArrayRef({-2, -1}));
 }
 
+/// 1 / numbers where they count, else 0.
+inline torch::Tensor reciprocal_where(const torch::Tensor& counts, const torch::Tensor& numbers) {
+  return torch::where(counts, numbers.reciprocal(), torch::zeros_like(numbers));
+}
+
 /// Eigenvalues of Gram matrices and what of them counts.
 struct TensorSpectrum {
   torch::Tensor values, vectors;  ///< (k, r), (k, r, r): the columns are the eigenvectors
@@ -79,9 +84,8 @@ class TensorPairs {
     const auto inverse = [&](const torch::Tensor& value, const TensorSpectrum& of,
                              const torch::Tensor& lambda) {
       const torch::Tensor denominator = value * per_row(s2) + per_row(lambda);
-      return torch::where(
-          per_row(of.largest > 0).logical_and(denominator > per_row(of.cutoff * s2)),
-          denominator.reciprocal(), torch::zeros_like(denominator));
+      return reciprocal_where(
+          per_row(of.largest > 0).logical_and(denominator > per_row(of.cutoff * s2)), denominator);
     };
     const torch::Tensor t = inverse(l, of_P_, lambda_A), q = inverse(u, of_Q_, lambda_B);
     // Eigenvalues of P down the rows of a core, those of Q along them.
@@ -104,8 +108,7 @@ class TensorPairs {
     } else {
       const torch::Tensor sums = l_down + u_along;
       const torch::Tensor d =
-          torch::where(sums > per_matrix(of_P_.cutoff + of_Q_.cutoff),
-                       (sums * per_matrix(s2)).reciprocal(), torch::zeros_like(sums));
+          reciprocal_where(sums > per_matrix(of_P_.cutoff + of_Q_.cutoff), sums * per_matrix(s2));
       on_A = on_A * d;
       on_B = on_B * d;
     }

@@ -20,7 +20,7 @@ struct TensorBasis {
   explicit TensorBasis(const TensorSpectrum& of) {
     const torch::Tensor counts = of.counts(), zero = torch::zeros_like(of.values);
     const torch::Tensor roots = torch::where(counts, of.values.sqrt(), zero);
-    whiten = torch::where(counts, roots.reciprocal(), zero).unsqueeze(-1) * of.vectors.mT();
+    whiten = reciprocal_where(counts, roots).unsqueeze(-1) * of.vectors.mT();
     colour = roots.unsqueeze(-1) * of.vectors.mT();
     const torch::Tensor none = torch::full_like(zero, std::numeric_limits<double>::infinity());
     smallest = torch::where(counts, of.values, none).amin(-1);
@@ -37,7 +37,7 @@ struct TensorOutside {
     std::tie(values, vectors) = torch::linalg_eigh(gram, "L");
     const torch::Tensor counts = values > per_row(noise), zero = torch::zeros_like(values);
     roots = torch::where(counts, values.sqrt(), zero);
-    inverse_roots = torch::where(counts, roots.reciprocal(), zero);
+    inverse_roots = reciprocal_where(counts, roots);
   }
 };
 
@@ -48,8 +48,7 @@ inline torch::Tensor orthogonal_factor(const torch::Tensor& K) {
   const torch::Tensor sigma = images.square().sum(-2, /*keepdim=*/true).sqrt();
   const torch::Tensor least =
       sigma.amax(-1, /*keepdim=*/true).clamp_min(1e-140) * SpectralDirection::kCutoff;
-  return (images * torch::where(sigma > least, sigma.reciprocal(), torch::zeros_like(sigma)))
-      .matmul(vectors.mT());
+  return (images * reciprocal_where(sigma > least, sigma)).matmul(vectors.mT());
 }
 
 /// What the factors of k pairs see of the orthogonal factors of tangent vectors N, from what they see
