@@ -71,13 +71,16 @@ void check(support::Random& random, Index rows, Index depth, Index width, bool l
 TEMPLATE_TEST_CASE("products by tiles against plain loops", "[tiled_product]", float, double) {
   LORAPRO_TEST_RANDOM(random, 2101);
   constexpr Index kDepth = lorapro::kTileDepth<TestType>, kWidth = lorapro::kTileWidth;
-  const Index sizes[][3] = {{1, 1, 1},
-                            {3, 5, 7},
-                            {31, kDepth, kWidth},
-                            {33, kDepth + 1, kWidth + 1},
-                            {100, kDepth - 1, 16},
-                            {70, 2 * kDepth + 3, 2 * kWidth + 17},
-                            {16, 9, 3 * kWidth - 1}};
+  const Index sizes[][3] = {
+      {1, 1, 1},
+      {3, 5, 7},
+      {31, kDepth, kWidth},
+      {33, kDepth + 1, kWidth + 1},
+      {100, kDepth - 1, 16},
+      {70, 2 * kDepth + 3, 2 * kWidth + 17},
+      // Rows some kilobytes apart are copied, those of the left factor in blocks.
+      {150, 512, 256},
+      {16, 9, 3 * kWidth - 1}};
   for (const auto& size : sizes)
     for (const bool left : {false, true})
       for (const bool right : {false, true})
@@ -120,6 +123,23 @@ TEST_CASE("a product is summed before it is added", "[tiled_product]") {
   products.add(1.0F, left.view(), tiles, make_view(once), 1);
   for (int k = 0; k < 2; ++k) products.add(1.0F, left.view(), tiles, make_view(twice), 1);
   CHECK(twice == 2 * once);
+}
+
+TEST_CASE("a left factor with neither rows nor columns contiguous", "[tiled_product]") {
+  LORAPRO_TEST_RANDOM(random, 2105);
+  const RowMatrix<double> stored = random.matrix(2 * 140, 3 * 50).cast<double>();
+  const MatrixView<const double> left{stored.data(), 140, 50, 2 * stored.cols(), 3};
+  RealMatrix picked(140, 50);
+  for (Index i = 0; i < picked.rows(); ++i)
+    for (Index k = 0; k < picked.cols(); ++k)
+      picked(i, k) = static_cast<reference::Real>(stored(2 * i, 3 * k));
+  const Operand<double> right(random, 50, 40, false);
+  RowMatrix<double> out(140, 40);
+  TiledProduct<double> products;
+  products.assign(left, ViewTiles<double>(right.view()), make_view(out), 1);
+  const RealMatrix expected = product(picked, right.matrix());
+  CHECK(support::distance(out, expected) <=
+        support::tolerance<double>(1, 52, 1, static_cast<double>(reference::norm(expected))));
 }
 
 TEST_CASE("products of nothing", "[tiled_product]") {
@@ -167,6 +187,19 @@ TEST_CASE("every tile is made once, or once for each thread without a strip", "[
     CHECK(made.minCoeff() == made.maxCoeff());
     CHECK(made.maxCoeff() == (threads == 8 ? 4 : 1));
   }
+}
+
+TEST_CASE("a sum over many rows makes the tiles of a short product once", "[tiled_product]") {
+  LORAPRO_TEST_RANDOM(random, 2106);
+  const Operand<float> left(random, 300, 16, false), right(random, 16, 700, true);
+  RowMatrix<float> out = RowMatrix<float>::Zero(300, 700);
+  RowMatrix<int> made = RowMatrix<int>::Zero(16, 700);
+  std::mutex mutex;
+  TiledProduct<float> products;
+  products.add(1.0F, left.view(), CountingTiles{ViewTiles<float>(right.view()), made, mutex},
+               make_view(out), 1);
+  CHECK(made.minCoeff() == 1);
+  CHECK(made.maxCoeff() == 1);
 }
 
 }  // namespace

@@ -46,7 +46,8 @@ LORAPRO_ALWAYS_INLINE void add_rows_of_hA(const DirectionStrip<Scalar>& directio
     for (Index i = 0; i < Tile::kRows; ++i) {
       typename P::Packet row[kPackets];
       LORAPRO_UNROLL
-      for (Index p = 0; p < kPackets; ++p) row[p] = P::load(h + i * Tile::kCols + p * P::kSize);
+      for (Index p = 0; p < kPackets; ++p)
+        row[p] = in_register(P::load(h + i * Tile::kCols + p * P::kSize));
       LORAPRO_UNROLL
       for (Index q = 0; q < kRanks; ++q) {
         const auto factor = P::set(b[q * Tile::kRows + i]);
@@ -83,10 +84,11 @@ LORAPRO_ALWAYS_INLINE void rows_of_hB(const DirectionStrip<Scalar>& direction, I
     for (Index p = 0; p < Tile::kPackets; ++p) {
       typename P::Packet factor[kRanks];
       LORAPRO_UNROLL
-      for (Index q = 0; q < kRanks; ++q) factor[q] = P::load(a + q * Tile::kCols + p * P::kSize);
+      for (Index q = 0; q < kRanks; ++q)
+        factor[q] = in_register(P::load(a + q * Tile::kCols + p * P::kSize));
       LORAPRO_UNROLL
       for (Index i = 0; i < Tile::kRows; ++i) {
-        const auto row = P::in_register(P::load(h + i * Tile::kCols + p * P::kSize));
+        const auto row = in_register(P::load(h + i * Tile::kCols + p * P::kSize));
         LORAPRO_UNROLL
         for (Index q = 0; q < kRanks; ++q) sum[q][i] = P::fma(factor[q], row, sum[q][i]);
       }

@@ -51,7 +51,7 @@ LORAPRO_ALWAYS_INLINE void add_outer_product(
   using P = Packets<Scalar>;
   typename P::Packet row[Tile::kPackets];
   LORAPRO_UNROLL
-  for (Index p = 0; p < Tile::kPackets; ++p) row[p] = P::load(c + p * P::kSize);
+  for (Index p = 0; p < Tile::kPackets; ++p) row[p] = in_register(P::load(c + p * P::kSize));
   LORAPRO_UNROLL
   for (Index i = 0; i < Tile::kRows; ++i) {
     const auto factor = P::set(b[i]);

@@ -51,6 +51,19 @@ namespace detail {
 
 LORAPRO_PACKET_ARGUMENTS_BEGIN
 
+/// A loaded value, a packet or a scalar, that is used several times. Compilers would rather load it
+/// for each use, as an operand in memory, and with AVX2 loads are what a product then waits for. NEON
+/// has no such operands.
+template <typename Value>
+LORAPRO_ALWAYS_INLINE Value in_register(Value v) {
+#if defined(__GNUC__) && defined(__AVX512F__)
+  asm("" : "+v"(v));
+#elif defined(__GNUC__) && defined(__SSE2__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+
 template <typename Scalar>
 struct Packets {
   using Packet = typename Eigen::internal::packet_traits<Scalar>::type;
@@ -63,16 +76,6 @@ struct Packets {
   }
   static LORAPRO_ALWAYS_INLINE void store(Scalar* p, const Packet& v) {
     Eigen::internal::pstoreu(p, v);
-  }
-  /// A loaded value that is used several times: the compiler must not load it for each use, as an
-  /// operand in memory. NEON has no such operands.
-  static LORAPRO_ALWAYS_INLINE Packet in_register(Packet v) {
-#if defined(__GNUC__) && defined(__AVX512F__)
-    asm("" : "+v"(v));
-#elif defined(__GNUC__) && defined(__SSE2__)
-    asm("" : "+x"(v));
-#endif
-    return v;
   }
   static LORAPRO_ALWAYS_INLINE Packet set(Scalar v) { return Eigen::internal::pset1<Packet>(v); }
   static LORAPRO_ALWAYS_INLINE Packet add(const Packet& a, const Packet& b) {

@@ -68,7 +68,7 @@ LORAPRO_ALWAYS_INLINE void product_tile(const ProductTerm<Scalar, Stride> (&term
       Packet row[kPackets];
       LORAPRO_UNROLL
       for (Index p = 0; p < kPackets; ++p)
-        row[p] = ploadu<Packet>(panel + k * panel_stride + p * kSize);
+        row[p] = in_register(ploadu<Packet>(panel + k * panel_stride + p * kSize));
       LORAPRO_UNROLL
       for (Index i = 0; i < kRows; ++i) {
         const auto c = pset1<Packet>(coefficients[i * row_stride + k * col_stride]);
@@ -156,6 +156,12 @@ void square_product_sum(const ProductTerm<Scalar> (&terms)[kTerms], Index rows, 
 
 LORAPRO_PACKET_ARGUMENTS_END
 
+/// The largest register tile of dot products.
+template <typename Scalar>
+struct DotTile {
+  static constexpr Index kRows = 4, kCols = ProductTile<Scalar>::kManyRegisters ? 4 : 2;
+};
+
 /// kRows x kCols dot products of rows.
 template <Index kRows, Index kCols, typename Scalar>
 void dot_rows(const Scalar* left, Index left_stride, const Scalar* right, Index right_stride,
@@ -174,7 +180,7 @@ void dot_rows(const Scalar* left, Index left_stride, const Scalar* right, Index 
     for (Index i = 0; i < kRows; ++i) l[i] = P::load(left + i * left_stride + j);
     LORAPRO_UNROLL
     for (Index k = 0; k < kCols; ++k) {
-      const auto r = P::load(right + k * right_stride + j);
+      const auto r = in_register(P::load(right + k * right_stride + j));
       LORAPRO_UNROLL
       for (Index i = 0; i < kRows; ++i) sum[i][k] = P::fma(l[i], r, sum[i][k]);
     }
@@ -235,7 +241,7 @@ template <typename Scalar>
 void panel_dots(const Scalar* left, Index left_stride, Index rows, const Scalar* right,
                 Index right_stride, Index cols, Index width, Scalar* out, Index row_stride,
                 Index col_stride) {
-  constexpr Index kBlock = 4;
+  using Tile = detail::DotTile<Scalar>;
   Index k = 0;
   const auto columns = [&](auto block) {
     constexpr Index kCols = decltype(block)::value;
@@ -248,11 +254,11 @@ void panel_dots(const Scalar* left, Index left_stride, Index rows, const Scalar*
               left + i * left_stride, left_stride, right + k * right_stride, right_stride, width,
               out + i * row_stride + k * col_stride, row_stride, col_stride);
       };
-      sweep(std::integral_constant<Index, kBlock>{});
+      sweep(std::integral_constant<Index, Tile::kRows>{});
       sweep(std::integral_constant<Index, 1>{});
     }
   };
-  columns(std::integral_constant<Index, kBlock>{});
+  columns(std::integral_constant<Index, Tile::kCols>{});
   columns(std::integral_constant<Index, 1>{});
 }
 

@@ -7,6 +7,8 @@
 #include <lorapro/linalg/panel.hpp>
 #include <lorapro/linalg/product.hpp>
 
+#include <algorithm>  // std::copy_n, std::min
+
 LORAPRO_NAMESPACE_BEGIN
 
 /// Size of a tile of the right factor: 96 kB, which stay in the second-level cache while all rows
@@ -23,6 +25,13 @@ template <typename Scalar>
 inline constexpr Index kTileScratch = kTileDepth<Scalar>*(kTileWidth + kTransposedRows);
 
 namespace detail {
+
+/// Whether vectors of as many elements of a matrix, this far apart, fall into so few sets of a cache
+/// that they drive each other out: a multiple of a kilobyte.
+template <typename Scalar>
+bool shares_cache_sets(Index stride) {
+  return stride * static_cast<Index>(sizeof(Scalar)) % 1024 == 0;
+}
 
 /// out(k, i) = rows(i, k).
 /// \param rows      (count, length), count <= kTransposedRows, `stride` apart.
@@ -78,8 +87,8 @@ class ViewTiles {
 /// threads and whichever thread it meets, so the bits do not depend on them.
 ///
 /// \cost 2 rows depth width flops; every tile is made once, or a few times where there are more
-///       threads than strips of kTileWidth columns. kTileScratch + 6144 scalars per thread, from
-///       the heap at the first call with so many threads.
+///       threads than strips of kTileWidth columns. At most kTileScratch + 22,528 scalars per thread,
+///       from the heap at the first call with so many threads.
 template <typename Scalar>
 class TiledProduct {
  public:
@@ -105,11 +114,18 @@ class TiledProduct {
            const MatrixView<Scalar>& out, int threads) {
     if (right.depth() == 0) return;
     for_each_task(left, right, threads, [&](const Task& task, Scalar* scratch) {
-      Scalar* const sum = scratch + kTileScratch<Scalar>;
+      Scalar* const sum = scratch + kTileScratch<Scalar> + kPackedSize;
+      const bool is_one_tile = right.depth() <= kTileDepth<Scalar>;
+      Panel<const Scalar> tile{};
+      if (is_one_tile) tile = tile_of(right, 0, right.depth(), task, scratch);
       for (Index done = 0; done < task.rows; done += kSumRows) {
         const Task part{task.row + done, (std::min)(kSumRows, task.rows - done), task.col,
                         task.cols};
-        multiply(left, right, part, sum, kTileWidth, scratch);
+        if (is_one_tile) {
+          multiply_tile(left, 0, right.depth(), tile, part, sum, kTileWidth, scratch);
+        } else {
+          multiply(left, right, part, sum, kTileWidth, scratch);
+        }
         for (Index i = 0; i < part.rows; ++i)
           Row(&out(part.row + i, part.col), part.cols) +=
               alpha * Row(sum + i * kTileWidth, part.cols);
@@ -123,7 +139,13 @@ class TiledProduct {
   /// Rows whose sums are kept apart in add. A multiple of the rows of a register tile, so that it
   /// makes no difference where the rows are divided.
   static constexpr Index kSumRows = 32;
-  static constexpr Index kScratch = kTileScratch<Scalar> + kSumRows * kTileWidth;
+  /// Rows of the left factor that pass under all of a tile before the next ones do.
+  static constexpr Index kPackedRows = 128;
+  static constexpr Index kPackedSize = kPackedRows * kTileDepth<Scalar>;
+  static constexpr Index kScratch = kTileScratch<Scalar> + kPackedSize + kSumRows * kTileWidth;
+  /// From how many rows it pays to copy a tile that does not suit the caches, and from how many
+  /// columns the left factor's rows.
+  static constexpr Index kRowsForTile = 8, kColsForRows = 32;
   /// Multiplications (some ten microseconds) below which waking threads up costs more than it
   /// saves.
   static constexpr double kTeamWork = 1 << 19;
@@ -157,15 +179,63 @@ class TiledProduct {
 
   static Index quotient(Index count, Index size) { return (count + size - 1) / size; }
 
+  /// The tile that begins at row k, in the columns of a task.
+  template <typename Tiles>
+  static Panel<const Scalar> tile_of(const Tiles& right, Index k, Index depth, const Task& task,
+                                     Scalar* scratch) {
+    const Panel<const Scalar> tile = right(k, depth, task.col, task.cols, scratch);
+    if (tile.data == scratch || task.rows < kRowsForTile ||
+        !detail::shares_cache_sets<Scalar>(tile.stride))
+      return tile;
+    for (Index i = 0; i < depth; ++i)
+      std::copy_n(tile.data + i * tile.stride, task.cols, scratch + i * task.cols);
+    return {scratch, task.cols};
+  }
+
   template <typename Tiles>
   static void multiply(const MatrixView<const Scalar>& left, const Tiles& right, const Task& task,
                        Scalar* out, Index out_stride, Scalar* scratch) {
     for (Index k = 0; k < right.depth(); k += kTileDepth<Scalar>) {
       const Index depth = (std::min)(kTileDepth<Scalar>, right.depth() - k);
-      const Panel<const Scalar> tile = right(k, depth, task.col, task.cols, scratch);
-      panel_product(&left(task.row, k), left.row_stride, left.col_stride, task.rows, depth,
-                    tile.data, tile.stride, task.cols, out, out_stride, k > 0);
+      multiply_tile(left, k, depth, tile_of(right, k, depth, task, scratch), task, out, out_stride,
+                    scratch);
     }
+  }
+
+  /// The part of a product that one tile makes, which begins at row k of the right factor: of the
+  /// first one (k = 0) it is assigned, of the next ones added.
+  static void multiply_tile(const MatrixView<const Scalar>& left, Index k, Index depth,
+                            const Panel<const Scalar>& tile, const Task& task, Scalar* out,
+                            Index out_stride, Scalar* scratch) {
+    Scalar* const packed = scratch + kTileScratch<Scalar>;
+    const bool packs = task.cols >= kColsForRows &&
+                       (left.col_stride != 1 || detail::shares_cache_sets<Scalar>(left.row_stride));
+    for (Index i = 0; i < task.rows; i += kPackedRows) {
+      const Index rows = (std::min)(kPackedRows, task.rows - i);
+      const Scalar* coefficients = &left(task.row + i, k);
+      Index row_stride = left.row_stride, col_stride = left.col_stride;
+      if (packs) {
+        pack(coefficients, row_stride, col_stride, rows, depth, packed);
+        coefficients = packed;
+        row_stride = depth;
+        col_stride = 1;
+      }
+      panel_product(coefficients, row_stride, col_stride, rows, depth, tile.data, tile.stride,
+                    task.cols, out + i * out_stride, out_stride, k > 0);
+    }
+  }
+
+  /// A copy of (rows, depth), in rows.
+  static void pack(const Scalar* from, Index row_stride, Index col_stride, Index rows, Index depth,
+                   Scalar* out) {
+    if (row_stride == 1) {
+      for (Index k = 0; k < depth; k += kTransposedRows)
+        detail::transpose_rows(from + k * col_stride, col_stride,
+                               (std::min)(kTransposedRows, depth - k), rows, out + k, depth);
+      return;
+    }
+    for (Index i = 0; i < rows; ++i)
+      for (Index k = 0; k < depth; ++k) out[i * depth + k] = from[i * row_stride + k * col_stride];
   }
 
   Buffer<Scalar> scratch_;
