@@ -2,14 +2,16 @@
 # SPDX-FileCopyrightText: 2026 the lorapro authors
 # SPDX-License-Identifier: MIT
 
-usage="usage: bench/run.sh [--json FILE] [--filter REGEX] [--torch] [--smoke]
+usage="usage: bench/run.sh [--json FILE] [--filter REGEX] [--compiled] [--torch] [--smoke]
 
 Installs what is missing, builds the preset bench, runs the benchmarks and prints one table with
 floors and ratios, all from this run. bench/README.md says what the columns mean.
 
   --json FILE     also write the table to FILE
   --filter REGEX  only benchmarks with a matching name; a ratio whose baseline did not run is '-'
-  --torch         also time PyTorch's own AdamW (installs python3-torch, which is large)
+  --compiled      also time steps and layers in baseline programs that link lorapro::compiled
+  --torch         also time PyTorch: its AdamW, and a block of Llama written with its modules
+                  (installs python3-torch, which is large, and OpenBLAS)
   --smoke         one small shape, once: seconds, to see that everything runs"
 
 source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
@@ -17,6 +19,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../cmake/setup.sh"
 json=
 filter=.
 smoke=false
+compiled=false
 torch=false
 while [ $# -gt 0 ]; do
   case $1 in
@@ -27,6 +30,7 @@ $usage"
       shift
       ;;
     --smoke) smoke=true ;;
+    --compiled) compiled=true ;;
     --torch) torch=true ;;
     -h | --help)
       printf '%s\n' "$usage"
@@ -40,8 +44,8 @@ done
 if [ -n "$json" ] && [ ! -d "$(dirname "$json")" ]; then
   fail "$json: there is no directory $(dirname "$json")"
 fi
-if $smoke && { [ "$filter" != . ] || $torch; }; then
-  fail "--smoke goes neither with --filter nor with --torch"
+if $smoke && { [ "$filter" != . ] || $compiled || $torch; }; then
+  fail "--smoke goes with neither --filter nor --compiled nor --torch"
 fi
 
 require_build_tools
@@ -51,11 +55,20 @@ require "fmt" header:fmt/core.h libfmt-dev
 if $torch; then
   require "Python" command:python3 python3
   require "PyTorch" "file:/usr/lib/python3/dist-packages/torch/__init__.py" python3-torch
+  # PyTorch takes the machine's BLAS, and the reference one would flatter us.
+  require "OpenBLAS" "file:/usr/lib/*/openblas-pthread/libblas.so.3" libopenblas0-pthread
 fi
 install_missing
 preset=bench
 if $smoke; then preset=bench_smoke; fi
 build $preset
+if $compiled; then
+  programs=()
+  for source in "$root"/bench/{layer,optim}/bench_*.cpp; do
+    programs+=("$(basename "$source" .cpp)")
+  done
+  build bench_compiled "${programs[@]}"
+fi
 
 # Threads that spin between parallel regions would take the other ones' time.
 export OMP_WAIT_POLICY=passive
@@ -71,29 +84,40 @@ results=$root/build/$preset/results
 rm -rf "$results"
 mkdir -p "$results"
 reports=()
+compiled_reports=()
 
-# measure NAME FILTER: runs one executable, unless it has no such benchmark.
+# measure NAME FILTER [compiled]: runs one executable, unless it has no such benchmark.
 measure() {
   local program=$binaries/$1 log=$results/$1.log report=$results/$1.json names
+  if [ "${3-}" = compiled ]; then
+    program=$root/build/bench_compiled/bench/$1
+    log=$results/$1.compiled.log
+    report=$results/$1.compiled.json
+  fi
   names=$("$program" --benchmark_list_tests --benchmark_filter="$2" 2>&1) || fail "$1: $names"
   case $names in
     *"Failed to match any benchmarks"*) return 0 ;;
     *"Could not compile benchmark re"*) fail "--filter: not a regular expression: $2" ;;
   esac
-  say "$1"
+  say "$1${3:+, $3}"
   if ! "$program" "${options[@]}" --benchmark_filter="$2" --benchmark_out="$report" \
     --benchmark_out_format=json >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     fail "$1 failed; the whole log is in $log"
   fi
-  reports+=("$report")
+  if [ "${3-}" = compiled ]; then compiled_reports+=("$report"); else reports+=("$report"); fi
 }
 
 # The limits first, and whatever the filter: the floors come from them.
 measure bench_limits .
 for layer in linalg adjust layer optim training; do
   for source in "$root/bench/$layer"/bench_*.cpp; do
-    measure "$(basename "$source" .cpp)" "$filter"
+    name=$(basename "$source" .cpp)
+    measure "$name" "$filter"
+    # Right after its twin, for a machine whose speed drifts.
+    if $compiled && [[ $layer == layer || $layer == optim ]]; then
+      measure "$name" "$filter" compiled
+    fi
   done
 done
 for program in "$binaries"/bench_torch_*; do
@@ -108,4 +132,5 @@ if $torch; then
   reports+=("$results/torch.json")
 fi
 [ ${#reports[@]} -gt 1 ] || fail "--filter: no benchmark matches $filter"
-"$binaries/report_table" ${json:+--json "$json"} "${reports[@]}"
+if $compiled; then compiled_reports=(--compiled "${compiled_reports[@]}"); fi
+"$binaries/report_table" ${json:+--json "$json"} "${reports[@]}" "${compiled_reports[@]}"

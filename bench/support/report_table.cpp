@@ -159,11 +159,21 @@ class Run {
     return row.median() / *base;
   }
 
+  /// Over the row of the same name in another run.
+  Maybe over(const Row& row, const Run& other) const {
+    const Maybe base = other.time(row.name, row.threads);
+    if (!base) return std::nullopt;
+    return row.median() / *base;
+  }
+
   Maybe over_naive(const Row& row) const {
     const std::vector<std::string> parts = split(row.name);
     if (parts.size() < 2 || starts_with(parts[1], "naive_")) return std::nullopt;
     // Naive twins are in float.
     const std::string name = replaced(row.name, "/bf16/", "/f32/");
+    if (parts[1] == "torch_llama_block") return over(row, replaced(name, "torch_", ""));
+    if (parts[1] == "llama_block" && parts[2] != "f32")
+      return over(row, replaced(row.name, "/" + parts[2] + "/", "/f32/"));
     if (parts[0] == "solve" && (parts[1] == "sylvester" || parts[1] == "batched"))
       return over(row, replaced(name, parts[1], "eigen"));
     if (parts[0] == "solve" && parts[1] == "batched_spectra")
@@ -226,6 +236,19 @@ Maybe rate(double work, double ms) { return work > 0 ? Maybe(work / ms / 1e6) : 
 
 Json number(Maybe value) { return value ? Json(*value) : Json(nullptr); }
 
+/// One time of a step or layer in a baseline program that links lorapro::compiled, and the ratio to
+/// the same of the headers compiled for this machine.
+std::string compiled_table(const Run& run, const Run& compiled) {
+  if (compiled.rows().empty()) return "";
+  std::string out = "\na baseline program that links lorapro::compiled\n";
+  constexpr const char* kLine = "{:<44} {:>7} {:>10} {:>12}\n";
+  out += fmt::format(kLine, "name", "threads", "ms", "over headers");
+  for (const Row& row : compiled.rows())
+    out += fmt::format(kLine, row.name, row.threads, text(row.median()),
+                       text(compiled.over(row, run), 3));
+  return out;
+}
+
 std::string table(const Run& run) {
   std::string out, parts;
   for (const auto& [threads, limits] : run.limits())
@@ -253,7 +276,7 @@ std::string table(const Run& run) {
   return out;
 }
 
-Json report(const Run& run) {
+Json report(const Run& run, const Run& compiled) {
   Json limits = Json::object(), rows = Json::array();
   for (const auto& [threads, limit] : run.limits())
     limits["threads" + std::to_string(threads)] = {{"update_gbs", limit.update_gbs},
@@ -273,7 +296,13 @@ Json report(const Run& run) {
                     {"over_lora_adamw", number(run.over_lora_adamw(row))},
                     {"over_dense_adamw", number(run.over_dense_adamw(row))}});
   }
-  return {{"limits", limits}, {"rows", rows}};
+  Json compiled_rows = Json::array();
+  for (const Row& row : compiled.rows())
+    compiled_rows.push_back({{"name", row.name},
+                             {"threads", row.threads},
+                             {"ms", row.median()},
+                             {"over_headers", number(compiled.over(row, run))}});
+  return {{"limits", limits}, {"rows", rows}, {"compiled", compiled_rows}};
 }
 
 /// Writes beside `path` and renames: a reader finds the old contents or the new, never half.
@@ -287,21 +316,25 @@ void write_atomically(const std::string& path, const std::string& contents) {
 }
 
 void run(const std::vector<std::string>& arguments) {
-  constexpr const char* kUsage = "usage: report_table [--json FILE] RESULT.json...";
+  constexpr const char* kUsage =
+      "usage: report_table [--json FILE] RESULT.json... [--compiled RESULT.json...]";
   std::string json_path;
-  Run run;
+  Run run, compiled;
+  Run* target = &run;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--json") {
       if (++i == arguments.size()) throw std::runtime_error(kUsage);
       json_path = arguments[i];
+    } else if (arguments[i] == "--compiled") {
+      target = &compiled;
     } else {
-      run.read(arguments[i]);
+      target->read(arguments[i]);
     }
   }
   if (run.rows().empty()) throw std::runtime_error(kUsage);
   run.find_limits();
-  std::fputs(table(run).c_str(), stdout);
-  if (!json_path.empty()) write_atomically(json_path, report(run).dump(2) + "\n");
+  std::fputs((table(run) + compiled_table(run, compiled)).c_str(), stdout);
+  if (!json_path.empty()) write_atomically(json_path, report(run, compiled).dump(2) + "\n");
 }
 
 }  // namespace
