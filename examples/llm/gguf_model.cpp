@@ -84,6 +84,8 @@ class GgufModel final : public ModelTensors {
     return usable ? reinterpret_cast<const bfloat16*>(tensor.data) : nullptr;
   }
 
+  void forget(const std::string& name) const override { file_.forget(*tensors_.at(name)); }
+
  private:
   Index permuted_heads(const std::string& name) const {
     if (config_.architecture != "llama") return 0;

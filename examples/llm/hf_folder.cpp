@@ -40,6 +40,11 @@ class HfFolder final : public ModelTensors {
     return aligned ? reinterpret_cast<const bfloat16*>(bytes) : nullptr;
   }
 
+  void forget(const std::string& name) const override {
+    const auto found = files_.find(name);
+    found->file->forget(*found->tensor);
+  }
+
  private:
   void add(const SafetensorsReader& file, const TensorInfo& tensor) {
     const auto fail = [&](const std::string& problem) {

@@ -31,6 +31,8 @@ class ModelTensors {
     (void)name;
     return nullptr;
   }
+  /// Lets go of the memory that reading a tensor has taken; it may be read again.
+  virtual void forget(const std::string& name) const { (void)name; }
 };
 
 /// Names of the seven linear layers of a block, behind "model.layers.N.".

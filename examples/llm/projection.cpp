@@ -54,7 +54,9 @@ Weight load_weight(const ModelTensors& tensors, const std::string& name) {
   }
   TensorRows rows(tensors, name, shape[0], shape[1]);
   try {
-    return Weight::quantize(rows.matrix());
+    Weight weight = Weight::quantize(rows.matrix());
+    tensors.forget(name);
+    return weight;
   } catch (const lorapro::ConfigError& error) {
     throw lorapro::FormatError(tensors.place() + ": tensor " +
                                lorapro::io::detail::quoted_name(name) + ": " + error.what());

@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/io/file_reader.hpp>
 
+#include <unistd.h>  // sysconf
+
+#include <fstream>  // std::ifstream
+
 #include "support/catch.hpp"
 #include "support/message_of.hpp"
 #include "support/scratch_folder.hpp"
@@ -34,6 +38,42 @@ TEST_CASE("a file is read in pieces, mapped or not", "[io][file_reader]") {
     CHECK_THROWS_AS(file.read(9, 0, untouched), io::FileError);
     CHECK_THROWS_AS(file.read(~std::uint64_t{0}, 2, untouched), io::FileError);
     CHECK(std::string(untouched) == "....");
+  }
+}
+
+#ifdef __linux__
+/// Pages of this process that are in memory.
+long resident_pages() {
+  long all = 0, resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident;
+}
+#endif
+
+TEST_CASE("bytes that are forgotten leave memory and can be read again", "[io][file_reader]") {
+  const ScratchFolder folder;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::string text(1024 * page, '.');
+  for (std::size_t i = 0; i < text.size(); i += page)
+    text[i] = static_cast<char>('a' + i / page % 26);
+  const auto path = folder.write("pages", text);
+  for (const FileAccess access : {FileAccess::map, FileAccess::read}) {
+    const FileReader file(path, access);
+    std::string bytes(text.size(), ' ');
+    file.read(0, bytes.size(), bytes.data());
+#ifdef __linux__
+    const long before = resident_pages();
+    file.forget(1, text.size() - 2);
+    if (access == FileAccess::map) CHECK(resident_pages() < before - 900);
+#endif
+    // Beyond the file, within a page, and nothing at all.
+    file.forget(text.size() + 1, 5);
+    file.forget(3, ~std::uint64_t{0} - 3);
+    file.forget(5, 7);
+    file.forget(0, 0);
+    bytes.assign(text.size(), ' ');
+    file.read(0, bytes.size(), bytes.data());
+    CHECK(bytes == text);
   }
 }
 

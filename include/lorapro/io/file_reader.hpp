@@ -4,11 +4,12 @@
 
 #include <lorapro/io/error.hpp>
 
-#include <cerrno>   // errno
-#include <cstdint>  // std::uint64_t
-#include <cstring>  // std::memcpy
-#include <fstream>  // std::ifstream
-#include <utility>  // std::exchange
+#include <algorithm>  // std::min
+#include <cerrno>     // errno
+#include <cstdint>    // std::uint64_t
+#include <cstring>    // std::memcpy
+#include <fstream>    // std::ifstream
+#include <utility>    // std::exchange
 
 #ifdef LORAPRO_HAS_POSIX_FILES
 #include <fcntl.h>     // open
@@ -94,6 +95,24 @@ class FileReader {
     stream_.read(static_cast<char*>(out), static_cast<std::streamsize>(count));
     if (!stream_ || stream_.gcount() != static_cast<std::streamsize>(count))
       detail::fail_file(path_, "cannot be read any more");
+  }
+
+  /// Lets go of the memory that bytes [offset, offset + count) of a mapped file take, whole pages of
+  /// them. What is asked for once more is read once more, so that pointers into mapped() stay valid.
+  void forget(std::uint64_t offset, std::uint64_t count) const noexcept {
+#ifdef LORAPRO_HAS_POSIX_FILES
+    const long page_size = ::sysconf(_SC_PAGESIZE);
+    if (mapped_ == nullptr || page_size <= 0 || offset > size_) return;
+    const auto page = static_cast<std::uint64_t>(page_size);
+    const std::uint64_t begin = (offset + page - 1) / page * page;
+    const std::uint64_t end = (offset + (std::min)(count, size_ - offset)) / page * page;
+    // Advice, which nothing depends on.
+    if (begin < end)
+      (void)::madvise(const_cast<unsigned char*>(mapped_) + begin,
+                      static_cast<std::size_t>(end - begin), MADV_DONTNEED);
+#else
+    (void)offset, (void)count;
+#endif
   }
 
  private:

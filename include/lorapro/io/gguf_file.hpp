@@ -18,6 +18,12 @@ class GgufFile {
 
   const GgufReader& reader() const { return reader_; }
 
+  /// Lets go of the memory that the mapped bytes of a tensor of reader() take (FileReader::forget).
+  void forget(const GgufTensor& tensor) const noexcept {
+    if (bytes_.empty())
+      file_.forget(static_cast<std::uint64_t>(tensor.data - file_.mapped()), tensor.bytes);
+  }
+
  private:
   const std::uint8_t* data() const { return bytes_.empty() ? file_.mapped() : bytes_.data(); }
 

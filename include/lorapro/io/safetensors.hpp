@@ -89,6 +89,11 @@ class SafetensorsReader {
     return file_.mapped() == nullptr ? nullptr : file_.mapped() + data_begin_ + tensor.begin;
   }
 
+  /// Lets go of the memory that its mapped bytes take (FileReader::forget).
+  void forget(const TensorInfo& tensor) const noexcept {
+    file_.forget(data_begin_ + tensor.begin, tensor.bytes());
+  }
+
   /// Copies bytes [offset, offset + count) of a tensor, of any dtype.
   /// \param tensor  one of this file's.
   /// \throws ShapeError (not that many in it), FileError.
