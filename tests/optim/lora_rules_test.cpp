@@ -47,8 +47,10 @@ TEMPLATE_TEST_CASE("the memory order of factors does not matter", "[lora_rules]"
     REQUIRE(first.step().updated == 1);
     REQUIRE(second.step().updated == 1);
   }
-  CHECK((rows.A - A.transpose()).cwiseAbs().maxCoeff() < 1e-11);
-  CHECK((rows.B - B.transpose()).cwiseAbs().maxCoeff() < 1e-11);
+  // LoFT divides by roots of sums that cancel where an element of W has seen almost no gradient.
+  const double tolerance = std::is_same_v<TestType, lorapro::LoftRule> ? 1e-9 : 1e-12;
+  CHECK((rows.A - A.transpose()).cwiseAbs().maxCoeff() < tolerance);
+  CHECK((rows.B - B.transpose()).cwiseAbs().maxCoeff() < tolerance);
 }
 
 /// Whether every number of parameters and state is finite.
