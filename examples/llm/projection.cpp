@@ -80,16 +80,18 @@ class FrozenProjection final : public Projection<Scalar> {
   void set_threads(int threads) override { threads_ = threads; }
 
   void forward(const ConstRows<Scalar>& x, Rows<Scalar> y) override {
-    product_.assign(make_view(x), lorapro::TransposedWeightTiles<Scalar, Weight>(weight_),
-                    make_view(y), threads_);
+    lorapro::TiledProduct<Scalar>::assign(make_view(x),
+                                          lorapro::TransposedWeightTiles<Scalar, Weight>(weight_),
+                                          make_view(y), threads_);
     if (bias_.size() > 0)
       y.rowwise() +=
           Eigen::Map<const Eigen::Matrix<Scalar, 1, Eigen::Dynamic>>(bias_.data(), bias_.size());
   }
   void backward(const ConstRows<Scalar>&, const ConstRows<Scalar>& grad_y,
                 Rows<Scalar> grad_x) override {
-    product_.assign(make_view(grad_y), lorapro::WeightTiles<Scalar, Weight>(weight_),
-                    make_view(grad_x), threads_);
+    lorapro::TiledProduct<Scalar>::assign(make_view(grad_y),
+                                          lorapro::WeightTiles<Scalar, Weight>(weight_),
+                                          make_view(grad_x), threads_);
   }
   void backward(const ConstRows<Scalar>&, const ConstRows<Scalar>&) override {}
 
@@ -98,7 +100,6 @@ class FrozenProjection final : public Projection<Scalar> {
  private:
   Weight weight_;
   lorapro::Buffer<Scalar> bias_;
-  lorapro::TiledProduct<Scalar> product_;
   int threads_ = 1;
 };
 

@@ -262,15 +262,15 @@ class TrainableLlama {
     for (std::size_t i = 0; i < blocks_.size(); ++i)
       blocks_[i].forward(inputs_[i], context_, inputs_[i + 1]);
     norm_.forward(inputs_.back(), normed_);
-    products_.multiply_transposed(normed_, tokens_.table().value, logits_);
+    nn::Products<Scalar>::multiply_transposed(normed_, tokens_.table().value, logits_);
     return logits_;
   }
 
   /// Forward and backward; the mean cross-entropy, in nats, over the rows that have a label.
   double loss_and_gradients(const TokenBatch& batch) {
     const double loss = nn::softmax_cross_entropy(forward(batch), batch.labels, grad_logits_);
-    products_.multiply(grad_logits_, tokens_.table().value, grad_below_);
-    products_.add_weight_gradient(grad_logits_, normed_, tokens_.table().grad);
+    nn::Products<Scalar>::multiply(grad_logits_, tokens_.table().value, grad_below_);
+    nn::Products<Scalar>::add_weight_gradient(grad_logits_, normed_, tokens_.table().grad);
     norm_.backward(inputs_.back(), grad_below_, grad_);
     for (std::size_t i = blocks_.size(); i-- > 0;) {
       blocks_[i].backward(inputs_[i], context_, grad_, grad_below_);
@@ -294,8 +294,7 @@ class TrainableLlama {
   nn::Embedding<Scalar> tokens_;
   std::deque<TrainableBlock<Scalar>> blocks_;
   TrainableNorm<Scalar> norm_;
-  nn::Products<Scalar> products_;  // of the head
-  std::vector<Matrix> inputs_;     // of each block, and of the last norm
+  std::vector<Matrix> inputs_;  // of each block, and of the last norm
   Matrix normed_, logits_, grad_logits_, grad_, grad_below_;
 };
 

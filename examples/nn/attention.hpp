@@ -64,16 +64,14 @@ class AttentionCore {
     y.resize(qkv.rows(), width());
     // Row i of a head's block: the weights with which query i takes the values.
     weights_.resize(sequences.rows() * heads_, sequences.length);
-    products_.resize(static_cast<std::size_t>(thread_setting()));
-    for_heads(sequences, [&](Index sequence, Index head, int thread) {
+    for_heads(sequences, [&](Index sequence, Index head, int) {
       const Part part = part_of(sequences, sequence, head);
-      Product& product = products_[static_cast<std::size_t>(thread)];
       for_query_blocks(part, [&](Index first, Index size, Index keys) {
         auto weights = weights_.block(part.weights_row + first, 0, size, keys);
         auto mixed = y.block(part.row + first, part.column, size, head_width_);
-        product.assign(read(rows(qkv, part, 0, first, size)),
-                       Tiles(lorapro::transposed(read(rows(qkv, part, 1, 0, keys)))),
-                       lorapro::make_view(weights), 1);
+        Product::assign(read(rows(qkv, part, 0, first, size)),
+                        Tiles(lorapro::transposed(read(rows(qkv, part, 1, 0, keys)))),
+                        lorapro::make_view(weights), 1);
         for (Index i = 0; i < size; ++i) {
           const Index seen = causal_ ? std::min(first + i + 1, part.keys) : part.keys;
           auto row = weights.row(i).head(seen).array();
@@ -82,8 +80,8 @@ class AttentionCore {
           row *= 1 / row.sum();
           weights.row(i).tail(keys - seen).setZero();
         }
-        product.assign(read(weights), Tiles(read(rows(qkv, part, 2, 0, keys))),
-                       lorapro::make_view(mixed), 1);
+        Product::assign(read(weights), Tiles(read(rows(qkv, part, 2, 0, keys))),
+                        lorapro::make_view(mixed), 1);
       });
     });
   }
@@ -93,11 +91,9 @@ class AttentionCore {
                 Matrix& grad_qkv) {
     grad_qkv.resize(qkv.rows(), qkv.cols());
     scratch_.resize(static_cast<std::size_t>(thread_setting()));
-    products_.resize(scratch_.size());
     for_heads(sequences, [&](Index sequence, Index head, int thread) {
       const Part part = part_of(sequences, sequence, head);
       Matrix& scratch = scratch_[static_cast<std::size_t>(thread)];
-      Product& product = products_[static_cast<std::size_t>(thread)];
       auto grad_k = rows(grad_qkv, part, 1, 0, part.length);
       auto grad_v = rows(grad_qkv, part, 2, 0, part.length);
       grad_k.setZero();
@@ -107,8 +103,8 @@ class AttentionCore {
         const auto weights = weights_.block(part.weights_row + first, 0, size, keys);
         const auto dy = grad_y.block(part.row + first, part.column, size, head_width_);
         auto scores = scratch.topLeftCorner(size, keys);
-        product.assign(read(dy), Tiles(lorapro::transposed(read(rows(qkv, part, 2, 0, keys)))),
-                       lorapro::make_view(scores), 1);
+        Product::assign(read(dy), Tiles(lorapro::transposed(read(rows(qkv, part, 2, 0, keys)))),
+                        lorapro::make_view(scores), 1);
         for (Index i = 0; i < size; ++i) {
           auto row = scores.row(i).array();
           const auto weight = weights.row(i).array();
@@ -116,12 +112,12 @@ class AttentionCore {
         }
         auto grad_q = rows(grad_qkv, part, 0, first, size);
         auto to_k = grad_k.topRows(keys), to_v = grad_v.topRows(keys);
-        product.assign(read(scores), Tiles(read(rows(qkv, part, 1, 0, keys))),
-                       lorapro::make_view(grad_q), 1);
-        product.add(Scalar(1), lorapro::transposed(read(scores)),
-                    Tiles(read(rows(qkv, part, 0, first, size))), lorapro::make_view(to_k), 1);
-        product.add(Scalar(1), lorapro::transposed(read(weights)), Tiles(read(dy)),
-                    lorapro::make_view(to_v), 1);
+        Product::assign(read(scores), Tiles(read(rows(qkv, part, 1, 0, keys))),
+                        lorapro::make_view(grad_q), 1);
+        Product::add(Scalar(1), lorapro::transposed(read(scores)),
+                     Tiles(read(rows(qkv, part, 0, first, size))), lorapro::make_view(to_k), 1);
+        Product::add(Scalar(1), lorapro::transposed(read(weights)), Tiles(read(dy)),
+                     lorapro::make_view(to_v), 1);
       });
     });
   }
@@ -192,8 +188,7 @@ class AttentionCore {
   bool causal_;
   Scalar scale_;
   Matrix weights_;
-  std::vector<Matrix> scratch_;    // one for each thread
-  std::vector<Product> products_;  // likewise
+  std::vector<Matrix> scratch_;  // one for each thread
 };
 
 /// Multi-head self-attention: linear to Q, K and V, attention, linear to the output.

@@ -63,16 +63,16 @@ class Gpt {
       blocks_[i].forward(inputs_[i], sequences, inputs_[i + 1]);
     }
     norm_.forward(inputs_.back(), normalized_);
-    products_.multiply_transposed(normalized_, tokens_.table().value, logits_);
+    Products<Scalar>::multiply_transposed(normalized_, tokens_.table().value, logits_);
     return logits_;
   }
 
   /// Gradients of the last forward.
   void backward(const std::vector<int>& tokens, const Sequences& sequences,
                 const Matrix& grad_logits) {
-    products_.multiply(grad_logits, tokens_.table().value, grad_below_);
+    Products<Scalar>::multiply(grad_logits, tokens_.table().value, grad_below_);
     if (!tokens_.table().frozen()) {
-      products_.add_weight_gradient(grad_logits, normalized_, tokens_.table().grad);
+      Products<Scalar>::add_weight_gradient(grad_logits, normalized_, tokens_.table().grad);
     }
     norm_.backward(inputs_.back(), grad_below_, grad_);
     for (std::size_t i = blocks_.size(); i-- > 0;) {
@@ -111,7 +111,6 @@ class Gpt {
   PositionEmbedding<Scalar> positions_;
   std::deque<TransformerBlock<Scalar>> blocks_;
   LayerNorm<Scalar> norm_;
-  Products<Scalar> products_;   // of the head
   std::vector<Matrix> inputs_;  // of each block, and of the last norm
   Matrix normalized_, logits_, grad_logits_, grad_, grad_below_;
 };

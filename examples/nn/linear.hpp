@@ -63,7 +63,7 @@ class Linear {
       adapter_->forward(x, y);
       return;
     }
-    products_.multiply_transposed(x, weight_.value, y);
+    Products<Scalar>::multiply_transposed(x, weight_.value, y);
     if (bias_.value.size() == 0) return;
     for_blocks(x.rows(), kRowBlock, [&](Index row, Index rows) {
       y.middleRows(row, rows).rowwise() += bias_.value.row(0);
@@ -76,7 +76,7 @@ class Linear {
       adapter_->set_threads(thread_setting());
       adapter_->backward(x, grad_y, grad_x);
     } else {
-      products_.multiply(grad_y, weight_.value, grad_x);
+      Products<Scalar>::multiply(grad_y, weight_.value, grad_x);
     }
     accumulate(x, grad_y);
   }
@@ -109,7 +109,7 @@ class Linear {
   /// The gradients that the adapter does not have.
   void accumulate(const Matrix& x, const Matrix& grad_y) {
     Matrix& to_weight = adapter_ ? watched_ : weight_.grad;
-    if (to_weight.size() > 0) products_.add_weight_gradient(grad_y, x, to_weight);
+    if (to_weight.size() > 0) Products<Scalar>::add_weight_gradient(grad_y, x, to_weight);
     if (bias_.frozen()) return;
     for_blocks(out_features(), kFeatureBlock, [&](Index first, Index size) {
       bias_.grad.middleCols(first, size) += grad_y.middleCols(first, size).colwise().sum();
@@ -119,7 +119,6 @@ class Linear {
   Parameter<Scalar> weight_;  // (out, in)
   Parameter<Scalar> bias_;    // (1, out), or (0, out)
   std::optional<Adapter> adapter_;
-  Products<Scalar> products_;
   Matrix watched_;  // grad_y^T x, while watched
 };
 

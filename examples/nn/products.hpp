@@ -10,37 +10,35 @@ namespace examples::nn {
 /// Products of a batch, one example per row, with a weight (out, in) that is not frozen, by the
 /// kernels of lorapro::LoraLayer.
 template <typename Scalar>
-class Products {
- public:
+struct Products {
   using Matrix = lorapro::RowMatrix<Scalar>;
 
   /// y = x W^T
-  void multiply_transposed(const Matrix& x, const Matrix& weight, Matrix& y) {
+  static void multiply_transposed(const Matrix& x, const Matrix& weight, Matrix& y) {
     y.resize(x.rows(), weight.rows());
-    product_.assign(view(x), Tiles(lorapro::transposed(view(weight))), lorapro::make_view(y),
+    Product::assign(view(x), Tiles(lorapro::transposed(view(weight))), lorapro::make_view(y),
                     thread_setting());
   }
 
   /// y = x W
-  void multiply(const Matrix& x, const Matrix& weight, Matrix& y) {
+  static void multiply(const Matrix& x, const Matrix& weight, Matrix& y) {
     y.resize(x.rows(), weight.cols());
-    product_.assign(view(x), Tiles(view(weight)), lorapro::make_view(y), thread_setting());
+    Product::assign(view(x), Tiles(view(weight)), lorapro::make_view(y), thread_setting());
   }
 
   /// grad += grad_y^T x, the gradient of the weight of y = x W^T.
-  void add_weight_gradient(const Matrix& grad_y, const Matrix& x, Matrix& grad) {
-    product_.add(Scalar(1), lorapro::transposed(view(grad_y)), Tiles(view(x)),
+  static void add_weight_gradient(const Matrix& grad_y, const Matrix& x, Matrix& grad) {
+    Product::add(Scalar(1), lorapro::transposed(view(grad_y)), Tiles(view(x)),
                  lorapro::make_view(grad), thread_setting());
   }
 
  private:
+  using Product = lorapro::TiledProduct<Scalar>;
   using Tiles = lorapro::ViewTiles<Scalar>;
 
   static lorapro::MatrixView<const Scalar> view(const Matrix& matrix) {
     return lorapro::make_view(matrix);
   }
-
-  lorapro::TiledProduct<Scalar> product_;
 };
 
 }  // namespace examples::nn

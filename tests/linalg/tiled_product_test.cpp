@@ -58,11 +58,10 @@ void check(support::Random& random, Index rows, Index depth, Index width, bool l
   const RealMatrix expected = product(left.matrix(), right.matrix());
   const double bound = support::tolerance<T>(1, static_cast<double>(depth) + 2, 1,
                                              static_cast<double>(reference::norm(expected)) + 10);
-  TiledProduct<T> products;
-  products.add(T(0.5), left.view(), ViewTiles<T>(right.view()), make_view(block), threads);
+  TiledProduct<T>::add(T(0.5), left.view(), ViewTiles<T>(right.view()), make_view(block), threads);
   const RealMatrix start = real(before.block(1, 2, rows, width));
   CHECK(support::distance(block, RealMatrix(start + 0.5L * expected)) <= bound);
-  products.assign(left.view(), ViewTiles<T>(right.view()), make_view(block), threads);
+  TiledProduct<T>::assign(left.view(), ViewTiles<T>(right.view()), make_view(block), threads);
   CHECK(support::distance(block, expected) <= bound);
   block = before.block(1, 2, rows, width);
   CHECK(canvas == before);
@@ -100,10 +99,11 @@ TEST_CASE("the bits do not depend on the number of threads", "[tiled_product]") 
     RowMatrix<float> first(size[0], size[2]), first_sum = start;
     for (const int threads : {1, 2, 3, 5, 16}) {
       CAPTURE(threads);
-      TiledProduct<float> products;
       RowMatrix<float> out(size[0], size[2]), sum = start;
-      products.assign(left.view(), ViewTiles<float>(right.view()), make_view(out), threads);
-      products.add(2.0F, left.view(), ViewTiles<float>(right.view()), make_view(sum), threads);
+      TiledProduct<float>::assign(left.view(), ViewTiles<float>(right.view()), make_view(out),
+                                  threads);
+      TiledProduct<float>::add(2.0F, left.view(), ViewTiles<float>(right.view()), make_view(sum),
+                               threads);
       if (threads == 1) {
         first = out;
         first_sum = sum;
@@ -118,10 +118,10 @@ TEST_CASE("a product is summed before it is added", "[tiled_product]") {
   LORAPRO_TEST_RANDOM(random, 2103);
   const Operand<float> left(random, 40, 400, true), right(random, 400, 200, false);
   RowMatrix<float> once = RowMatrix<float>::Zero(40, 200), twice = once;
-  TiledProduct<float> products;
   const ViewTiles<float> tiles(right.view());
-  products.add(1.0F, left.view(), tiles, make_view(once), 1);
-  for (int k = 0; k < 2; ++k) products.add(1.0F, left.view(), tiles, make_view(twice), 1);
+  TiledProduct<float>::add(1.0F, left.view(), tiles, make_view(once), 1);
+  for (int k = 0; k < 2; ++k)
+    TiledProduct<float>::add(1.0F, left.view(), tiles, make_view(twice), 1);
   CHECK(twice == 2 * once);
 }
 
@@ -135,8 +135,7 @@ TEST_CASE("a left factor with neither rows nor columns contiguous", "[tiled_prod
       picked(i, k) = static_cast<reference::Real>(stored(2 * i, 3 * k));
   const Operand<double> right(random, 50, 40, false);
   RowMatrix<double> out(140, 40);
-  TiledProduct<double> products;
-  products.assign(left, ViewTiles<double>(right.view()), make_view(out), 1);
+  TiledProduct<double>::assign(left, ViewTiles<double>(right.view()), make_view(out), 1);
   const RealMatrix expected = product(picked, right.matrix());
   CHECK(support::distance(out, expected) <=
         support::tolerance<double>(1, 52, 1, static_cast<double>(reference::norm(expected))));
@@ -145,13 +144,12 @@ TEST_CASE("a left factor with neither rows nor columns contiguous", "[tiled_prod
 TEST_CASE("products of nothing", "[tiled_product]") {
   RowMatrix<float> out = RowMatrix<float>::Constant(3, 4, 7);
   const RowMatrix<float> before = out, left(3, 0), right(0, 4), none(0, 5), other(5, 4);
-  TiledProduct<float> products;
-  products.add(1.0F, read(left), ViewTiles<float>(read(right)), make_view(out), 2);
+  TiledProduct<float>::add(1.0F, read(left), ViewTiles<float>(read(right)), make_view(out), 2);
   CHECK(out == before);
-  products.assign(read(left), ViewTiles<float>(read(right)), make_view(out), 2);
+  TiledProduct<float>::assign(read(left), ViewTiles<float>(read(right)), make_view(out), 2);
   CHECK((out.array() == 0).all());
   RowMatrix<float> no_rows(0, 4);
-  products.assign(read(none), ViewTiles<float>(read(other)), make_view(no_rows), 2);
+  TiledProduct<float>::assign(read(none), ViewTiles<float>(read(other)), make_view(no_rows), 2);
   CHECK(no_rows.size() == 0);
 }
 
@@ -175,15 +173,15 @@ struct CountingTiles {
 
 TEST_CASE("every tile is made once, or once for each thread without a strip", "[tiled_product]") {
   LORAPRO_TEST_RANDOM(random, 2104);
-  const Operand<float> left(random, 300, 300, false), right(random, 300, 700, false);
-  RowMatrix<float> out(300, 700);
+  const Operand<float> left(random, 256, 300, false), right(random, 300, 700, false);
+  RowMatrix<float> out(256, 700);
   std::mutex mutex;
   for (const int threads : {1, 2, 8}) {
     CAPTURE(threads);
     RowMatrix<int> made = RowMatrix<int>::Zero(300, 700);
-    TiledProduct<float> products;
-    products.assign(left.view(), CountingTiles{ViewTiles<float>(right.view()), made, mutex},
-                    make_view(out), threads);
+    TiledProduct<float>::assign(left.view(),
+                                CountingTiles{ViewTiles<float>(right.view()), made, mutex},
+                                make_view(out), threads);
     CHECK(made.minCoeff() == made.maxCoeff());
     CHECK(made.maxCoeff() == (threads == 8 ? 4 : 1));
   }
@@ -195,9 +193,9 @@ TEST_CASE("a sum over many rows makes the tiles of a short product once", "[tile
   RowMatrix<float> out = RowMatrix<float>::Zero(300, 700);
   RowMatrix<int> made = RowMatrix<int>::Zero(16, 700);
   std::mutex mutex;
-  TiledProduct<float> products;
-  products.add(1.0F, left.view(), CountingTiles{ViewTiles<float>(right.view()), made, mutex},
-               make_view(out), 1);
+  TiledProduct<float>::add(1.0F, left.view(),
+                           CountingTiles{ViewTiles<float>(right.view()), made, mutex},
+                           make_view(out), 1);
   CHECK(made.minCoeff() == 1);
   CHECK(made.maxCoeff() == 1);
 }

@@ -12,6 +12,8 @@
 #include <lorapro/events/tensorboard_log.hpp>
 #include <lorapro/lorapro.hpp>
 
+#include <thread>  // std::thread
+
 #include "support/pair_buffers.hpp"
 #include "support/pseudo_terminal.hpp"
 #include "support/scratch_folder.hpp"
@@ -118,6 +120,28 @@ TEST_CASE("a layer uses no heap after its first batch", "[no_heap]") {
   check_no_heap_in_layer<double, lorapro::Nf4Weight>();
   check_no_heap_in_layer<float, float, lorapro::DoraLayer>();
   check_no_heap_in_layer<double, lorapro::Nf4Weight, lorapro::DoraLayer>();
+}
+
+TEST_CASE("the products of a thread share a workspace", "[no_heap]") {
+  const RowMatrix<float> left = RowMatrix<float>::Ones(40, 200), right = left.transpose();
+  const RowMatrix<float> wide = RowMatrix<float>::Ones(40, 900);
+  RowMatrix<float> square(40, 40), sum = RowMatrix<float>::Zero(200, 900);
+  const auto read = [](const RowMatrix<float>& matrix) { return lorapro::make_view(matrix); };
+  using Product = lorapro::TiledProduct<float>;
+  using Tiles = lorapro::ViewTiles<float>;
+  const auto first = [&] {
+    Product::assign(read(left), Tiles(read(right)), lorapro::make_view(square), 1);
+  };
+  const auto second = [&] {
+    Product::add(1.0F, read(right), Tiles(read(wide)), lorapro::make_view(sum), 1);
+  };
+  long of_first = 0, of_second = 0;
+  std::thread([&] {
+    of_first = allocations_of(first);
+    of_second = allocations_of(second);
+  }).join();
+  CHECK(of_first == 1);
+  CHECK(of_second == 0);
 }
 
 TEST_CASE("an embedding uses no heap after its first batch", "[no_heap]") {

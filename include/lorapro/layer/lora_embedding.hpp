@@ -76,8 +76,8 @@ class LoraEmbedding {
     for (Index i = 0; i < rows; ++i)
       base_weight_.decode(token(tokens, i), 1, 0, features(), &out(i, 0), features());
     if (merged_) return;
-    product_.add(static_cast<Scalar>(scaling()), gathered(tokens, rows),
-                 Tiles(transposed(read_B())), out, threads());
+    TiledProduct<Scalar>::add(static_cast<Scalar>(scaling()), gathered(tokens, rows),
+                              Tiles(transposed(read_B())), out, threads());
   }
 
   /// The same; y is returned, and allocated. \throws ConfigError (a token that is none).
@@ -101,11 +101,11 @@ class LoraEmbedding {
     checks::shape("grad_y", dy.rows, dy.cols, rows, features());
     check_output("grad_y", dy);
     const auto s = static_cast<Scalar>(scaling());
-    product_.add(s, transposed(dy), Tiles(gathered(tokens, rows)),
-                 View{grad_B_.data(), features(), rank(), rank(), 1}, threads());
+    TiledProduct<Scalar>::add(s, transposed(dy), Tiles(gathered(tokens, rows)),
+                              View{grad_B_.data(), features(), rank(), rank(), 1}, threads());
     // What was gathered has been used.
     const View back{hidden_.data(), rows, rank(), rank(), 1};
-    product_.assign(dy, Tiles(read_B()), back, threads());
+    TiledProduct<Scalar>::assign(dy, Tiles(read_B()), back, threads());
     for (Index i = 0; i < rows; ++i) {
       Scalar* const grad = grad_A_.data() + token(tokens, i) * rank();
       for (Index k = 0; k < rank(); ++k) grad[k] += s * back(i, k);
@@ -227,7 +227,6 @@ class LoraEmbedding {
   LoraConfig config_;
   Buffer<Scalar> lora_A_, lora_B_, grad_A_, grad_B_;
   Buffer<Scalar> hidden_;
-  TiledProduct<Scalar> product_;          // of batches
   LowRankProduct<Scalar> table_product_;  // of merging
   bool merged_ = false;
 };

@@ -21,9 +21,9 @@ LORAPRO_NAMESPACE_BEGIN
 /// any distance apart, A and B contiguous rows or columns. What is written overlaps nothing that is
 /// read.
 ///
-/// Results have the same bits for any number of threads. W0 is decoded tile by tile, in a workspace
-/// of 128 kB per thread (152 kB in double); beside it 2 batch rank scalars are kept, with dropout 64
-/// rows of x. No heap once a batch of the size has passed. Not thread-safe.
+/// Results have the same bits for any number of threads. W0 is decoded tile by tile, in the workspace
+/// that products share (TiledProduct); 2 batch rank scalars are kept, with dropout 64 rows of x. No
+/// heap once a batch of the size has passed. Not thread-safe.
 ///
 /// \tparam Scalar  float or double.
 template <typename Scalar>

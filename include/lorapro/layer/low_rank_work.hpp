@@ -24,18 +24,18 @@ class LowRankWork {
 
   template <typename Weight>
   void forward_base(const ConstView& x, const Weight& weight, const View& y) {
-    product_.assign(x, TransposedWeightTiles<Scalar, Weight>(weight), y, threads());
+    Product::assign(x, TransposedWeightTiles<Scalar, Weight>(weight), y, threads());
   }
 
   template <typename Weight>
   void backward_base(const ConstView& grad_y, const Weight& weight, const View& grad_x) {
-    product_.assign(grad_y, WeightTiles<Scalar, Weight>(weight), grad_x, threads());
+    Product::assign(grad_y, WeightTiles<Scalar, Weight>(weight), grad_x, threads());
   }
 
   void forward_adapter(const ConstView& x, const Lora& lora, const Dropout& dropout,
                        const View& y) {
     const View hidden = down_project(x, lora, dropout);
-    product_.add(static_cast<Scalar>(lora.scaling), read(hidden),
+    Product::add(static_cast<Scalar>(lora.scaling), read(hidden),
                  Tiles(transposed(read(lora.lora_B))), y, threads());
   }
 
@@ -43,11 +43,11 @@ class LowRankWork {
                         const Dropout& dropout) {
     const View hidden = down_project(x, lora, dropout), back = hidden_gradient(x.rows, lora);
     const auto s = static_cast<Scalar>(lora.scaling);
-    product_.add(s, transposed(grad_y), Tiles(read(hidden)), lora.grad_B, threads());
-    product_.assign(grad_y, Tiles(read(lora.lora_B)), back, threads());
+    Product::add(s, transposed(grad_y), Tiles(read(hidden)), lora.grad_B, threads());
+    Product::assign(grad_y, Tiles(read(lora.lora_B)), back, threads());
     for (Index k = 0; k < back.rows * back.cols; ++k) back.data[k] *= s;
     const auto add = [&](Index row, Index rows, const ConstView& input) {
-      product_.add(Scalar(1), transposed(rows_of(read(back), row, rows)), Tiles(input), lora.grad_A,
+      Product::add(Scalar(1), transposed(rows_of(read(back), row, rows)), Tiles(input), lora.grad_A,
                    threads());
     };
     if (!dropout.drops()) return add(0, x.rows, x);
@@ -62,12 +62,12 @@ class LowRankWork {
     const ConstView back = read(hidden_gradient(x.rows, lora));
     const Tiles tiles(read(lora.lora_A));
     if (!dropout.drops()) {
-      product_.add(Scalar(1), back, tiles, grad_x, threads());
+      Product::add(Scalar(1), back, tiles, grad_x, threads());
       return;
     }
     for_row_blocks(x.rows, [&](Index row, Index rows) {
       const View part = block(rows, x.cols);
-      product_.assign(rows_of(back, row, rows), tiles, part, threads());
+      Product::assign(rows_of(back, row, rows), tiles, part, threads());
       // Masked before it is added: compilers would differ in whether that is rounded once or twice.
       dropout.apply(read(part), row, part);
       for (Index i = 0; i < rows; ++i)
@@ -81,7 +81,7 @@ class LowRankWork {
     for_row_blocks(weight.out_features(), [&](Index row, Index rows) {
       const View part = block(rows, in);
       weight.decode(row, rows, 0, in, part.data, in);
-      product_.add(static_cast<Scalar>(c), rows_of(read(lora.lora_B), row, rows),
+      Product::add(static_cast<Scalar>(c), rows_of(read(lora.lora_B), row, rows),
                    Tiles(read(lora.lora_A)), part, threads());
       body(row, part);
     });
@@ -100,6 +100,7 @@ class LowRankWork {
   }
 
  private:
+  using Product = TiledProduct<Scalar>;
   using Tiles = ViewTiles<Scalar>;
   static constexpr Index kBlockRows = 64;
 
@@ -133,10 +134,10 @@ class LowRankWork {
     const View hidden{hidden_.data(), x.rows, rank, rank, 1};
     const Tiles tiles(transposed(read(lora.lora_A)));
     if (!dropout.drops()) {
-      product_.assign(x, tiles, hidden, threads());
+      Product::assign(x, tiles, hidden, threads());
     } else {
       for_row_blocks(x.rows, [&](Index row, Index rows) {
-        product_.assign(read(dropped(x, row, rows, dropout)), tiles, rows_of(hidden, row, rows),
+        Product::assign(read(dropped(x, row, rows, dropout)), tiles, rows_of(hidden, row, rows),
                         threads());
       });
     }
@@ -150,7 +151,6 @@ class LowRankWork {
 
   Buffer<Scalar> hidden_;
   Buffer<Scalar> block_;
-  TiledProduct<Scalar> product_;
   int threads_ = 0;
 };
 

@@ -29,9 +29,8 @@ struct OLoraInit {
     const Eigen::MatrixXd Q =
         orthonormal_columns(detail::finite_columns("base_weight", weight, config.rank));
     RowMatrix<double> R(config.rank, weight.in_features());
-    TiledProduct<double> product;
-    product.assign(transposed(make_view(Q)), WeightTiles<double, Weight>(weight), make_view(R),
-                   thread_count(threads));
+    TiledProduct<double>::assign(transposed(make_view(Q)), WeightTiles<double, Weight>(weight),
+                                 make_view(R), thread_count(threads));
     for (Index k = 0; k < config.rank; ++k) {
       const double sign = R(k, k) < 0 ? -1 : 1;
       for (Index j = 0; j < R.cols(); ++j) {

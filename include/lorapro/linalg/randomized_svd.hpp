@@ -43,10 +43,9 @@ struct RandomizedSvd {
     const Index size = (std::min)(count + oversampling, most);
 
     // Vectors are rows here, as the products take them.
-    TiledProduct<double> product;
     RowMatrix<double> of_rows(size, rows), of_cols(size, cols);
-    const auto times_matrix = [&] { multiply(product, of_rows, matrix, of_cols); };
-    const auto times_transposed = [&] { multiply(product, of_cols, transposed, of_rows); };
+    const auto times_matrix = [&] { multiply(of_rows, matrix, of_cols); };
+    const auto times_transposed = [&] { multiply(of_cols, transposed, of_rows); };
     for (Index k = 0; k < of_cols.size(); ++k)
       of_cols.data()[k] = random_normal(seed, static_cast<std::uint64_t>(k));
     times_transposed();
@@ -68,9 +67,8 @@ struct RandomizedSvd {
 
  private:
   template <typename Tiles>
-  void multiply(TiledProduct<double>& product, const RowMatrix<double>& left, const Tiles& right,
-                RowMatrix<double>& out) const {
-    product.assign(make_view(left), right, make_view(out), thread_count(threads));
+  void multiply(const RowMatrix<double>& left, const Tiles& right, RowMatrix<double>& out) const {
+    TiledProduct<double>::assign(make_view(left), right, make_view(out), thread_count(threads));
     for (Index k = 0; k < out.size(); ++k)
       if (!is_finite(out.data()[k]))
         throw ConfigError("matrix: expected finite numbers, got one that is not");

@@ -11,10 +11,11 @@
 
 LORAPRO_NAMESPACE_BEGIN
 
-/// Size of a tile of the right factor: 96 kB, which stay in the second-level cache while all rows
-/// of the left factor pass. The width is a multiple of every register tile of product.hpp.
+/// Size of a tile of the right factor: 288 kB, which stay in the second-level cache while all rows
+/// of the left factor pass. Deep, since the result is read and written once for each tile. The width
+/// is a multiple of every register tile of product.hpp.
 template <typename Scalar>
-inline constexpr Index kTileDepth = 512 / static_cast<Index>(sizeof(Scalar));
+inline constexpr Index kTileDepth = 1536 / static_cast<Index>(sizeof(Scalar));
 inline constexpr Index kTileWidth = 192;
 
 /// Rows that are transposed at a time.
@@ -76,29 +77,29 @@ class ViewTiles {
   MatrixView<const Scalar> matrix_;
 };
 
-/// Products of a matrix with one that is made tile by tile, and their workspace. `Tiles` has
-/// depth(), width() and
+/// Products of a matrix with one that is made tile by tile. `Tiles` has depth(), width() and
 ///
 ///     Panel<const Scalar> operator()(row, depth, col, width, scratch)
 ///
 /// which returns the block that begins at (row, col), of at most kTileDepth<Scalar> rows and
 /// kTileWidth columns, in place or in the kTileScratch<Scalar> elements of `scratch`. It is called
-/// by several threads. An element of the result is summed in one order, whatever the number of
-/// threads and whichever thread it meets, so the bits do not depend on them.
+/// by several threads, and multiplies by other means. An element of the result is summed in one
+/// order, whatever the number of threads and whichever thread it meets, so the bits do not depend on
+/// them.
 ///
 /// \cost 2 rows depth width flops; every tile is made once, or a few times where there are more
-///       threads than strips of kTileWidth columns. At most kTileScratch + 22,528 scalars per thread,
-///       from the heap at the first call with so many threads.
+///       threads than strips of kTileWidth columns. The workspace, some 450 kB per thread,
+///       belongs to the thread that calls: all its products share it, the first one with so many
+///       threads takes it from the heap, and it goes when the thread ends.
 template <typename Scalar>
-class TiledProduct {
- public:
+struct TiledProduct {
   /// out = left right.
   /// \param left      (rows, depth), any strides.
   /// \param[out] out  (rows, width), contiguous rows; must not overlap the factors.
   /// \param threads   >= 1.
   template <typename Tiles>
-  void assign(const MatrixView<const Scalar>& left, const Tiles& right,
-              const MatrixView<Scalar>& out, int threads) {
+  static void assign(const MatrixView<const Scalar>& left, const Tiles& right,
+                     const MatrixView<Scalar>& out, int threads) {
     if (right.depth() == 0) {
       for (Index i = 0; i < out.rows; ++i) Row(&out(i, 0), out.cols).setZero();
       return;
@@ -110,16 +111,16 @@ class TiledProduct {
 
   /// out += alpha left right, rounded once: the product is summed before it is added.
   template <typename Tiles>
-  void add(Scalar alpha, const MatrixView<const Scalar>& left, const Tiles& right,
-           const MatrixView<Scalar>& out, int threads) {
+  static void add(Scalar alpha, const MatrixView<const Scalar>& left, const Tiles& right,
+                  const MatrixView<Scalar>& out, int threads) {
     if (right.depth() == 0) return;
     for_each_task(left, right, threads, [&](const Task& task, Scalar* scratch) {
       Scalar* const sum = scratch + kTileScratch<Scalar> + kPackedSize;
       const bool is_one_tile = right.depth() <= kTileDepth<Scalar>;
       Panel<const Scalar> tile{};
       if (is_one_tile) tile = tile_of(right, 0, right.depth(), task, scratch);
-      for (Index done = 0; done < task.rows; done += kSumRows) {
-        const Task part{task.row + done, (std::min)(kSumRows, task.rows - done), task.col,
+      for (Index done = 0; done < task.rows; done += kBlockRows) {
+        const Task part{task.row + done, (std::min)(kBlockRows, task.rows - done), task.col,
                         task.cols};
         if (is_one_tile) {
           multiply_tile(left, 0, right.depth(), tile, part, sum, kTileWidth, scratch);
@@ -136,13 +137,12 @@ class TiledProduct {
  private:
   using Row = Eigen::Map<Eigen::Array<Scalar, 1, Eigen::Dynamic>>;
 
-  /// Rows whose sums are kept apart in add. A multiple of the rows of a register tile, so that it
-  /// makes no difference where the rows are divided.
-  static constexpr Index kSumRows = 32;
-  /// Rows of the left factor that pass under all of a tile before the next ones do.
-  static constexpr Index kPackedRows = 128;
-  static constexpr Index kPackedSize = kPackedRows * kTileDepth<Scalar>;
-  static constexpr Index kScratch = kTileScratch<Scalar> + kPackedSize + kSumRows * kTileWidth;
+  /// Rows that pass under all of a tile before the next ones do, and whose sums are kept apart in
+  /// add. A multiple of the rows of a register tile, so that it makes no difference where the rows
+  /// are divided.
+  static constexpr Index kBlockRows = 64;
+  static constexpr Index kPackedSize = kBlockRows * kTileDepth<Scalar>;
+  static constexpr Index kScratch = kTileScratch<Scalar> + kPackedSize + kBlockRows * kTileWidth;
   /// From how many rows it pays to copy a tile that does not suit the caches, and from how many
   /// columns the left factor's rows.
   static constexpr Index kRowsForTile = 8, kColsForRows = 32;
@@ -156,8 +156,8 @@ class TiledProduct {
   };
 
   template <typename Tiles, typename Body>
-  void for_each_task(const MatrixView<const Scalar>& left, const Tiles& right, int threads,
-                     const Body& body) {
+  static void for_each_task(const MatrixView<const Scalar>& left, const Tiles& right, int threads,
+                            const Body& body) {
     const Index rows = left.rows, width = right.width();
     if (rows == 0 || width == 0) return;
     const double work =
@@ -166,15 +166,21 @@ class TiledProduct {
     const Index strips = quotient(width, kTileWidth);
     // Rows are divided only where threads would have nothing to do: tiles are made anew for each.
     const Index blocks =
-        team == 1 ? 1 : (std::min)(quotient(2 * team, strips), quotient(rows, kSumRows));
-    const Index height = quotient(quotient(rows, blocks), kSumRows) * kSumRows;
+        team == 1 ? 1 : (std::min)(quotient(2 * team, strips), quotient(rows, kBlockRows));
+    const Index height = quotient(quotient(rows, blocks), kBlockRows) * kBlockRows;
     const Index tall = quotient(rows, height);
-    scratch_.reserve(team * kScratch);
+    Scalar* const scratch = workspace(team * kScratch);
     parallel_for(team, strips * tall, [&](Index index, int thread) {
       const Index row = index / strips * height, col = index % strips * kTileWidth;
       body(Task{row, (std::min)(height, rows - row), col, (std::min)(kTileWidth, width - col)},
-           scratch_.data() + thread * kScratch);
+           scratch + thread * kScratch);
     });
+  }
+
+  static Scalar* workspace(Index size) {
+    static thread_local Buffer<Scalar> memory;
+    memory.reserve(size);
+    return memory.data();
   }
 
   static Index quotient(Index count, Index size) { return (count + size - 1) / size; }
@@ -210,8 +216,8 @@ class TiledProduct {
     Scalar* const packed = scratch + kTileScratch<Scalar>;
     const bool packs = task.cols >= kColsForRows &&
                        (left.col_stride != 1 || detail::shares_cache_sets<Scalar>(left.row_stride));
-    for (Index i = 0; i < task.rows; i += kPackedRows) {
-      const Index rows = (std::min)(kPackedRows, task.rows - i);
+    for (Index i = 0; i < task.rows; i += kBlockRows) {
+      const Index rows = (std::min)(kBlockRows, task.rows - i);
       const Scalar* coefficients = &left(task.row + i, k);
       Index row_stride = left.row_stride, col_stride = left.col_stride;
       if (packs) {
@@ -234,11 +240,15 @@ class TiledProduct {
                                (std::min)(kTransposedRows, depth - k), rows, out + k, depth);
       return;
     }
-    for (Index i = 0; i < rows; ++i)
-      for (Index k = 0; k < depth; ++k) out[i * depth + k] = from[i * row_stride + k * col_stride];
+    for (Index i = 0; i < rows; ++i) {
+      const Scalar* const row = from + i * row_stride;
+      if (col_stride == 1) {
+        std::copy_n(row, depth, out + i * depth);
+      } else {
+        for (Index k = 0; k < depth; ++k) out[i * depth + k] = row[k * col_stride];
+      }
+    }
   }
-
-  Buffer<Scalar> scratch_;
 };
 
 LORAPRO_NAMESPACE_END
