@@ -139,10 +139,15 @@ class Results(Lines[Cell]):
         return statistics.fmean(self.score(cell) for cell in cells)
 
 
+def tuning_seeds(plan: Plan, contender: Contender) -> int:
+    """Studies may do with fewer."""
+    task = plan.tasks[contender.task]
+    return task["tuning_seeds" if contender.variant == COMPARISON else "study_seeds"]
+
+
 def tuning_cells(plan: Plan, contender: Contender, rate: int) -> list[Cell]:
-    seeds = plan.tasks[contender.task]["tuning_seeds"]
     return [Cell(contender.task, contender.method, contender.variant, rate, seed, "tuning")
-            for seed in range(seeds)]
+            for seed in range(tuning_seeds(plan, contender))]
 
 
 def report_cells(plan: Plan, contender: Contender, rate: int) -> list[Cell]:
@@ -153,7 +158,7 @@ def report_cells(plan: Plan, contender: Contender, rate: int) -> list[Cell]:
 
 def tuned_rates(plan: Plan, results: Results, contender: Contender) -> dict[int, float]:
     """The mean score of every learning rate whose tuning runs are all there."""
-    seeds = plan.tasks[contender.task]["tuning_seeds"]
+    seeds = tuning_seeds(plan, contender)
     runs: dict[int, list[Cell]] = {}
     for cell in results.by_cell:
         if (cell.task, cell.method, cell.variant, cell.split) == (

@@ -53,7 +53,8 @@ PLAN = {
                 "lost": {"label": "lost", "color": "#777777"}},
     "tasks": {"toy": {"title": "Toy", "program": "toy", "arguments": ["--rank", "4"],
                       "metric": "accuracy", "higher_is_better": True, "percent": True,
-                      "tuning_seeds": 2, "report_seeds": 3, "max_rates": 6, "shared_rate": 0.01,
+                      "tuning_seeds": 2, "study_seeds": 2, "report_seeds": 3, "max_rates": 6,
+                      "shared_rate": 0.01,
                       "rates": {"lora_adamw": 0.01, "full_adamw": 0.01, "lost": 0.01}}},
     "studies": [{"question": "Worse?", "tasks": ["toy"], "methods": ["lora_adamw"],
                  "variants": {"worse": ["--worse"]}}],
@@ -119,6 +120,11 @@ class ConvergenceTest(unittest.TestCase):
         second = self.run_all()
         self.assertEqual(second.returncode, 0, second.stderr)
         self.assertEqual(len(self.calls()), count)
+
+    def test_a_study_may_have_fewer_seeds(self):
+        self.change_plan(lambda plan: plan["tasks"]["toy"].update(study_seeds=1))
+        self.assertEqual(self.run_all("--methods", "lora_adamw").returncode, 0)
+        self.assertEqual(len(self.calls()), 2 * 3 + 1 * 3 + 3)
 
     def test_what_was_cut_off_is_run_again_and_nothing_else(self):
         self.assertEqual(self.run_all().returncode, 0)
