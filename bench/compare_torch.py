@@ -43,6 +43,17 @@ REPETITIONS = 3
 SECONDS_PER_REPETITION = 0.2
 
 
+def loaded_openblas():
+    """The BLAS under PyTorch, if it is OpenBLAS."""
+    try:
+        return ctypes.CDLL("libopenblas.so.0")
+    except OSError:
+        return None
+
+
+OPENBLAS = loaded_openblas()
+
+
 def parameters(*shapes):
     """Parameters of these shapes, with gradients."""
     result = []
@@ -145,6 +156,8 @@ def block_pass(*shape):
 def measure(name, threads, make_step):
     """Milliseconds of a step, as entries of Google Benchmark's JSON."""
     torch.set_num_threads(threads)
+    if OPENBLAS is not None:  # which has threads of its own
+        OPENBLAS.openblas_set_num_threads(threads)
     step = make_step()
     for _ in range(3):  # makes the moments, and the allocator's ideas of what to keep
         step()
@@ -174,14 +187,10 @@ def measure(name, threads, make_step):
 def name_the_processor():
     """Starts anew where OpenBLAS falls back to the kernels of 2004, as for processors that are newer
     than it is: a quarter to a third of the speed of those that it has for the instruction set."""
-    if "OPENBLAS_CORETYPE" in os.environ:
+    if OPENBLAS is None or "OPENBLAS_CORETYPE" in os.environ:
         return
-    try:
-        openblas = ctypes.CDLL("libopenblas.so.0")
-        openblas.openblas_get_corename.restype = ctypes.c_char_p
-    except (OSError, AttributeError):
-        return
-    if openblas.openblas_get_corename() != b"Prescott":
+    OPENBLAS.openblas_get_corename.restype = ctypes.c_char_p
+    if OPENBLAS.openblas_get_corename() != b"Prescott":
         return
     flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
     cores = {"avx512_bf16": "COOPERLAKE", "avx512vl": "SKYLAKEX", "avx2": "HASWELL"}
