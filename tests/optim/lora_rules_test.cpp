@@ -47,8 +47,9 @@ TEMPLATE_TEST_CASE("the memory order of factors does not matter", "[lora_rules]"
     REQUIRE(first.step().updated == 1);
     REQUIRE(second.step().updated == 1);
   }
-  // LoFT divides by roots of sums that cancel where an element of W has seen almost no gradient.
-  const double tolerance = std::is_same_v<TestType, lorapro::LoftRule> ? 1e-9 : 1e-12;
+  // LoFT divides by roots of sums that cancel where an element of W has seen almost no gradient: the
+  // last bit of the gradients moves B by 1e-11 here.
+  const double tolerance = std::is_same_v<TestType, lorapro::LoftRule> ? 1e-10 : 1e-12;
   CHECK((rows.A - A.transpose()).cwiseAbs().maxCoeff() < tolerance);
   CHECK((rows.B - B.transpose()).cwiseAbs().maxCoeff() < tolerance);
 }
