@@ -156,12 +156,15 @@ def report_cells(plan: Plan, contender: Contender, rate: int) -> list[Cell]:
                  FIRST_REPORT_SEED + seed, "report") for seed in range(seeds)]
 
 
-def tuned_rates(plan: Plan, results: Results, contender: Contender) -> dict[int, float]:
-    """The mean score of every learning rate whose tuning runs are all there."""
-    seeds = tuning_seeds(plan, contender)
+def tuned_rates(plan: Plan, results: Results, contender: Contender,
+                seeds: int | None = None) -> dict[int, float]:
+    """The mean score of every learning rate whose tuning runs are all there: with the first seeds,
+    as many as the contender is tuned with unless told otherwise."""
+    if seeds is None:
+        seeds = tuning_seeds(plan, contender)
     runs: dict[int, list[Cell]] = {}
     for cell in results.by_cell:
-        if (cell.task, cell.method, cell.variant, cell.split) == (
+        if cell.seed < seeds and (cell.task, cell.method, cell.variant, cell.split) == (
                 contender.task, contender.method, contender.variant, "tuning"):
             runs.setdefault(cell.rate, []).append(cell)
     return {rate: results.mean_score(cells) for rate, cells in runs.items()

@@ -14,7 +14,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from cells import FIRST_REPORT_SEED, Cell, Contender, Plan, Results, search, wanted
+from cells import (FIRST_REPORT_SEED, Cell, Contender, Plan, Results, search, tuned_rates,
+                   tuning_cells, wanted)
 from report import Report, view_reports
 from robustness import View, ViewCell, ViewResults, cell_arguments, line_of
 from robustness_report import ViewReport
@@ -125,6 +126,13 @@ class ConvergenceTest(unittest.TestCase):
         self.change_plan(lambda plan: plan["tasks"]["toy"].update(study_seeds=1))
         self.assertEqual(self.run_all("--methods", "lora_adamw").returncode, 0)
         self.assertEqual(len(self.calls()), 2 * 3 + 1 * 3 + 3)
+        plan, results = self.load()
+        lora = Contender("toy", "lora_adamw", "", ())
+        place = plan.rate_place(0.01)
+        both = [results.score(cell) for cell in tuning_cells(plan, lora, place)]
+        self.assertEqual(tuned_rates(plan, results, lora)[place], sum(both) / 2)
+        self.assertEqual(tuned_rates(plan, results, lora, 1)[place], both[0])
+        self.assertNotEqual(both[0], both[1])
 
     def test_what_was_cut_off_is_run_again_and_nothing_else(self):
         self.assertEqual(self.run_all().returncode, 0)

@@ -129,7 +129,9 @@ class Report:
     def study_table(self, study: dict) -> Table:
         def best_of(task: str, method: str, variant: str) -> str:
             contender = Contender(task, method, variant, tuple(study["variants"].get(variant, ())))
-            scores = tuned_rates(self.plan, self.results, contender)
+            # The comparison's own row with the seeds that the others have.
+            scores = tuned_rates(self.plan, self.results, contender,
+                                 self.plan.tasks[task]["study_seeds"])
             if not scores:
                 return ""
             best = max(scores, key=lambda rate: scores[rate])
