@@ -88,9 +88,9 @@ class ViewTiles {
 /// them.
 ///
 /// \cost 2 rows depth width flops; every tile is made once, or a few times where there are more
-///       threads than strips of kTileWidth columns. The workspace, some 450 kB per thread,
-///       belongs to the thread that calls: all its products share it, the first one with so many
-///       threads takes it from the heap, and it goes when the thread ends.
+///       threads than strips of kTileWidth columns. The workspace, 456 kB per thread (504
+///       in double), belongs to the thread that calls: all its products share it, the first one with
+///       so many threads takes it from the heap, and it goes when the thread ends.
 template <typename Scalar>
 struct TiledProduct {
   /// out = left right.
