@@ -186,7 +186,7 @@ def measure(name, threads, make_step):
 
 def name_the_processor():
     """Starts anew where OpenBLAS falls back to the kernels of 2004, as for processors that are newer
-    than it is: a quarter to a third of the speed of those that it has for the instruction set."""
+    than it is, although it has kernels for the instruction set."""
     if OPENBLAS is None or "OPENBLAS_CORETYPE" in os.environ:
         return
     OPENBLAS.openblas_get_corename.restype = ctypes.c_char_p
