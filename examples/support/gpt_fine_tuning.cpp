@@ -15,6 +15,7 @@ void add_gpt_options(CLI::App& app, GptOptions& options) {
       ->capture_default_str();
   app.add_flag("--validation", options.validation,
                "Measure the first metric alone, on validation data: to choose options by");
+  app.add_flag("--skip-base", options.skip_base, "Do not measure the model before fine-tuning");
   app.add_flag("--smoke", options.smoke,
                "All methods on a built-in text and a tiny model, in a few seconds");
 }
@@ -65,6 +66,21 @@ Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& optio
   return recorder.finish();
 }
 
+void show_base(const Task& named, const GptBase& base, const TextTask& task,
+               const GptOptions& options) {
+  Run untouched;
+  auto gpt = base.make();
+  task.measure(gpt, untouched);
+  fmt::print("before fine-tuning: {} {:.4f}", named.metric, untouched.value);
+  for (const auto& [name, value] : untouched.further_metrics) {
+    fmt::print(", {} {:.4f}", name, value);
+  }
+  fmt::print("\n");
+  if (!options.validation) {
+    for (const auto& line : task.samples(gpt)) fmt::print("{}\n", printable(line));
+  }
+}
+
 }  // namespace detail
 
 Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& options,
@@ -93,17 +109,7 @@ void compare_on_text(const Task& named, const std::string& title, const GptBase&
     throw UsageError("--batch-size", "is larger than --train-size");
   }
   fmt::print("base: {}\n", base.description());
-  Run untouched;
-  auto gpt = base.make();
-  task.measure(gpt, untouched);
-  fmt::print("before fine-tuning: {} {:.4f}", named.metric, untouched.value);
-  for (const auto& [name, value] : untouched.further_metrics) {
-    fmt::print(", {} {:.4f}", name, value);
-  }
-  fmt::print("\n");
-  if (!options.validation) {
-    for (const auto& line : task.samples(gpt)) fmt::print("{}\n", printable(line));
-  }
+  if (!options.skip_base) detail::show_base(named, base, task, options);
 
   own_options["model"] = options.smoke ? "random" : options.model.filename().string();
   own_options["batch_size"] = options.batch_size;

@@ -31,6 +31,7 @@ struct GptOptions : RunOptions {
   std::filesystem::path model;
   lorapro::Index batch_size = 16;
   bool validation = false;
+  bool skip_base = false;
   bool smoke = false;
 };
 
@@ -99,6 +100,10 @@ namespace detail {
 Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& options,
               const RunRequest& request, ProgressBar& bar);
 
+/// What the base does without fine-tuning.
+void show_base(const Task& named, const GptBase& base, const TextTask& task,
+               const GptOptions& options);
+
 }  // namespace detail
 
 /// Fine-tunes the base as `request` asks: adapters on all linear layers of the blocks and nothing
@@ -106,7 +111,7 @@ Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& optio
 Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& options,
                   const RunRequest& request, ProgressBar& bar);
 
-/// Measures the base, then every method. \param own_options  recorded with each run.
+/// Measures the base unless it is to be skipped, then every method. \param own_options  recorded with each run.
 void compare_on_text(const Task& named, const std::string& title, const GptBase& base,
                      const TextTask& task, const GptOptions& options, nlohmann::json own_options);
 
