@@ -381,7 +381,8 @@ struct Direct {
   bool ok;
 
   Direct(const RealMatrix& A, const RealMatrix& B, const RealMatrix& cross_A,
-         const RealMatrix& cross_B, double s, double rho, Gauge gauge, double grad_scale = 1)
+         const RealMatrix& cross_B, double s, double rho, Gauge gauge, double grad_scale = 1,
+         const lorapro::Dampings& limit = {1, 1})
       : coefficients(A.rows()) {
     const Index r = A.rows();
     lorapro::SpectralPair spectra(r);
@@ -396,7 +397,7 @@ struct Direct {
     options.damping = rho;
     const lorapro::Dampings lambda = lorapro::scale_free_dampings(spectra, s, options, 0);
     ok = coefficients.compute(spectra, {support::square(a), support::square(b)},
-                              {s, lambda, gauge, grad_scale}, support::workspace(scratch));
+                              {s, lambda, gauge, grad_scale, limit}, support::workspace(scratch));
   }
 
   Pair apply(const RealMatrix& A, const RealMatrix& B, const RealMatrix& grad_A,
@@ -432,6 +433,29 @@ TEST_CASE("coefficients: lambda, conditioning, scale, grad_scale", "[coefficient
     CHECK(distance({2 * half.A, 2 * half.B}, d) == 0);
     direct.coefficients.scale(0.5);
     CHECK(distance(direct.apply(p.A, p.B, p.grad_A(), p.grad_B()), half) == 0);
+  }
+}
+
+TEST_CASE("without damping it is the limit in which the dampings go to zero", "[coefficients]") {
+  LORAPRO_TEST_RANDOM(random, 138);
+  const Problem p(random, 8, 9, 3, 2, 3, 5);
+  const RealMatrix cross_A = product(p.grad_A(), transposed(p.A));
+  const RealMatrix cross_B = product(transposed(p.grad_B()), p.B);
+  Pair equal;
+  for (const double ratio : {1.0, 0.01, 30.0}) {
+    CAPTURE(ratio);
+    const Direct direct(p.A, p.B, cross_A, cross_B, 2, 0, Gauge::sylvester, 1, {ratio, 1 / ratio});
+    const Pair d = direct.apply(p.A, p.B, p.grad_A(), p.grad_B());
+    const Real little = 1e-9L;
+    const Pair damped =
+        reference::least_squares(p.A, p.B, p.G, 2, {little * ratio, little / ratio});
+    CHECK(distance(d, damped) < 1e-6 * norm(damped));
+    if (ratio == 1.0) {
+      equal = d;
+    } else {
+      CHECK(distance(d, equal) > 0.1 * norm(equal));  // the move is split in another way
+    }
+    CHECK(norm(p.equivalent_gradient(d) - p.equivalent_gradient(equal)) < 1e-12 * norm(p.G));
   }
 }
 

@@ -13,6 +13,7 @@ struct Adjustment {
   Dampings lambda;     ///< >= 0 each; both 0 is the undamped form
   Gauge gauge = Gauge::sylvester;
   double grad_scale = 1;  ///< multiplies the gradients, and with them their products
+  Dampings limit{1, 1};   ///< lambda_A : lambda_B where both go to 0; > 0
 };
 
 /// The adjustment of one pair as four r x r matrices, which is all it takes:
@@ -32,9 +33,10 @@ struct Adjustment {
 ///     t_i = 1 / (s^2 l_i + lambda_A)        q_j = 1 / (s^2 u_j + lambda_B)
 ///     d_ij = 1 / (lambda_B s^2 l_i + lambda_A s^2 u_j + lambda_A lambda_B)
 ///
-/// For lambda_A = lambda_B = lambda, lambda d_ij is 1 / (s^2 (l_i + u_j) + lambda): the limit for
-/// lambda -> 0, theorem 2.3, is what is computed without damping. Each term is zero where its
-/// eigenvalue is below the relative cutoff; then all is shifted to the gauge.
+/// Without damping the limit for lambda_A = lambda w_A, lambda_B = lambda w_B and lambda -> 0 is
+/// computed, lambda_A d_ij = w_A / (s^2 (w_B l_i + w_A u_j)) and its like: theorem 2.3 for w_A = w_B.
+/// Each term is zero where its eigenvalue is below the relative cutoff; then all is shifted to the
+/// gauge.
 ///
 /// Both r x r products of a gradient are used, each in the term of its own side. They are equal in
 /// exact arithmetic; in floating point each cancels the rounding noise of its own gradient. Where
@@ -65,6 +67,7 @@ class AdjustCoefficients {
     const Spectrum &P = spectra.P(), &Q = spectra.Q();
     const ConstSquare V_t = P.vectors, U_t = Q.vectors;
     const Wide s2 = with.scaling * with.scaling;
+    const Wide cutoff = with.limit.B * P.cutoff + with.limit.A * Q.cutoff;
     lambda_ = with.lambda;
     for (Index i = 0; i < rank_; ++i) t_[i] = inverse(P.values[i], P, s2, lambda_.A);
     for (Index j = 0; j < rank_; ++j) q_[j] = inverse(Q.values[j], Q, s2, lambda_.B);
@@ -78,7 +81,7 @@ class AdjustCoefficients {
         const Eigenvalues at{P.values[i], Q.values[j], t_[i], q_[j]};
         PerSide<Wide> on_factor = lambda_.A > 0 || lambda_.B > 0
                                       ? damped(core, at, s2)
-                                      : undamped(core, at, s2, P.cutoff + Q.cutoff);
+                                      : undamped(core, at, s2, with.limit, cutoff);
         shift(with.gauge, core, at, s2, on_factor);
         cores_.A(i, j) = on_factor.A;
         cores_.B(j, i) = on_factor.B;
@@ -125,11 +128,12 @@ class AdjustCoefficients {
     return on_factor;
   }
 
-  /// The limit for lambda_A = lambda_B -> 0.
+  /// The limit for (lambda_A, lambda_B) = lambda w, lambda -> 0.
   static PerSide<Wide> undamped(const PerSide<Wide>& core, const Eigenvalues& at, Wide s2,
-                                Wide cutoff) {
-    const Wide d = at.l + at.u > cutoff ? 1 / (s2 * (at.l + at.u)) : 0;
-    return {-s2 * core.A * at.t * d, -s2 * core.B * at.q * d};
+                                const Dampings& w, Wide cutoff) {
+    const Wide sum = w.B * at.l + w.A * at.u;
+    const Wide d = sum > cutoff ? 1 / (s2 * sum) : 0;
+    return {-s2 * core.A * at.t * (w.A * d), -s2 * core.B * at.q * (w.B * d)};
   }
 
   /// From the Sylvester gauge to another one.

@@ -43,7 +43,8 @@ using Dampings = PerSide<double>;
 /// Every term follows a change of scale: under (s, A, B) -> (k s, a A, b B) with k a b = 1 lambda_A
 /// becomes lambda_A / a^2 and lambda_B becomes lambda_B / b^2, dA and dB move as A and B do, and
 /// with directions in W coordinates the trajectory of W depends neither on alpha nor on the scale
-/// of the factors.
+/// of the factors. Where k, a and b are powers of two nothing rounds otherwise: it is the same to
+/// the last bit.
 ///
 /// \param spectra    of the pair, with their cutoffs.
 /// \param options    rho = damping, kappa = max_relative_move, lr and the free factor.

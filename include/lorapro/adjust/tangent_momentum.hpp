@@ -27,7 +27,9 @@ class TangentMomentum {
   static Index scratch_size(Index rank) { return AdjustCoefficients::scratch_size(rank); }
 
   /// x and y from exp_avg_A and exp_avg_B: the projection of M on the tangent space, undamped, with
-  /// the relative cutoff of the spectra (the Moore-Penrose limit: B = 0 is no special case).
+  /// the relative cutoff of the spectra (the Moore-Penrose limit: B = 0 is no special case). The
+  /// rounding in which the two crosses differ is weighted relative to the sizes of the factors, so
+  /// that (A / c, c B) has the same M, to the bit where c is a power of two.
   /// \pre Both crosses are filled.
   /// \cost 20 r^3 flops; no heap.
   void project_to_tangent(const SpectralPair& spectra, Workspace scratch) {
@@ -35,6 +37,9 @@ class TangentMomentum {
     // unless a squared singular value itself leaves the range of double.
     Adjustment undamped;
     undamped.gauge = Gauge::zero;
+    const Wide sizes[] = {spectra.P().largest, spectra.Q().largest};
+    if (sizes[0] > 0 && sizes[1] > 0)
+      undamped.limit = {std::sqrt(sizes[0] / sizes[1]), std::sqrt(sizes[1] / sizes[0])};
     (void)coefficients_.compute(spectra, {crosses_.A, crosses_.B}, undamped, scratch);
   }
 
