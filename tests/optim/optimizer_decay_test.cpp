@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: MIT
 #include <lorapro/layer/lora_layer.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
+#include <lorapro/optim/altlora_rule.hpp>
+#include <lorapro/optim/loft_rule.hpp>
+#include <lorapro/optim/lora_fa_rule.hpp>
 #include <lorapro/optim/lora_pro_sgd_rule.hpp>
 #include <lorapro/optim/optimizer.hpp>
 
@@ -55,6 +58,23 @@ TEST_CASE("merged decay shrinks W by exactly one minus lr times decay", "[optimi
   CHECK(max_abs(real<double>(W0) + pair.delta_W() - Real(0.875) * W) < 1e-14);
   REQUIRE(optimizer.step().updated == 1);
   CHECK(max_abs(real<double>(W0) + pair.delta_W() - Real(0.875) * Real(0.75) * W) < 1e-14);
+}
+
+TEMPLATE_TEST_CASE("merged decay shrinks W as much where a step moves one factor alone",
+                   "[optimizer][trap]", lorapro::LoraFaRule, lorapro::AltLoraRule,
+                   lorapro::AltLoraPlusRule, lorapro::LoftRule) {
+  PairBuffers<double> pair(6, 5, 2, 2.0, 1);
+  RowMatrix<double> W0 = rounded<double>(random_matrix(6, 5, 9));
+  auto view = pair.view();
+  view.base_weight = W0.data();
+  lorapro::Optimizer<double, TestType> optimizer(decaying(DecayTarget::merged));
+  optimizer.attach(view);
+  RealMatrix expected = real<double>(W0) + pair.delta_W();
+  for (int step = 0; step < 3; ++step) {
+    REQUIRE(optimizer.step().updated == 1);
+    expected *= Real(0.75);
+    CHECK(max_abs(real<double>(W0) + pair.delta_W() - expected) < 1e-14);
+  }
 }
 
 TEST_CASE("merged decay of a layer acts with the gradient step", "[optimizer]") {

@@ -22,8 +22,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///     M / (sqrt(V) + eps),  V = beta2 V + (1 - beta2) g^2
 ///
 /// without bias corrections, and V is not transported. The factor that rests does not decay either;
-/// under DecayTarget::merged the other is multiplied by the root that both share in other rules, so
-/// that s B A shrinks by the root alone. Clipping measures the gradient of the factor that moves.
+/// under DecayTarget::merged the other has the decay of both. Clipping measures the gradient of the
+/// factor that moves.
 ///
 /// From B = 0 the first step leaves A alone. AltLoRA+'s first step of B is then a matrix of signs,
 /// which can be all but singular: the third step of A is divided by what is left of it unless it is
@@ -38,6 +38,7 @@ LORAPRO_NAMESPACE_BEGIN
 template <bool kSecondMoment>
 struct AltLora : PairRule {
   static constexpr bool kNeedsSpectra = true;
+  static constexpr bool kMovesOneFactor = true;
 
   template <typename Scalar>
   class PairState {

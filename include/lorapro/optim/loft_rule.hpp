@@ -28,9 +28,9 @@ LORAPRO_NAMESPACE_BEGIN
 /// tile at a time, in double, and each element is kept to what Adam's can be at most (Cauchy and
 /// Schwarz), which only rounding exceeds. Where the rank is that of W itself, W moves as under AdamW.
 /// W does not depend on how it is factorised, B = 0 included, and on s through s B alone. The factor
-/// that rests does not decay; under DecayTarget::merged the other is multiplied by the root that
-/// both share in other rules, so that s B A shrinks by the root alone. Clipping measures the
-/// gradients of both factors. Ranks above kMaxRank are refused: work and state grow with the square.
+/// that rests does not decay; under DecayTarget::merged the other has the decay of both. Clipping
+/// measures the gradients of both factors. Ranks above kMaxRank are refused: work and state grow with
+/// the square.
 /// State: exp_avg = M and the factors before, 2 (m + n) r; cross = P of every row of B and column of
 /// A, (m + n) r^2; basis = Z of either side, 2 r^2.
 /// \cost per pair 2 r^2 m n + 4 r^3 (m + n) + 15 r^2 (m + n) + 35 r^3 flops; no heap in a step.
@@ -39,6 +39,7 @@ LORAPRO_NAMESPACE_BEGIN
 struct LoftRule : PairRule {
   static constexpr const char* kName = "loft";
   static constexpr bool kNeedsSpectra = true;
+  static constexpr bool kMovesOneFactor = true;
   static constexpr Index kMaxRank = 32;
 
   template <typename Scalar>

@@ -13,14 +13,15 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 /// so that s dB A is AdamW's version of G P_A, the part of the full gradient that B can reach. The
 /// scaling only shows beside eps. From A = 0, whose partner B would not be, nothing moves. Clipping
-/// measures grad_B. Under DecayTarget::merged B is multiplied by the root that A and B share in other
-/// rules, so that s B A shrinks by the root alone. State: exp_avg and exp_avg_sq of B, 2 m r.
+/// measures grad_B. Under DecayTarget::merged B has the decay of both factors. State: exp_avg and
+/// exp_avg_sq of B, 2 m r.
 /// \cost per pair 3 r^2 (m + n) + 4 r^2 m + 20 r^3 flops; no heap.
 /// \ref Zhang et al., LoRA-FA, arXiv:2308.03303, with the gradient of PEFT's optimizer; that one adds
 ///      1e-8 to Q and eps before the bias correction, and decays after the step.
 struct LoraFaRule : PairRule {
   static constexpr const char* kName = "lora_fa";
   static constexpr bool kNeedsSpectra = true;
+  static constexpr bool kMovesOneFactor = true;
 
   template <typename Scalar>
   class PairState {

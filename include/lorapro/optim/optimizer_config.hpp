@@ -12,8 +12,9 @@ LORAPRO_NAMESPACE_BEGIN
 /// What weight decay shrinks.
 enum class DecayTarget {
   adapter,  ///< A and B by (1 - lr weight_decay) each; W0 stays frozen
-  /// W0 by (1 - lr weight_decay), A and B by its square root, so that W = W0 + s B A shrinks by
-  /// exactly (1 - lr weight_decay). Writes W0: sole, writable, float or double.
+  /// W0 by (1 - lr weight_decay), A and B by its square root, or the one of them that a rule moves in
+  /// this step by all of it, so that W = W0 + s B A shrinks by exactly (1 - lr weight_decay). Writes
+  /// W0: sole, writable, float or double.
   merged
 };
 

@@ -31,6 +31,7 @@ class PairSlot : public Slot {
   /// @{
   virtual const char* rule() const = 0;
   virtual RuleWorkspace workspace() const = 0;
+  virtual bool moves_one_factor() const = 0;
   /// Whose Gram matrices of gradients it reads, where it has a solver.
   virtual PerSide<bool> grad_grams() const = 0;
   virtual Preparation prepare(const Team<Scalar>& team) = 0;
@@ -49,8 +50,9 @@ class PairSlot : public Slot {
     pair.B.lr = lr * of_group.loraplus_lr_ratio;
     for (Factor& factor : pair) factor.decay = decay_at(factor.lr, of_group);
     // Of W as a whole: the ratio of the rates has no part in it.
-    if (of_group.decay_target == DecayTarget::merged)
-      for (Factor& factor : pair) factor.decay = std::sqrt(decay_at(lr, of_group));
+    if (of_group.decay_target != DecayTarget::merged) return;
+    const double of_W = decay_at(lr, of_group);
+    for (Factor& factor : pair) factor.decay = moves_one_factor() ? of_W : std::sqrt(of_W);
   }
 
   /// Follows buffers that the caller has moved: those given from now on, of the same shape and

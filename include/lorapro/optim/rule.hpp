@@ -58,6 +58,8 @@ LORAPRO_NAMESPACE_BEGIN
 struct RuleDefaults {
   static constexpr double kBeta1 = 0.9;             ///< OptimizerConfig::beta1
   static constexpr double kMaxRelativeMove = 0.05;  ///< OptimizerConfig::max_relative_move
+  /// A step moves A or B alone: under DecayTarget::merged that one has the decay of both.
+  static constexpr bool kMovesOneFactor = false;
 };
 struct ElementwiseRule : RuleDefaults {
   /// Largest magnitude of a gradient, scaled, that an update can take: what is above is reported as

@@ -31,6 +31,7 @@ class RulePairSlot final : public PairSlot<Scalar> {
 
   const char* rule() const override { return Rule::kName; }
   RuleWorkspace workspace() const override { return State::workspace(this->shape()); }
+  bool moves_one_factor() const override { return Rule::kMovesOneFactor; }
   PerSide<bool> grad_grams() const override {
     if constexpr (kNeedsSpectra) {
       return State::grad_grams(this->context);
