@@ -66,21 +66,6 @@ Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& optio
   return recorder.finish();
 }
 
-void show_base(const Task& named, const GptBase& base, const TextTask& task,
-               const GptOptions& options) {
-  Run untouched;
-  auto gpt = base.make();
-  task.measure(gpt, untouched);
-  fmt::print("before fine-tuning: {} {:.4f}", named.metric, untouched.value);
-  for (const auto& [name, value] : untouched.further_metrics) {
-    fmt::print(", {} {:.4f}", name, value);
-  }
-  fmt::print("\n");
-  if (!options.validation) {
-    for (const auto& line : task.samples(gpt)) fmt::print("{}\n", printable(line));
-  }
-}
-
 }  // namespace detail
 
 Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& options,
@@ -99,6 +84,26 @@ Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& o
   return run;
 }
 
+namespace {
+
+/// What the base does without fine-tuning.
+void show_base(const Task& named, const GptBase& base, const TextTask& task,
+               const GptOptions& options) {
+  Run untouched;
+  auto gpt = base.make();
+  task.measure(gpt, untouched);
+  fmt::print("before fine-tuning: {} {:.4f}", named.metric, untouched.value);
+  for (const auto& [name, value] : untouched.further_metrics) {
+    fmt::print(", {} {:.4f}", name, value);
+  }
+  fmt::print("\n");
+  if (!options.validation) {
+    for (const auto& line : task.samples(gpt)) fmt::print("{}\n", printable(line));
+  }
+}
+
+}  // namespace
+
 void compare_on_text(const Task& named, const std::string& title, const GptBase& base,
                      const TextTask& task, const GptOptions& options, nlohmann::json own_options) {
   if (options.train_size > static_cast<lorapro::Index>(task.training.size())) {
@@ -109,7 +114,7 @@ void compare_on_text(const Task& named, const std::string& title, const GptBase&
     throw UsageError("--batch-size", "is larger than --train-size");
   }
   fmt::print("base: {}\n", base.description());
-  if (!options.skip_base) detail::show_base(named, base, task, options);
+  if (!options.skip_base) show_base(named, base, task, options);
 
   own_options["model"] = options.smoke ? "random" : options.model.filename().string();
   own_options["batch_size"] = options.batch_size;

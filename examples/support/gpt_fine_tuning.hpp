@@ -100,10 +100,6 @@ namespace detail {
 Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& options,
               const RunRequest& request, ProgressBar& bar);
 
-/// What the base does without fine-tuning.
-void show_base(const Task& named, const GptBase& base, const TextTask& task,
-               const GptOptions& options);
-
 }  // namespace detail
 
 /// Fine-tunes the base as `request` asks: adapters on all linear layers of the blocks and nothing
@@ -111,7 +107,8 @@ void show_base(const Task& named, const GptBase& base, const TextTask& task,
 Run fine_tune_gpt(const GptBase& base, const TextTask& task, const GptOptions& options,
                   const RunRequest& request, ProgressBar& bar);
 
-/// Measures the base unless it is to be skipped, then every method. \param own_options  recorded with each run.
+/// Measures the base unless it is to be skipped, then every method.
+/// \param own_options  recorded with each run.
 void compare_on_text(const Task& named, const std::string& title, const GptBase& base,
                      const TextTask& task, const GptOptions& options, nlohmann::json own_options);
 

@@ -31,7 +31,7 @@ class PairSlot : public Slot {
   /// @{
   virtual const char* rule() const = 0;
   virtual RuleWorkspace workspace() const = 0;
-  virtual bool moves_one_factor() const = 0;
+  virtual bool moves_one_factor() const = 0;  ///< RuleDefaults::kMovesOneFactor
   /// Whose Gram matrices of gradients it reads, where it has a solver.
   virtual PerSide<bool> grad_grams() const = 0;
   virtual Preparation prepare(const Team<Scalar>& team) = 0;
