@@ -41,6 +41,19 @@ TEST_CASE("a projection takes what survives of factors without full rank",
   CHECK(norm(ProjectedMomentum(RealMatrix::Zero(r, n), zero, M).dense()) == 0);
 }
 
+TEST_CASE("a projection does not see how far the factors' scales are apart",
+          "[tangent_momentum][trap]") {
+  LORAPRO_TEST_RANDOM(random, 35);
+  const Index m = 12, n = 9, r = 3;
+  const RealMatrix A = random.matrix(r, n), B = random.matrix(m, r), M = random.matrix(m, n);
+  const RealMatrix expected = reference::tangent_projection(A, B, M);
+  for (const lorapro::Wide scale : {1e-150, 1e-70, 1e70, 1e150}) {
+    CAPTURE(scale);
+    const RealMatrix dense = ProjectedMomentum(reference::Real(scale) * A, B / scale, M).dense();
+    CHECK(norm(dense - expected) < 1e-10 * norm(expected));
+  }
+}
+
 TEST_CASE("transport to other factors is exact", "[tangent_momentum][trap]") {
   LORAPRO_TEST_RANDOM(random, 34);
   const Index m = 12, n = 9;

@@ -4,6 +4,9 @@
 
 #include <lorapro/adjust/tangent_image.hpp>
 
+#include <algorithm>  // std::clamp
+#include <cmath>      // std::sqrt
+
 LORAPRO_NAMESPACE_BEGIN
 
 /// A momentum M that moves with the factors, kept as what they see of it:
@@ -37,9 +40,10 @@ class TangentMomentum {
     // unless a squared singular value itself leaves the range of double.
     Adjustment undamped;
     undamped.gauge = Gauge::zero;
-    const Wide sizes[] = {spectra.P().largest, spectra.Q().largest};
-    if (sizes[0] > 0 && sizes[1] > 0)
-      undamped.limit = {std::sqrt(sizes[0] / sizes[1]), std::sqrt(sizes[1] / sizes[0])};
+    const Wide l = spectra.P().largest, u = spectra.Q().largest;
+    // Any weights will do for factors so far apart that their ratio leaves the range of double.
+    const auto weight = [](Wide ratio) { return std::sqrt(std::clamp(ratio, 1e-300, 1e300)); };
+    if (l > 0 && u > 0) undamped.limit = {weight(l / u), weight(u / l)};
     (void)coefficients_.compute(spectra, {crosses_.A, crosses_.B}, undamped, scratch);
   }
 
