@@ -177,7 +177,7 @@ void compare_methods(const examples::GptOptions& options) {
     const auto score = examples::score_text(gpt, held_out, options.smoke ? 1000 : 50000);
     run.value = score.bits_per_character;
     run.further_metrics["next byte"] = score.next_byte_match;
-    if (options.validation) return;
+    if (options.validation || options.value_only) return;
     if (const auto share = parsing_share(gpt, heads, run.key.seed, options.output)) {
       run.further_metrics["parses"] = *share;
     }

@@ -218,7 +218,7 @@ void compare_methods(const examples::GptOptions& options) {
   task.quick_metric = [&](Gpt& gpt) { return bits_per_character(gpt, some); };
   task.measure = [&](Gpt& gpt, examples::Run& run) {
     run.value = bits_per_character(gpt, all);
-    if (options.validation) return;
+    if (options.validation || options.value_only) return;
     run.further_metrics["1 of 10"] = choice_accuracy(gpt, questions, options.smoke ? 4 : 120);
   };
   task.samples = [&](Gpt& gpt) { return sample_replies(gpt, held_out); };

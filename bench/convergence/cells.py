@@ -67,6 +67,11 @@ class Plan:
     def digits(self, task: str) -> int:
         return 2 if self.tasks[task]["percent"] else 4
 
+    def arguments(self, task: str, value_only: bool) -> list[str]:
+        """Of the program; it may be told to measure nothing that no table shows."""
+        further = self.tasks[task].get("value_only_arguments", []) if value_only else []
+        return [*self.tasks[task]["arguments"], *further]
+
     def has_adapters(self, method: str) -> bool:
         return not method.startswith("full_")
 

@@ -363,6 +363,30 @@ class ConvergenceTest(unittest.TestCase):
         found = report.extremes(alpha, "toy", "lora_pro_x")
         self.assertEqual((found.best_at, found.worst_at), (64, 16))
 
+    def test_a_sweep_around_the_rate_of_one_method(self):
+        report = self.made_up({})
+        sweep = {"seeds": 2, "methods": ["lora_adamw", "lora_pro_x"], "rates_of": "lora_adamw",
+                 "axes": {"rate_factor": [0.1, 1]}}
+        report.view.sweeps["same_rate"] = sweep
+        report.tuned = {("toy", "lora_adamw"): 0.01}  # the other's rate is of no matter
+        cells = report.view.all_cells(report.tuned)[-6:]
+        self.assertEqual([(cell.method, cell.rate, cell.seed) for cell in cells],
+                         [("lora_adamw", 0.001, 200), ("lora_pro_x", 0.001, 200),
+                          ("lora_pro_x", 0.01, 200), ("lora_adamw", 0.001, 201),
+                          ("lora_pro_x", 0.001, 201), ("lora_pro_x", 0.01, 201)])
+        at_full = [ViewCell("toy", "lora_adamw", 16.0, 4, 0.01, seed) for seed in (200, 201)]
+        for cell, value in zip(cells + at_full, (0.5, 0.51, 0.6, 0.5, 0.53, None, 0.58, 0.59)):
+            run = {"value": value, "final_loss": 1.0, "seconds": 1.0, "options": {}}
+            report.results.add(line_of(cell, run))
+        knob = report.knobs()[-1]
+        (table,) = report.same_rate_tables(knob)
+        self.assertEqual((table.title, table.columns[0]),
+                         ("Pro minus LoRA at the same rate", "learning rate over that of LoRA"))
+        self.assertEqual(table.rows, [["0.1", "+2.00 ± 1.00"], ["1", "Pro diverged"]])
+        self.assertNotIn(knob, report.own_knobs())
+        self.assertEqual(report.value_table(knob, "toy").rows[1][:2], ["Pro", "0.01"])
+        self.assertIn(table.title, report.markdown())
+
     def test_a_view_is_reported_as_far_as_it_is_there(self):
         report = self.made_up({("lora_adamw", 4.0): [0.5], ("lora_adamw", 16.0): [0.6, 0.7],
                                ("lora_pro_x", 16.0): [0.7]})
@@ -409,8 +433,9 @@ class ConvergenceTest(unittest.TestCase):
                 self.assertLessEqual(set(view.methods_of(sweep)), set(view.methods))
             cells = view.all_cells({(task, method): plan.tasks[task]["rates"][method]
                                     for task in view.tasks for method in view.methods})
-            # By task: alpha 36, rates 32 and ranks 35 more; 16 more of a plane by method.
-            self.assertEqual(len(cells), 3 * 5 * (36 + 32 + 35) + 2 * 2 * 3 * 16)
+            # By task: alpha 36, rates 32, at LoRA's rates 1 and 5 (of which 4 are there where the
+            # plan has one rate for both methods) and ranks 35 more; 16 more of a plane by method.
+            self.assertEqual(len(cells), 3 * (5 * (36 + 32 + 6 + 35) - 4) + 2 * 2 * 3 * 16)
             self.assertEqual(len({cell.slug for cell in cells}), len(cells))
         cells = {cell for contender in plan.contenders() for cell in
                  [Cell(contender.task, contender.method, contender.variant, 0, 0, "tuning")]}

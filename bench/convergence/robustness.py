@@ -66,6 +66,10 @@ class View:
     def methods_of(self, sweep: str) -> list[str]:
         return self.sweeps[sweep].get("methods", self.methods)
 
+    def rates_of(self, sweep: str, method: str) -> str:
+        """The method whose tuned rate is the centre: its own, or one for all in the sweep."""
+        return self.sweeps[sweep].get("rates_of", method)
+
     def cells(self, sweep: str, task: str, method: str, tuned: float,
               seed: int) -> dict[tuple[float, ...], ViewCell]:
         """By their values on the axes of the sweep. Without adapters alpha and rank change nothing:
@@ -89,9 +93,10 @@ class View:
         for sweep in self.sweeps:
             for seed, task, method in itertools.product(
                     self.seeds(sweep), self.tasks_of(sweep), self.methods_of(sweep)):
-                if (task, method) in tuned and (tasks is None or task in tasks) and (
+                centre = tuned.get((task, self.rates_of(sweep, method)))
+                if centre is not None and (tasks is None or task in tasks) and (
                         methods is None or method in methods):
-                    cells = self.cells(sweep, task, method, tuned[task, method], seed)
+                    cells = self.cells(sweep, task, method, centre, seed)
                     out.update(dict.fromkeys(cells.values()))
         return list(out)
 
@@ -122,7 +127,7 @@ def without_option(arguments: list[str], name: str) -> list[str]:
 
 def cell_arguments(plan: Plan, cell: ViewCell) -> list[str]:
     """Of the program: those of the task, with the cell's alpha and rank."""
-    arguments = list(plan.tasks[cell.task]["arguments"])
+    arguments = plan.arguments(cell.task, value_only=True)
     for name, value in (("--rank", cell.rank), ("--alpha", cell.alpha)):
         if value is not None:
             arguments = without_option(arguments, name) + [name, f"{value:g}"]

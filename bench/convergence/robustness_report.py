@@ -25,10 +25,15 @@ class Knob:
     sweep: str
     axis: str
     values: tuple[float, ...]
+    centre: str | None = None  # label of the method whose rates all get, or else each its own
+
+    @property
+    def axis_title(self) -> str:
+        return f"learning rate over that of {self.centre}" if self.centre else AXES[self.axis]
 
     @property
     def title(self) -> str:
-        return f"{AXES[self.axis]}, {self.values[0]:g} to {self.values[-1]:g}"
+        return f"{self.axis_title}, {self.values[0]:g} to {self.values[-1]:g}"
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,16 @@ class ViewReport:
         for name, sweep in self.view.sweeps.items():
             if len(sweep["axes"]) == 1:
                 (axis, values), = sweep["axes"].items()
-                out.append(Knob(name, axis, tuple(values)))
+                centre = self.label(sweep["rates_of"]) if "rates_of" in sweep else None
+                out.append(Knob(name, axis, tuple(values), centre))
                 if "narrower" in sweep:
                     low, high = sweep["narrower"]
                     out.append(Knob(name, axis, tuple(v for v in values if low <= v <= high)))
         return out
+
+    def own_knobs(self) -> list[Knob]:
+        """Those whose centre is each method's own rate."""
+        return [knob for knob in self.knobs() if knob.centre is None]
 
     def planes(self) -> list[str]:
         return [name for name, sweep in self.view.sweeps.items() if len(sweep["axes"]) == 2]
@@ -70,13 +80,18 @@ class ViewReport:
     def label(self, method: str) -> str:
         return self.plan.methods[method]["label"]
 
+    def centre(self, sweep: str, task: str, method: str) -> float | None:
+        """The tuned rate around which the sweep is, if there is one yet."""
+        return self.tuned.get((task, self.view.rates_of(sweep, method)))
+
     def samples(self, sweep: str, task: str, method: str) -> dict[tuple[float, ...], Sample]:
         """By the values of the sweep's axes, of the runs that are there."""
-        if (task, method) not in self.tuned:
+        centre = self.centre(sweep, task, method)
+        if centre is None or method not in self.view.methods_of(sweep):
             return {}
         found: dict[tuple[float, ...], dict[int, float | None]] = {}
         for seed in self.view.seeds(sweep):
-            cells = self.view.cells(sweep, task, method, self.tuned[task, method], seed)
+            cells = self.view.cells(sweep, task, method, centre, seed)
             for values, cell in cells.items():
                 if cell in self.results:
                     value = self.results.value(cell)
@@ -143,23 +158,49 @@ class ViewReport:
         return (ours.worst.minus(baseline.best).text(self.plan.digits(task), True)
                 + self.partial(knob, min(ours.runs, baseline.runs)))
 
+    def same_rate_text(self, knob: Knob, task: str, method: str, value: float) -> str:
+        ours, baseline = (self.along(knob, task, m).get(value) for m in (method, BASELINE))
+        if ours is None or baseline is None:
+            return "-"
+        if ours.diverged or baseline.diverged:
+            names = [self.label(m) for m, sample in ((method, ours), (BASELINE, baseline))
+                     if sample.diverged]
+            return f"{' and '.join(names)} diverged"
+        return ours.minus(baseline).text(self.plan.digits(task), True)
+
+    def same_rate_tables(self, knob: Knob) -> list[Table]:
+        """Of each method: its value minus that of LoRA, at one rate for both."""
+        tables = []
+        for method in self.view.methods_of(knob.sweep):
+            if method == BASELINE:
+                continue
+            table = Table(f"{self.label(method)} minus {self.label(BASELINE)} at the same rate",
+                          [knob.axis_title, *self.shown_tasks()])
+            for value in knob.values:
+                texts = [self.same_rate_text(knob, task, method, value)
+                         for task in self.shown_tasks()]
+                if any(text != "-" for text in texts):
+                    table.rows.append([f"{value:g}", *texts])
+            tables.append(table)
+        return tables
+
     def against_table(self) -> Table:
         table = Table(f"LoRA-Pro at its worst minus {self.label(BASELINE)} at its best",
                       ["method", "knob", *self.shown_tasks()])
         for method in self.view.methods:
-            for knob in self.knobs() if method.startswith("lora_pro") else []:
+            for knob in self.own_knobs() if method.startswith("lora_pro") else []:
                 texts = [self.against_text(knob, task, method) for task in self.shown_tasks()]
                 if any(text != "-" for text in texts):
                     table.rows.append([self.label(method), knob.title, *texts])
         return table
 
     def value_table(self, knob: Knob, task: str) -> Table:
-        table = Table(f"{self.plan.tasks[task]['metric']} against {AXES[knob.axis]}",
+        table = Table(f"{self.plan.tasks[task]['metric']} against {knob.axis_title}",
                       ["method", "tuned rate", *(f"{value:g}" for value in knob.values)])
         for method in self.view.methods:
             samples = self.along(knob, task, method)
             if samples:
-                table.rows.append([self.label(method), f"{self.tuned[task, method]:g}"] + [
+                table.rows.append([self.label(method), f"{self.centre(knob.sweep, task, method):g}"] + [
                     samples[value].text(self.plan.digits(task)) if value in samples else "-"
                     for value in knob.values])
         return table
@@ -179,7 +220,7 @@ class ViewReport:
                 series.append(Series(self.label(method), self.plan.methods[method]["color"],
                                      points, failed))
         most = self.most(task)
-        return picture(series, AXES[knob.axis], self.plan.tasks[task]["metric"], True,
+        return picture(series, knob.axis_title, self.plan.tasks[task]["metric"], True,
                        list(knob.values), most if math.isfinite(most) else None)
 
     def heat_maps(self, sweep: str, task: str) -> str:
@@ -207,9 +248,9 @@ class ViewReport:
             cells: set[ViewCell] = set()
             for task in self.view.tasks_of(sweep):
                 for method in self.view.methods_of(sweep):
+                    centre = anything[task, self.view.rates_of(sweep, method)]
                     for seed in self.view.seeds(sweep):
-                        cells.update(self.view.cells(sweep, task, method, anything[task, method],
-                                                     seed).values())
+                        cells.update(self.view.cells(sweep, task, method, centre, seed).values())
             every |= cells
             parts.append(f"{sweep} {self.there(cells)} of {len(cells)}")
         return (f"{self.there(every)} of {len(every)} runs are there: {', '.join(parts)}, some of "
@@ -229,7 +270,9 @@ class ViewReport:
             "there a worst minus a best is above 0.")
 
     def headline(self) -> list[Table]:
-        tables = [self.spread_table(knob) for knob in self.knobs()] + [self.against_table()]
+        tables = [self.spread_table(knob) for knob in self.own_knobs()] + [self.against_table()]
+        for knob in self.knobs():
+            tables += self.same_rate_tables(knob) if knob.centre else []
         return [table for table in tables if table.rows]
 
     def value_tables(self, task: str) -> list[Table]:

@@ -86,8 +86,10 @@ class Comparison:
         return self.plan.rate_value(cell.rate)
 
     def arguments(self, cell: Cell) -> list[str]:
-        return [*self.plan.tasks[cell.task]["arguments"], *variant_arguments(self.plan, cell),
-                "--validation" if cell.split == "tuning" else "--measure-steps"]
+        tuning = cell.split == "tuning"
+        return [*self.plan.arguments(cell.task, value_only=tuning),
+                *variant_arguments(self.plan, cell),
+                "--validation" if tuning else "--measure-steps"]
 
     def line(self, cell: Cell, written: dict) -> dict:
         return result_of(self.plan, cell, written)

@@ -16,6 +16,8 @@ void add_gpt_options(CLI::App& app, GptOptions& options) {
   app.add_flag("--validation", options.validation,
                "Measure the first metric alone, on validation data: to choose options by");
   app.add_flag("--skip-base", options.skip_base, "Do not measure the model before fine-tuning");
+  app.add_flag("--value-only", options.value_only,
+               "Measure the metric after each run and nothing that takes time beside it");
   app.add_flag("--smoke", options.smoke,
                "All methods on a built-in text and a tiny model, in a few seconds");
 }
@@ -44,7 +46,11 @@ Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& optio
 
   const std::int64_t steps_per_metric = std::max<std::int64_t>(steps / 5, 1);
   const std::int64_t first_step = start_run(recorder, optimizer, gpt, options, request.method);
-  if (first_step == 0) run.metric_curve.emplace_back(0, task.quick_metric(gpt));
+  const auto add_to_curve = [&](std::int64_t step) {
+    if (options.value_only) return;
+    run.metric_curve.emplace_back(step, task.quick_metric(gpt));
+  };
+  if (first_step == 0) add_to_curve(0);
   for (int epoch = 0; epoch < options.epochs; ++epoch) {
     const auto order = permutation(static_cast<Eigen::Index>(chosen.size()), engine);
     for (std::int64_t i = 0; i < last_epoch; ++i) {
@@ -59,7 +65,7 @@ Run fine_tune(nn::Gpt<float>& gpt, const TextTask& task, const GptOptions& optio
       const double loss = gpt.loss_and_gradients(batch.tokens, batch.sequences, batch.labels);
       recorder.update(optimizer);
       const std::int64_t step = recorder.after_step(loss);
-      if (step % steps_per_metric == 0) run.metric_curve.emplace_back(step, task.quick_metric(gpt));
+      if (step % steps_per_metric == 0) add_to_curve(step);
     }
   }
   task.measure(gpt, run);
@@ -114,7 +120,7 @@ void compare_on_text(const Task& named, const std::string& title, const GptBase&
     throw UsageError("--batch-size", "is larger than --train-size");
   }
   fmt::print("base: {}\n", base.description());
-  if (!options.skip_base) show_base(named, base, task, options);
+  if (!options.skip_base && !options.value_only) show_base(named, base, task, options);
 
   own_options["model"] = options.smoke ? "random" : options.model.filename().string();
   own_options["batch_size"] = options.batch_size;

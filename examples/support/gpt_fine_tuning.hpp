@@ -32,6 +32,7 @@ struct GptOptions : RunOptions {
   lorapro::Index batch_size = 16;
   bool validation = false;
   bool skip_base = false;
+  bool value_only = false;
   bool smoke = false;
 };
 
@@ -40,7 +41,7 @@ struct TextTask {
   std::vector<nn::LabelledTokens> training;  // of which each run draws train_size
   /// A point of the metric's curve: quick, on part of the held-out data.
   std::function<double(nn::Gpt<float>&)> quick_metric;
-  /// Sets `value` and `further_metrics` on all of it.
+  /// Sets `value` on all of it, and unless it alone is wanted `further_metrics`.
   std::function<void(nn::Gpt<float>&, Run&)> measure;
   /// Lines that show what the model writes.
   std::function<std::vector<std::string>(nn::Gpt<float>&)> samples;
