@@ -9,10 +9,11 @@ namespace {
 using namespace rule_battery;
 using lorapro::AltLoraPlusRule;
 using lorapro::AltLoraRule;
+using lorapro::PerSide;
 
 TEST_CASE("AltLoRA passes the battery", "[altlora_rule]") {
   lorapro::OptimizerConfig config;
-  config.group.lr = 0.3;
+  config.group.lr = 1;
   run_one_sided<AltLoraRule, float>(config, 150, 0.1, true);
 }
 
@@ -42,6 +43,83 @@ TEST_CASE("undamped AltLoRA sees neither s nor how W is factorised", "[altlora_r
   CHECK(max_abs(trained_from(rule, Split::turned(0.6, 0.8), 0.1) - damped) < 1e-12);
   const RealMatrix plus = trained_from(plus_rule, {}, 0.1);
   CHECK(max_abs(trained_from(plus_rule, Split::turned(0, -1), 0.1) - plus) < 1e-12);
+}
+
+/// The X that minimises ||factor X - target||^2 + delta ||X||^2.
+RealMatrix ridge(const RealMatrix& factor, const RealMatrix& target, Real delta) {
+  const Index m = factor.rows(), r = factor.cols(), n = target.cols();
+  RealMatrix rows(m + r, r), wanted = RealMatrix::Zero(m + r, n);
+  rows << factor, std::sqrt(delta) * RealMatrix::Identity(r, r);
+  wanted.topRows(m) = target;
+  return rows.colPivHouseholderQr().solve(wanted);
+}
+
+TEST_CASE("damped AltLoRA's momentum is a ridge regression on that before and the gradient",
+          "[altlora_rule]") {
+  for (const bool has_second_moment : {false, true}) {
+    for (const double deviation_B : {0.0, 1.0}) {
+      const Index m = 12, n = 9;
+      const double s = 2, lr = 0.02, beta1 = 0.9, beta2 = 0.999, rho = 0.1, eps = 1e-8;
+      PairBuffers<double> pair(m, n, 4, s, 31, deviation_B);
+      lorapro::OptimizerConfig config;
+      config.group.lr = lr;
+      config.damping = rho;
+      BaseOptimizer<double> optimizer(has_second_moment
+                                          ? lorapro::runtime_rule<double, AltLoraPlusRule>()
+                                          : lorapro::runtime_rule<double, AltLoraRule>(),
+                                      config);
+      optimizer.attach(pair.view());
+      // Of A the columns of A^T, so that both factors are tall.
+      PerSide<RealMatrix> value{pair.factors().A.transpose(), pair.factors().B};
+      PerSide<RealMatrix> moment, second, earlier;
+      for (int t = 1; t <= 12; ++t) {
+        const RealMatrix G = random_matrix(m, n, 40 + t);
+        pair.backpropagate(G);
+        REQUIRE(optimizer.step().updated == 1);
+        const lorapro::Side side = t % 2 == 1 ? lorapro::Side::A : lorapro::Side::B;
+        const RealMatrix fixed = value[lorapro::other(side)];
+        const RealMatrix gradient = (side == lorapro::Side::A ? G : G.transpose()) / s;
+        const auto largest = [](const RealMatrix& factor) {
+          return std::pow(factor.jacobiSvd().singularValues()(0), 2);
+        };
+        const Real delta = rho * (largest(value.A) + largest(value.B));
+        RealMatrix target = (1 - beta1) * gradient;
+        if (t > 2) target += beta1 * earlier[side] * moment[side].transpose();
+        const RealMatrix g = ridge(fixed, gradient, delta).transpose();
+        moment[side] = ridge(fixed, target, delta).transpose();
+        earlier[side] = fixed;
+        RealMatrix move = moment[side];
+        if (has_second_moment) {
+          if (t <= 2) second[side] = RealMatrix::Zero(g.rows(), g.cols());
+          second[side] = beta2 * second[side] + (1 - beta2) * g.cwiseProduct(g);
+          move = move.cwiseQuotient((second[side].cwiseSqrt().array() + eps).matrix());
+        }
+        value[side] -= lr * move;
+        INFO("step " << t << ", second moments: " << has_second_moment);
+        CHECK(max_abs(pair.factors().A - value.A.transpose()) < 1e-11);
+        CHECK(max_abs(pair.factors().B - value.B) < 1e-11);
+      }
+    }
+  }
+}
+
+TEST_CASE("[trap] a momentum that comes over to a small factor is bounded by the damping",
+          "[altlora_rule][trap]") {
+  PairBuffers<double> pair(12, 9, 4, 1, 33, 0.0);
+  lorapro::OptimizerConfig config;
+  config.group.lr = 1e-3;
+  lorapro::Optimizer<double, AltLoraRule> optimizer(config);
+  optimizer.attach(pair.view());
+  for (int t = 0; t < 6; ++t) {
+    pair.backpropagate(random_matrix(12, 9, 50 + t));
+    REQUIRE(optimizer.step().updated == 1);
+  }
+  // The loss turns round: what B was is far from what it is, and small beside the momentum of A.
+  const RealMatrix before = pair.factors().A;
+  pair.B.col(0) *= 1e-6;
+  pair.backpropagate(random_matrix(12, 9, 60));
+  REQUIRE(optimizer.step().updated == 1);
+  CHECK(max_abs(pair.factors().A - before) < 1e-3);
 }
 
 TEST_CASE("[trap] a start from B = 0 leaves A alone, and damping what B becomes",

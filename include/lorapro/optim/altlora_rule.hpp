@@ -11,12 +11,19 @@ LORAPRO_NAMESPACE_BEGIN
 /// AltLoRA: one factor in a step, A in the first, the third and so on, B in the others, along the
 /// best step of W that this factor has, with a momentum that follows the other factor:
 ///
-///     A:  g = (1 / s^2) (P + delta I)^-1 grad_A      M_A <- beta1 P^-1 (B^T B') M_A + (1 - beta1) g
-///     B:  g = (1 / s^2) grad_B (Q + delta I)^-1      M_B <- beta1 M_B (A' A^T) Q^-1 + (1 - beta1) g
-///     delta = rho (l_max + u_max),  P = B^T B,  Q = A A^T
+///     A:  g = (1 / s^2) P_d grad_A      M_A <- beta1 P_d (B^T B') M_A + (1 - beta1) g
+///     B:  g = (1 / s^2) grad_B Q_d      M_B <- beta1 M_B (A' A^T) Q_d + (1 - beta1) g
+///     P_d = (B^T B + delta I)^-1,  Q_d = (A A^T + delta I)^-1,  delta = rho (l_max + u_max)
 ///
-/// where B' and A' are those of M's last update, l_max and u_max the largest eigenvalues of P and Q,
-/// and rho = OptimizerConfig::damping; the paper's rule has none, and what moves M has none at all.
+/// where B' and A' are those of M's last update, l_max and u_max the largest eigenvalues of B^T B and
+/// A A^T, and rho = OptimizerConfig::damping; the paper's rule has none. So M_A is what minimises
+///
+///     ||B M - beta1 B' M_A' - (1 - beta1) G / s||^2 + delta ||M||^2
+///
+/// with M_A' before the step, and M_B likewise. A momentum that came over undamped would move a
+/// factor by O(1) wherever the other one has become small, whatever the rate. Of gradients that stay
+/// the same M_A becomes (1 / s^2) (B^T B + delta / (1 - beta1) I)^-1 grad_A.
+///
 /// AltLoRA's step is M. AltLoRA+'s is
 ///
 ///     M / (sqrt(V) + eps),  V = beta2 V + (1 - beta2) g^2
@@ -31,7 +38,7 @@ LORAPRO_NAMESPACE_BEGIN
 /// under rotations, AltLoRA+ under signed permutations.
 /// State: exp_avg, AltLoRA+ exp_avg_sq, and the factors before, 2 or 3 (m + n) r.
 /// \cost per pair 3 r^2 (m + n), and of the factor that moves 8 r^2, of the other 2 r^2 times its
-///       length, + 22 r^3 flops; no heap.
+///       length, + 20 r^3 flops; no heap.
 /// \ref arXiv:2505.12455v2, algorithms 1 and 2, whose step t = 0 is the first one here. Its code has
 ///      no 1 / s^2, adds 1e-3 to P and Q, corrects the bias, keeps AltLoRA+'s momentum as it is and
 ///      transports it for the step alone.
@@ -48,9 +55,8 @@ struct AltLora : PairRule {
           earlier_(shape),
           gradient_(shape.rank),
           momentum_(shape.rank),
-          arena_(5 * square_size(shape.rank)) {
+          arena_(4 * square_size(shape.rank)) {
       if (kSecondMoment) exp_avg_sq_ = FactorState<Scalar>::of(shape);
-      inverse_ = arena_.square(shape.rank);
       on_grad_ = arena_.square(shape.rank);
       on_moment_ = arena_.square(shape.rank);
       rest_ = arena_.square(shape.rank);
@@ -84,10 +90,9 @@ struct AltLora : PairRule {
       const double delta =
           config.damping * (solver.spectra().P().largest + solver.spectra().Q().largest);
       earlier_.measure(still, step.pair[still].value, step.wide());
-      const double conditioning = shifted_inverse(spectrum, 0, inverse_, step.wide());
-      earlier_.transport(side, inverse_, on_moment_);
+      conditioning_ = shifted_inverse(spectrum, delta, on_grad_, step.wide());
+      earlier_.transport(side, on_grad_, on_moment_);
       scale(on_moment_, *config.beta1);
-      const double damped_conditioning = shifted_inverse(spectrum, delta, on_grad_, step.wide());
       scale(on_grad_, context.grad_scale / (step.pair.scaling * step.pair.scaling));
       for (Index i = 0; i < rest_.order(); ++i) rest_(i, i) = 1 - *config.beta1;
 
@@ -100,13 +105,12 @@ struct AltLora : PairRule {
       const double limit = detail::step_limit<Scalar>(factor.lr);
       using detail::is_below;
       const bool fits =
-          gradient_.set({on_grad_, zero_}, damped_conditioning, layout) &&
-          momentum_.set({on_moment_, rest_}, conditioning, layout) &&
+          gradient_.set({on_grad_, zero_}, conditioning_, layout) &&
+          momentum_.set({on_moment_, rest_}, conditioning_, layout) &&
           is_below(kSecondMoment ? moment / config.eps : moment, limit) &&
           (!kSecondMoment || is_below(gradient, detail::largest_adam_gradient<Scalar>())) &&
           is_below(solver.factor_norm(side), detail::step_limit<Scalar>(0));
       if (!fits) result.report.status = AdjustStatus::overflow;
-      damped_conditioning_ = damped_conditioning;
       if (context.clip_norm != ClipNorm::none) {
         const double grad_norm = context.grad_scale * solver.grad_norm(side);
         result.squared_norm = grad_norm * grad_norm;
@@ -121,7 +125,7 @@ struct AltLora : PairRule {
       if (context.clip != 1) {
         // Smaller than what prepare has found to fit.
         scale(on_grad_, context.clip);
-        (void)gradient_.set({on_grad_, zero_}, damped_conditioning_, PanelLayout(factor.value));
+        (void)gradient_.set({on_grad_, zero_}, conditioning_, PanelLayout(factor.value));
       }
       update_factor(
           factor, step.team,
@@ -174,9 +178,9 @@ struct AltLora : PairRule {
     EarlierFactors<Scalar> earlier_;
     FactorCombination<Scalar> gradient_, momentum_;  // of the factor that moves
     Arena arena_;
-    Square inverse_, on_grad_, on_moment_, rest_;
+    Square on_grad_, on_moment_, rest_;
     Square zero_;  // stays so
-    double damped_conditioning_ = 1;
+    double conditioning_ = 1;
   };
 
   template <typename Scalar>

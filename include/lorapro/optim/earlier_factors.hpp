@@ -46,7 +46,7 @@ class EarlierFactors {
   ConstSquare overlap(Side which) const { return overlaps_[which]; }
 
   /// What X (side A) or Y^T (side B) is multiplied by. \pre The other side's factor is measured.
-  /// \param inverse  P^-1 or Q^-1, Moore and Penrose's.
+  /// \param inverse  P^-1 or Q^-1, Moore and Penrose's, or damped.
   void transport(Side side, ConstSquare inverse, Square out) const {
     multiply(out, inverse, overlaps_[other(side)]);
   }
