@@ -200,7 +200,8 @@ class ViewReport:
         for method in self.view.methods:
             samples = self.along(knob, task, method)
             if samples:
-                table.rows.append([self.label(method), f"{self.centre(knob.sweep, task, method):g}"] + [
+                centre = self.centre(knob.sweep, task, method)
+                table.rows.append([self.label(method), f"{centre:g}"] + [
                     samples[value].text(self.plan.digits(task)) if value in samples else "-"
                     for value in knob.values])
         return table
