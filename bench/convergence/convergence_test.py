@@ -53,6 +53,7 @@ PLAN = {
                 "full_adamw": {"label": "full", "color": "#000000"},
                 "lost": {"label": "lost", "color": "#777777"}},
     "tasks": {"toy": {"title": "Toy", "program": "toy", "arguments": ["--rank", "4"],
+                      "value_only_arguments": ["--value-only"],
                       "metric": "accuracy", "higher_is_better": True, "percent": True,
                       "tuning_seeds": 2, "study_seeds": 2, "report_seeds": 3, "max_rates": 6,
                       "shared_rate": 0.01,
@@ -163,6 +164,7 @@ class ConvergenceTest(unittest.TestCase):
             self.assertEqual(cell.split == "report", cell.seed >= FIRST_REPORT_SEED)
         for call in self.calls():
             self.assertNotEqual("--validation" in call, "--measure-steps" in call)
+            self.assertEqual("--validation" in call, "--value-only" in call)
 
     def test_a_failing_program_is_reported_and_the_rest_is_run(self):
         def add_method(plan):
@@ -285,10 +287,10 @@ class ConvergenceTest(unittest.TestCase):
         plan, _ = self.load()
         self.assertEqual(
             cell_arguments(plan, ViewCell("toy", "lora_adamw", 64.0, 8, 0.01, 200)),
-            ["--size", "9", "--rank", "8", "--alpha", "64"])
+            ["--size", "9", "--value-only", "--rank", "8", "--alpha", "64"])
         self.assertEqual(
             cell_arguments(plan, ViewCell("toy", "full_adamw", None, None, 0.01, 200)),
-            ["--rank", "4", "--alpha", "4", "--size", "9"])
+            ["--rank", "4", "--alpha", "4", "--size", "9", "--value-only"])
 
     def test_a_view_goes_on_where_it_was_stopped(self):
         ran = self.run_all("--view", "turned")

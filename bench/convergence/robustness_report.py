@@ -25,11 +25,11 @@ class Knob:
     sweep: str
     axis: str
     values: tuple[float, ...]
-    centre: str | None = None  # label of the method whose rates all get, or else each its own
+    rates_of: str | None = None  # label of the method whose rates all get, or else each its own
 
     @property
     def axis_title(self) -> str:
-        return f"learning rate over that of {self.centre}" if self.centre else AXES[self.axis]
+        return f"learning rate over that of {self.rates_of}" if self.rates_of else AXES[self.axis]
 
     @property
     def title(self) -> str:
@@ -63,8 +63,8 @@ class ViewReport:
         for name, sweep in self.view.sweeps.items():
             if len(sweep["axes"]) == 1:
                 (axis, values), = sweep["axes"].items()
-                centre = self.label(sweep["rates_of"]) if "rates_of" in sweep else None
-                out.append(Knob(name, axis, tuple(values), centre))
+                rates_of = self.label(sweep["rates_of"]) if "rates_of" in sweep else None
+                out.append(Knob(name, axis, tuple(values), rates_of))
                 if "narrower" in sweep:
                     low, high = sweep["narrower"]
                     out.append(Knob(name, axis, tuple(v for v in values if low <= v <= high)))
@@ -72,7 +72,7 @@ class ViewReport:
 
     def own_knobs(self) -> list[Knob]:
         """Those whose centre is each method's own rate."""
-        return [knob for knob in self.knobs() if knob.centre is None]
+        return [knob for knob in self.knobs() if knob.rates_of is None]
 
     def planes(self) -> list[str]:
         return [name for name, sweep in self.view.sweeps.items() if len(sweep["axes"]) == 2]
@@ -273,7 +273,7 @@ class ViewReport:
     def headline(self) -> list[Table]:
         tables = [self.spread_table(knob) for knob in self.own_knobs()] + [self.against_table()]
         for knob in self.knobs():
-            tables += self.same_rate_tables(knob) if knob.centre else []
+            tables += self.same_rate_tables(knob) if knob.rates_of else []
         return [table for table in tables if table.rows]
 
     def value_tables(self, task: str) -> list[Table]:

@@ -21,8 +21,8 @@ LORAPRO_NAMESPACE_BEGIN
 ///     ||B M - beta1 B' M_A' - (1 - beta1) G / s||^2 + delta ||M||^2
 ///
 /// with M_A' before the step, and M_B likewise. A momentum that came over undamped would move a
-/// factor by O(1) wherever the other one has become small, whatever the rate. Of gradients that stay
-/// the same M_A becomes (1 / s^2) (B^T B + delta / (1 - beta1) I)^-1 grad_A.
+/// factor by O(1) wherever the other one has become small, whatever the rate. Where neither B nor the
+/// gradient changes M_A becomes (1 / s^2) (B^T B + delta / (1 - beta1) I)^-1 grad_A.
 ///
 /// AltLoRA's step is M. AltLoRA+'s is
 ///
