@@ -2,19 +2,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <lorapro/io/safetensors.hpp>
 #include <lorapro/lorapro.hpp>
 #include <algorithm>
 #include <string>
 #include <vector>
 
+#include "examples/support/reference_file.hpp"
+
 namespace example {
-
-using lorapro::io::SafetensorsReader;
-
-[[noreturn]] inline void fail(const SafetensorsReader& file, const std::string& problem) {
-  throw lorapro::FormatError(file.path().string() + ": " + problem);
-}
 
 /// The numbers of a tensor that has to be there in this shape, row-major.
 inline std::vector<double> numbers(const SafetensorsReader& file, const std::string& name,
@@ -32,13 +27,7 @@ struct Trajectory {
 
   explicit Trajectory(const std::string& path) {
     const SafetensorsReader file(path);
-    const auto number = [&](const char* key) {
-      try {
-        return std::stod(file.metadata(key));
-      } catch (const std::logic_error&) {
-        fail(file, std::string("has a metadata entry ") + key + " that is not a number");
-      }
-    };
+    const auto number = [&](const char* key) { return metadata_number(file, key); };
     out_features = static_cast<lorapro::Index>(number("m"));
     in_features = static_cast<lorapro::Index>(number("n"));
     rank = static_cast<lorapro::Index>(number("r"));
@@ -148,8 +137,7 @@ class Deviation {
   void add(const Matrix& move, const std::vector<Matrix>& reference, std::size_t step) {
     const Matrix expected = reference[step] - reference[0];
     const double scale = std::max(expected.norm(), 1e-6 * (1 + reference[0].norm()));
-    const double deviation = (move - expected).norm() / scale;
-    value_ = deviation <= value_ ? value_ : deviation;  // a NaN stays
+    value_ = larger(value_, (move - expected).norm() / scale);
   }
 
   const Trajectory* reference_;

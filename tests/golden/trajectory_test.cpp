@@ -6,6 +6,7 @@
 #include "examples/support/trajectory.hpp"
 
 #include <Eigen/QR>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -31,6 +32,17 @@ bool contains(const std::string& text, const char* part) {
 }
 
 TEST_CASE("all reference trajectories are there", "[golden]") { REQUIRE(cases().size() == 69); }
+
+TEST_CASE("a deviation that was no number once is none", "[golden]") {
+  const Trajectory reference(cases().front());
+  example::Deviation deviation(reference);
+  for (std::size_t t = 0; t < reference.lora_A.size(); ++t) {
+    Matrix A = reference.lora_A[t];
+    if (t == 1) A(0, 0) = std::nan("");
+    deviation.add(t, A, reference.lora_B[t]);
+  }
+  CHECK(std::isnan(deviation.value()));
+}
 
 TEST_CASE("trajectories replay in double", "[golden]") {
   for (const std::string& path : cases()) {
