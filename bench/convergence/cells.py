@@ -49,6 +49,8 @@ class Plan:
         self.tasks = self.content["tasks"]
         self.methods = self.content["methods"]
         self.studies = self.content["studies"]
+        self.pictures: dict[str, list[str]] = self.content.get("pictures",
+                                                               {"": list(self.methods)})
         self.views = self.content.get("views", {})
         self.unused = self.content.get("unused", [])
         self.steps_per_decade = self.content["grid_steps_per_decade"]

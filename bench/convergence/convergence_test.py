@@ -215,6 +215,26 @@ class ConvergenceTest(unittest.TestCase):
         self.assertEqual(study, [["as in the comparison", "50.05 (0.01)"],
                                  ["worse", "30.05 (0.01)"]])
 
+    def test_a_picture_has_its_methods_if_one_of_them_is_not_in_another(self):
+        self.assertEqual(self.run_all("--methods", "lora_adamw,full_adamw").returncode, 0)
+        self.change_plan(lambda plan: plan.update(pictures={
+            "first": ["lora_adamw", "full_adamw"], "nothing new": ["full_adamw", "lost"],
+            "lost": ["lost", "lora_adamw"]}))
+
+        def drawn():
+            return [(name, [c.method for c in contenders])
+                    for name, contenders in Report(*self.load()).groups("toy")]
+
+        self.assertEqual(drawn(), [("first", ["lora_adamw", "full_adamw"])])
+        self.assertEqual(self.run_all("--methods", "lost").returncode, 0)
+        self.assertEqual(drawn(), [("first", ["lora_adamw", "full_adamw"]),
+                                   ("nothing new", ["full_adamw", "lost"])])
+
+    def test_every_method_of_the_plan_is_in_a_picture(self):
+        plan = Plan(HERE / "plan.json")
+        self.assertEqual({method for group in plan.pictures.values() for method in group},
+                         set(plan.methods))
+
     @unittest.skipUnless(any(os.access(Path(folder) / "gnuplot", os.X_OK)
                              for folder in os.environ["PATH"].split(":")), "gnuplot is not there")
     def test_the_report_is_written(self):

@@ -165,18 +165,29 @@ class Report:
                     sums.setdefault(step, []).append(value)
         return [(step, statistics.fmean(values)) for step, values in sorted(sums.items())]
 
-    def curves(self, task: str, name: str, y_label: str) -> str:
+    def groups(self, task: str) -> list[tuple[str, list[Contender]]]:
+        """Methods that share a picture; a group with nothing of its own has none."""
+        there = {cell.method for cell in self.results.by_cell if cell.task == task}
+        groups, drawn = [], set()
+        for name, methods in self.plan.pictures.items():
+            shown = there.intersection(methods)
+            if shown - drawn:
+                groups.append((name, [c for c in self.contenders_of(task) if c.method in shown]))
+            drawn |= shown
+        return groups
+
+    def curves(self, contenders: list[Contender], name: str, y_label: str) -> str:
         series = []
-        for c in self.contenders_of(task):
+        for c in contenders:
             rate = self.tuned_rate(c)
             curve = self.mean_curve(c, rate, name) if rate is not None else []
             if curve and not (name == "gradient_distance" and not self.plan.has_adapters(c.method)):
                 series.append(Series(self.label(c), self.plan.methods[c.method]["color"], curve))
         return picture(series, "step", y_label)
 
-    def rate_curves(self, task: str) -> str:
+    def rate_curves(self, task: str, contenders: list[Contender]) -> str:
         series = []
-        for c in self.contenders_of(task):
+        for c in contenders:
             scores = tuned_rates(self.plan, self.results, c)
             sign = 1 if self.plan.tasks[task]["higher_is_better"] else -1
             curve = [(self.plan.rate_value(rate), sign * score * self.plan.scale(task))
@@ -224,13 +235,18 @@ class Report:
             body.append(f"<h2>{html.escape(self.plan.tasks[task]['title'])}</h2>")
             body += [table.html() for table in (self.tuned_table(task), self.shared_table(task))
                      if table.rows]
-            for heading, drawn in (
-                    ("Training loss at the best learning rates", self.curves(task, "loss", "loss")),
+            groups = self.groups(task)
+            for heading, draw in (
+                    ("Training loss at the best learning rates",
+                     lambda group: self.curves(group, "loss", "loss")),
                     ("Distance of the equivalent gradient from the full one",
-                     self.curves(task, "gradient_distance", "distance")),
-                    ("Validation against the learning rate", self.rate_curves(task))):
-                if drawn:
-                    body.append(f"<h3>{heading}</h3>{drawn}")
+                     lambda group: self.curves(group, "gradient_distance", "distance")),
+                    ("Validation against the learning rate",
+                     lambda group, task=task: self.rate_curves(task, group))):
+                pictures = [(name, draw(group)) for name, group in groups]
+                if any(drawn for _, drawn in pictures):
+                    body.append(f"<h3>{heading}</h3>")
+                body += [f"<p>{html.escape(name)}</p>{drawn}" for name, drawn in pictures if drawn]
             body.append(self.tuning_table(task).html())
         if self.studies():
             body.append("<h2>Options</h2>")
