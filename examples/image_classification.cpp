@@ -224,7 +224,8 @@ std::filesystem::path base_file(const Options& options) {
 /// Adapters and full fine-tuning act on the linear layers of the blocks.
 bool is_in_blocks(const std::string& name) { return name.rfind("blocks.", 0) == 0; }
 
-/// Fine-tunes `vit` as `request` asks, measuring the accuracy about ten times on the way.
+/// Fine-tunes `vit` as `request` asks, measuring the accuracy about ten times on the way unless its
+/// last value alone is wanted.
 examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options,
                         const examples::RunRequest& request, RandomEngine& engine,
                         examples::ProgressBar& bar) {
@@ -254,6 +255,7 @@ examples::Run fine_tune(Vit& vit, const Problem& problem, const Options& options
       [&] { recorder.update(optimizer); },
       [&](double loss) {
         const std::int64_t step = recorder.after_step(loss);
+        if (options.value_only) return;
         if (step % steps_per_evaluation == 0 && step < steps) {
           run.metric_curve.emplace_back(step,
                                         examples::accuracy_on(vit, problem.evaluation, quick_size));

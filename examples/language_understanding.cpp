@@ -138,7 +138,8 @@ void train(nn::SentenceClassifier<float>& model, const Examples& examples, int e
   }
 }
 
-/// Fine-tunes `model` as `request` asks, measuring the accuracy on the way and at the end.
+/// Fine-tunes `model` as `request` asks, measuring the accuracy at the end and, unless that alone is
+/// wanted, on the way.
 examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProblem& problem,
                         const Examples& evaluation, const Options& options,
                         const examples::RunRequest& request, RandomEngine& engine,
@@ -170,6 +171,7 @@ examples::Run fine_tune(nn::SentenceClassifier<float>& model, const SentenceProb
       [&] { recorder.update(optimizer); },
       [&](double loss) {
         const std::int64_t step = recorder.after_step(loss);
+        if (options.value_only) return;
         if (step % steps_per_evaluation == 0 && step < steps) {
           run.metric_curve.emplace_back(step, early_accuracy(model, evaluation));
         }

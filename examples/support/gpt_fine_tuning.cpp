@@ -16,8 +16,6 @@ void add_gpt_options(CLI::App& app, GptOptions& options) {
   app.add_flag("--validation", options.validation,
                "Measure the first metric alone, on validation data: to choose options by");
   app.add_flag("--skip-base", options.skip_base, "Do not measure the model before fine-tuning");
-  app.add_flag("--value-only", options.value_only,
-               "Measure the metric after each run and nothing that takes time beside it");
   app.add_flag("--smoke", options.smoke,
                "All methods on a built-in text and a tiny model, in a few seconds");
 }

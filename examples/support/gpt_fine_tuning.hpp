@@ -32,7 +32,6 @@ struct GptOptions : RunOptions {
   lorapro::Index batch_size = 16;
   bool validation = false;
   bool skip_base = false;
-  bool value_only = false;
   bool smoke = false;
 };
 

@@ -207,6 +207,8 @@ void add_run_options(CLI::App& app, RunOptions& options) {
       ->capture_default_str();
   app.add_flag("--measure-steps", options.measure_steps,
                "Record how far the steps are from the full gradient, at a few of them");
+  app.add_flag("--value-only", options.value_only,
+               "Measure the metric after each run and nothing that takes time beside it");
   auto* const fresh = app.add_flag("--fresh", options.fresh,
                                    "Do again the runs that DIR/results.json holds already");
   add_checkpoint_options(app, options.checkpoint, "DIR/run.checkpoint")

@@ -64,6 +64,7 @@ struct RunOptions {
   std::filesystem::path cache;
   bool fresh = false;
   bool measure_steps = false;
+  bool value_only = false;
   CheckpointOptions checkpoint;
 
   /// Of the training under way.
