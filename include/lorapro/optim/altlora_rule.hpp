@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <lorapro/adjust/damping.hpp>
 #include <lorapro/optim/adamw_rule.hpp>
 #include <lorapro/optim/earlier_factors.hpp>
 #include <lorapro/optim/lora_pro_step.hpp>
@@ -13,16 +14,25 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 ///     A:  g = (1 / s^2) P_d grad_A      M_A <- beta1 P_d (B^T B') M_A + (1 - beta1) g
 ///     B:  g = (1 / s^2) grad_B Q_d      M_B <- beta1 M_B (A' A^T) Q_d + (1 - beta1) g
-///     P_d = (B^T B + delta I)^-1,  Q_d = (A A^T + delta I)^-1,  delta = rho (l_max + u_max)
+///     P_d = (B^T B + delta_A I)^-1,  Q_d = (A A^T + delta_B I)^-1
 ///
-/// where B' and A' are those of M's last update, l_max and u_max the largest eigenvalues of B^T B and
-/// A A^T, and rho = OptimizerConfig::damping; the paper's rule has none. So M_A is what minimises
+/// where B' and A' are those of M's last update. So M_A is what minimises
 ///
-///     ||B M - beta1 B' M_A' - (1 - beta1) G / s||^2 + delta ||M||^2
+///     ||B M - beta1 B' M_A' - (1 - beta1) G / s||^2 + delta_A ||M||^2
 ///
 /// with M_A' before the step, and M_B likewise. A momentum that came over undamped would move a
 /// factor by O(1) wherever the other one has become small, whatever the rate. Where neither B nor the
-/// gradient changes M_A becomes (1 / s^2) (B^T B + delta / (1 - beta1) I)^-1 grad_A.
+/// gradient changes M_A becomes (1 / s^2) (B^T B + delta_A / (1 - beta1) I)^-1 grad_A.
+///
+/// The dampings are those of scale_free_dampings over s^2, of l_max and u_max, the largest
+/// eigenvalues of B^T B and A A^T, and rho = OptimizerConfig::damping; the paper's rule has none:
+///
+///     delta_A = rho l_max + tau^2 / ||A||_F^2      delta_B = rho u_max      tau = lr N / (2 kappa)
+///     N <- beta1 N + (1 - beta1) N_G / |s|         (damped_norm: N_G of the gradient)
+///
+/// while B is the free factor, and the term in tau with delta_B while A is; AltLoRA+ has no such
+/// term. As ||B M_A|| <= N after every step, by induction, lr ||M_A||_F <= kappa ||A||_F by the
+/// argument there, from B = 0 on and whatever the rate.
 ///
 /// AltLoRA's step is M. AltLoRA+'s is
 ///
@@ -34,11 +44,12 @@ LORAPRO_NAMESPACE_BEGIN
 ///
 /// From B = 0 the first step leaves A alone. AltLoRA+'s first step of B is then a matrix of signs,
 /// which can be all but singular: the third step of A is divided by what is left of it unless it is
-/// damped. Undamped, AltLoRA does not depend on s nor on how W is factorised; damped it is invariant
-/// under rotations, AltLoRA+ under signed permutations.
-/// State: exp_avg, AltLoRA+ exp_avg_sq, and the factors before, 2 or 3 (m + n) r.
+/// damped. Undamped, AltLoRA does not depend on s nor on how W is factorised; damped it depends on
+/// neither s nor the scale of the factors and is invariant under rotations, AltLoRA+ under signed
+/// permutations.
+/// State: exp_avg, AltLoRA+ exp_avg_sq, and the factors before, 2 or 3 (m + n) r; AltLoRA N.
 /// \cost per pair 3 r^2 (m + n), and of the factor that moves 8 r^2, of the other 2 r^2 times its
-///       length, + 20 r^3 flops; no heap.
+///       length, + 20 r^3 flops; AltLoRA's fixed factor r^2 times its length more; no heap.
 /// \ref arXiv:2505.12455v2, algorithms 1 and 2, whose step t = 0 is the first one here. Its code has
 ///      no 1 / s^2, adds 1e-3 to P and Q, corrects the bias, keeps AltLoRA+'s momentum as it is and
 ///      transports it for the step alone.
@@ -46,6 +57,7 @@ template <bool kSecondMoment>
 struct AltLora : PairRule {
   static constexpr bool kNeedsSpectra = true;
   static constexpr bool kMovesOneFactor = true;
+  static constexpr double kMaxRelativeMove = 0.2;  // in every second step
 
   template <typename Scalar>
   class PairState {
@@ -67,6 +79,7 @@ struct AltLora : PairRule {
     void visit(Visitor&& visitor) {
       visit_sides("exp_avg", exp_avg_, visitor);
       if (kSecondMoment) visit_sides("exp_avg_sq", exp_avg_sq_, visitor);
+      if (!kSecondMoment) visitor("direction_norm", StateTensor(&direction_norm_, 1, 1));
       earlier_.visit(visitor);
     }
     static RuleWorkspace workspace(const PairShape& shape) {
@@ -75,7 +88,11 @@ struct AltLora : PairRule {
                          EarlierFactors<Scalar>::scratch_size(shape.rank)),
               0, (shape.out_features + shape.in_features) * shape.rank * shape.rank / 16};
     }
-    static PerSide<bool> grad_grams(const StepContext&) { return {}; }
+    static PerSide<bool> grad_grams(const StepContext& context) {
+      PerSide<bool> needed;
+      needed[moving(context)] = has_bound(context);
+      return needed;
+    }
 
     Preparation prepare(const PairStep<Scalar>& step) {
       PairSolver& solver = *step.solver;
@@ -87,8 +104,7 @@ struct AltLora : PairRule {
       if (!result.report.usable()) return result;
 
       const Spectrum& spectrum = solver.spectra().of(still);
-      const double delta =
-          config.damping * (solver.spectra().P().largest + solver.spectra().Q().largest);
+      const double delta = damping(step);
       earlier_.measure(still, step.pair[still].value, step.wide());
       conditioning_ = shifted_inverse(spectrum, delta, on_grad_, step.wide());
       earlier_.transport(side, on_grad_, on_moment_);
@@ -146,12 +162,40 @@ struct AltLora : PairRule {
                         scratch.scalars.vector(size));
             descend_panel(factor.decay, factor.lr, at, read_only(moment), value);
           });
+      if (has_bound(context))
+        direction_norm_ = next_direction_norm(*context.config, context.clip * gradient_norm_);
       earlier_.keep(other(side), step.pair[other(side)].value, step.team);
     }
 
    private:
     static Side moving(const StepContext& context) {
       return context.step % 2 == 1 ? Side::A : Side::B;
+    }
+
+    /// Whether the move of the factor that moves is bounded: of the fixed one.
+    static bool has_bound(const StepContext& context) {
+      return !kSecondMoment && context.config->damping != 0 &&
+             moving(context) != context.free_factor;
+    }
+
+    double next_direction_norm(const OptimizerConfig& config, double gradient_norm) const {
+      return *config.beta1 * direction_norm_ + (1 - *config.beta1) * gradient_norm;
+    }
+
+    /// delta of the factor that moves. N is that of the gradient before clipping, which makes it
+    /// smaller.
+    double damping(const PairStep<Scalar>& step) {
+      const StepContext& context = step.context;
+      PairSolver& solver = *step.solver;
+      const double scaling = step.pair.scaling;
+      const AdjustOptions options = step.adjust_options();
+      double direction_norm = 0;
+      if (has_bound(context)) {
+        gradient_norm_ = solver.gradient_norm(scaling, options, context.grad_scale, step.wide()) /
+                         std::abs(scaling);
+        direction_norm = next_direction_norm(*context.config, gradient_norm_);
+      }
+      return scale_free_dampings(solver.spectra(), 1, options, direction_norm)[moving(context)];
     }
 
     /// Takes h into V, and divides the moment by its root.
@@ -181,6 +225,8 @@ struct AltLora : PairRule {
     Square on_grad_, on_moment_, rest_;
     Square zero_;  // stays so
     double conditioning_ = 1;
+    double direction_norm_ = 0;  // N of the fixed factor's last step
+    double gradient_norm_ = 0;   // N_G / |s| of this one
   };
 
   template <typename Scalar>

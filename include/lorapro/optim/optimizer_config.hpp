@@ -69,9 +69,9 @@ struct OptimizerConfig {
   /// LoRA-Pro rules, and the rules of ScaledRule and AltLora, which say what it is there.
   double damping = 0.1;
   /// kappa: in one step the fixed factor, A unless it started from zero (AdjustOptions::free_factor), moves by at
-  /// most this part of itself; > 0. Unset: the rule's own, 0.05, or 0.1 for spectral moments. Plays
-  /// no part where damping is 0. LoRA-Pro rules only; proven for all but adapter moments, which
-  /// normalise what it bounds.
+  /// most this part of itself; > 0. Unset: the rule's own, 0.05, or 0.1 for spectral moments and
+  /// 0.2 for AltLoRA. Plays no part where damping is 0. LoRA-Pro rules and AltLoRA; proven for all but adapter
+  /// moments, which normalise what it bounds.
   std::optional<double> max_relative_move;
   Gauge gauge = Gauge::sylvester;  ///< LoRA-Pro rules only
   LrSchedule schedule = LrSchedule::constant();
