@@ -45,14 +45,19 @@ using Gpt = examples::nn::Gpt<float>;
 //   dialogue --validation --seeds 1 --train-size 800 --lr
 //     full_adamw=5.6e-4:1e-3:3e-3,lora_adamw=3e-3:1e-2:3e-2,lora_pro_full=1e-3:3e-3:1e-2,
 //     lora_pro_adapter=3e-3:1e-2
-// That of lora_pro_spectral is by bench/convergence; the others have rates that are known to work
-// elsewhere and were not tuned here.
+// Those of lora_pro_spectral and of the rules of other papers are by bench/convergence; the others
+// have rates that are known to work elsewhere and were not tuned here.
 const examples::LearningRates kLearningRates{
     {Method::lora_adamw, {1e-2}},        {Method::lora_sgd, {3e-1}},
     {Method::rslora_adamw, {5.6e-3}},    {Method::loraplus_adamw, {5.6e-4}},
     {Method::lora_pro_sgd, {1.0}},       {Method::lora_pro_adapter, {1e-2}},
     {Method::lora_pro_full, {3e-3}},     {Method::lora_pro_factored, {3e-3}},
     {Method::lora_pro_spectral, {3e-3}}, {Method::lora_muon, {5e-3}},
+    {Method::scaled_gd, {0.56}},         {Method::scaled_adamw, {1e-2}},
+    {Method::lora_fa, {1e-2}},           {Method::lora_rite, {3.2e-3}},
+    {Method::reflora, {5.6e-3}},         {Method::reflora_s, {5.6e-3}},
+    {Method::joint_lora_muon, {3.2e-2}}, {Method::imuon, {0.056}},
+    {Method::adaprelora, {3.2e-3}},      {Method::loft, {3.2e-3}},
     {Method::full_adamw, {1e-3}},        {Method::full_muon, {5e-3}}};
 
 // Whole campaigns are held out, so that no plot or person of a test is known from the training.
