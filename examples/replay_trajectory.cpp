@@ -28,11 +28,9 @@ double deviation(const std::string& path) {
 
 int main(int argc, char** argv) {
   CLI::App app{
-      "Replays reference trajectories of LoRA-Pro and of other rules, and cases of starts of A and "
-      "B\n"
-      "and of DoRA. Prints, for each file, its name and the deviation from it: the largest "
-      "relative\n"
-      "one of the moves of A and B over the steps, or of what a case gives."};
+      "Replays reference trajectories of LoRA-Pro and of other rules, and cases of starts of A\n"
+      "and B and of DoRA. Prints, for each file, its name and the deviation from it: the largest\n"
+      "relative one of the moves of A and B over the steps, or of what a case gives."};
   std::string scalar = "double";
   std::vector<std::string> files;
   app.add_option("--scalar", scalar, "Scalar that the library computes in")

@@ -24,13 +24,14 @@ class ReferenceCase {
 
   const SafetensorsReader& file() const { return file_; }
   double number(const std::string& key) const { return metadata_number(file_, key); }
+  lorapro::Index size(const std::string& key) const { return metadata_size(file_, key); }
   bool has(const std::string& name) const { return file_.find(name) != nullptr; }
 
   /// Rank and scaling of the case.
   lorapro::LoraConfig config() const {
     lorapro::LoraConfig out;
-    out.rank = static_cast<lorapro::Index>(number("r"));
-    out.lora_alpha = number("s") * number("r");
+    out.rank = size("r");
+    out.lora_alpha = number("s") * static_cast<double>(out.rank);
     return out;
   }
 

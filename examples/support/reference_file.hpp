@@ -6,6 +6,7 @@
 /// What the reference files of tests/golden have in common.
 
 #include <lorapro/core/error.hpp>
+#include <lorapro/core/numeric.hpp>
 #include <lorapro/io/safetensors.hpp>
 
 #include <cmath>
@@ -27,6 +28,14 @@ inline double metadata_number(const SafetensorsReader& file, const std::string& 
   } catch (const std::logic_error&) {
     fail(file, "has a metadata entry " + key + " that is not a number");
   }
+}
+
+/// The same of a size, at least 1.
+inline lorapro::Index metadata_size(const SafetensorsReader& file, const std::string& key) {
+  const double number = metadata_number(file, key);
+  if (!(number >= 1 && number <= 1e6 && number == std::floor(number)))
+    fail(file, "has a metadata entry " + key + " that is not a whole number from 1 to 1000000");
+  return static_cast<lorapro::Index>(number);
 }
 
 /// NaN if either is.

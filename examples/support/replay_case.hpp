@@ -53,10 +53,9 @@ double replay_start(const ReferenceCase& reference, const lorapro::RowMatrix<Sca
 /// Of the inputs x_0, x_1 and so on.
 template <typename Scalar>
 double replay_eva(const ReferenceCase& reference, const lorapro::RowMatrix<Scalar>& W0) {
-  lorapro::PrincipalComponents inputs(W0.cols(),
-                                      static_cast<lorapro::Index>(reference.number("components")));
-  const int batches = static_cast<int>(reference.number("batches"));
-  for (int batch = 0; batch < batches; ++batch)
+  lorapro::PrincipalComponents inputs(W0.cols(), reference.size("components"));
+  const lorapro::Index batches = reference.size("batches");
+  for (lorapro::Index batch = 0; batch < batches; ++batch)
     inputs.add(reference.matrix_of<Scalar>("x_" + std::to_string(batch)));
   return replay_start<Scalar>(reference, W0, lorapro::EvaInit{inputs});
 }
@@ -97,8 +96,7 @@ double replay_case(const ReferenceCase& reference) {
   using Matrix = lorapro::RowMatrix<Scalar>;
   const Matrix W0 = reference.has("W")
                         ? reference.matrix_of<Scalar>("W")
-                        : Matrix::Zero(static_cast<lorapro::Index>(reference.number("m")),
-                                       static_cast<lorapro::Index>(reference.number("n")));
+                        : Matrix::Zero(reference.matrix("B").rows(), reference.matrix("A").cols());
   if (kind == "pissa") return replay_start(reference, W0, lorapro::PissaInit{});
   if (kind == "olora") return replay_start(reference, W0, lorapro::OLoraInit{});
   if (kind == "eva_exact" || kind == "eva_truncated") return replay_eva(reference, W0);

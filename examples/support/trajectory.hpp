@@ -28,12 +28,10 @@ struct Trajectory {
   explicit Trajectory(const std::string& path) {
     const SafetensorsReader file(path);
     const auto number = [&](const char* key) { return metadata_number(file, key); };
-    out_features = static_cast<lorapro::Index>(number("m"));
-    in_features = static_cast<lorapro::Index>(number("n"));
-    rank = static_cast<lorapro::Index>(number("r"));
-    const auto steps = static_cast<lorapro::Index>(number("steps"));
-    if (out_features < 1 || in_features < 1 || rank < 1 || steps < 1)
-      fail(file, "has sizes below 1");
+    out_features = metadata_size(file, "m");
+    in_features = metadata_size(file, "n");
+    rank = metadata_size(file, "r");
+    const lorapro::Index steps = metadata_size(file, "steps");
     mode = file.metadata("mode");
     const bool of_paper = mode == "sgd" || mode == "adamw_efficient" || mode == "adamw_full";
     if (!of_paper && !is_rule(mode)) fail(file, "has the unknown mode " + mode);

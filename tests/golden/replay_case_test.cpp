@@ -80,6 +80,9 @@ TEST_CASE("what a case lacks is named", "[golden]") {
                     contains_text("has the unknown kind lora_xs"));
   CHECK_THROWS_WITH(replay_case<double>(ChangedCase("pissa").with("r", "three")),
                     contains_text("has a metadata entry r that is not a number"));
+  CHECK_THROWS_WITH(
+      replay_case<double>(ChangedCase("pissa").with("r", "1e300")),
+      contains_text("has a metadata entry r that is not a whole number from 1 to 1000000"));
   CHECK_THROWS_WITH(replay_case<double>(ChangedCase("lora_ga").with("scale", "gd")),
                     contains_text("expected the direction ArB2r and the scale stable"));
   CHECK_THROWS_WITH(replay_case<double>(ChangedCase("pissa").with("kind", "lora_one")),
