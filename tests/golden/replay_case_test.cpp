@@ -3,7 +3,9 @@
 
 #include "examples/support/replay_case.hpp"
 
+#include <cmath>
 #include <filesystem>
+#include <vector>
 
 #include "support/catch.hpp"
 #include "support/golden_case.hpp"
