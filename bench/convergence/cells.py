@@ -49,8 +49,7 @@ class Plan:
         self.tasks = self.content["tasks"]
         self.methods = self.content["methods"]
         self.studies = self.content["studies"]
-        self.pictures: dict[str, list[str]] = self.content.get("pictures",
-                                                               {"": list(self.methods)})
+        self.pictures: dict[str, list[str]] = self.content["pictures"]
         self.views = self.content.get("views", {})
         self.unused = self.content.get("unused", [])
         self.steps_per_decade = self.content["grid_steps_per_decade"]
@@ -68,11 +67,6 @@ class Plan:
 
     def digits(self, task: str) -> int:
         return 2 if self.tasks[task]["percent"] else 4
-
-    def arguments(self, task: str, value_only: bool) -> list[str]:
-        """Of the program; it may be told to measure nothing that no table shows."""
-        further = self.tasks[task].get("value_only_arguments", []) if value_only else []
-        return [*self.tasks[task]["arguments"], *further]
 
     def has_adapters(self, method: str) -> bool:
         return not method.startswith("full_")

@@ -53,11 +53,11 @@ PLAN = {
                 "full_adamw": {"label": "full", "color": "#000000"},
                 "lost": {"label": "lost", "color": "#777777"}},
     "tasks": {"toy": {"title": "Toy", "program": "toy", "arguments": ["--rank", "4"],
-                      "value_only_arguments": ["--value-only"],
                       "metric": "accuracy", "higher_is_better": True, "percent": True,
                       "tuning_seeds": 2, "study_seeds": 2, "report_seeds": 3, "max_rates": 6,
                       "shared_rate": 0.01,
                       "rates": {"lora_adamw": 0.01, "full_adamw": 0.01, "lost": 0.01}}},
+    "pictures": {"all": ["lora_adamw", "full_adamw", "lost"]},
     "studies": [{"question": "Worse?", "tasks": ["toy"], "methods": ["lora_adamw"],
                  "variants": {"worse": ["--worse"]}}],
     "views": {"turned": {
@@ -307,7 +307,7 @@ class ConvergenceTest(unittest.TestCase):
         plan, _ = self.load()
         self.assertEqual(
             cell_arguments(plan, ViewCell("toy", "lora_adamw", 64.0, 8, 0.01, 200)),
-            ["--size", "9", "--value-only", "--rank", "8", "--alpha", "64"])
+            ["--size", "9", "--rank", "8", "--alpha", "64", "--value-only"])
         self.assertEqual(
             cell_arguments(plan, ViewCell("toy", "full_adamw", None, None, 0.01, 200)),
             ["--rank", "4", "--alpha", "4", "--size", "9", "--value-only"])

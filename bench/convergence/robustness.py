@@ -127,11 +127,11 @@ def without_option(arguments: list[str], name: str) -> list[str]:
 
 def cell_arguments(plan: Plan, cell: ViewCell) -> list[str]:
     """Of the program: those of the task, with the cell's alpha and rank."""
-    arguments = plan.arguments(cell.task, value_only=True)
+    arguments = list(plan.tasks[cell.task]["arguments"])
     for name, value in (("--rank", cell.rank), ("--alpha", cell.alpha)):
         if value is not None:
             arguments = without_option(arguments, name) + [name, f"{value:g}"]
-    return arguments
+    return [*arguments, "--value-only"]
 
 
 def line_of(cell: ViewCell, run: dict) -> dict:

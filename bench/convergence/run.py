@@ -86,10 +86,10 @@ class Comparison:
         return self.plan.rate_value(cell.rate)
 
     def arguments(self, cell: Cell) -> list[str]:
-        tuning = cell.split == "tuning"
-        return [*self.plan.arguments(cell.task, value_only=tuning),
-                *variant_arguments(self.plan, cell),
-                "--validation" if tuning else "--measure-steps"]
+        measured = (["--validation", "--value-only"] if cell.split == "tuning"
+                    else ["--measure-steps"])
+        return [*self.plan.tasks[cell.task]["arguments"], *variant_arguments(self.plan, cell),
+                *measured]
 
     def line(self, cell: Cell, written: dict) -> dict:
         return result_of(self.plan, cell, written)

@@ -37,13 +37,12 @@ class ReferenceCase {
 
   /// A tensor; a vector is a row.
   Matrix matrix(const std::string& name) const {
-    const auto* const tensor = file_.find(name);
-    if (tensor == nullptr) fail(file_, "expected a tensor " + name + ", got none");
-    const auto& shape = tensor->shape;
+    const auto& tensor = file_.at(name);
+    const auto& shape = tensor.shape;
     if (shape.empty() || shape.size() > 2) fail(file_, name + ": expected a vector or a matrix");
     const auto at = [&](std::size_t k) { return static_cast<lorapro::Index>(shape[k]); };
     Matrix out(shape.size() == 1 ? 1 : at(0), at(shape.size() - 1));
-    file_.read(*tensor, out.data());
+    file_.read(tensor, out.data());
     return out;
   }
 

@@ -191,6 +191,36 @@ TEST_CASE("[trap] from B = 0 on a step moves A by a part of itself, whatever the
   }
 }
 
+/// N after one step on a gradient times `scale`. \param max_grad_norm  0: not clipped.
+double direction_norm(double scale, double max_grad_norm) {
+  PairBuffers<double> pair(12, 9, 4, 2, 37, 1.0);
+  lorapro::OptimizerConfig config;
+  if (max_grad_norm > 0) {
+    config.group.clip_norm = lorapro::ClipNorm::adapter;
+    config.group.max_grad_norm = max_grad_norm;
+  }
+  lorapro::Optimizer<double, AltLoraRule> optimizer(config);
+  optimizer.attach(pair.view());
+  pair.backpropagate(Real(scale) * random_matrix(12, 9, 38));
+  REQUIRE(optimizer.step().updated == 1);
+  double out = 0;
+  optimizer.visit([&](const std::string& name, auto&& entry) {
+    if constexpr (!std::is_same_v<std::decay_t<decltype(entry)>, std::int64_t>)
+      if (name.find("direction_norm") != std::string::npos) entry.read(&out);
+  });
+  return out;
+}
+
+TEST_CASE("AltLoRA's bound counts a gradient as it was clipped", "[altlora_rule]") {
+  PairBuffers<double> pair(12, 9, 4, 2, 37, 1.0);
+  pair.backpropagate(random_matrix(12, 9, 38));
+  const auto norm = static_cast<double>(pair.grad_A.norm());
+  const double whole = direction_norm(1, 0);
+  CHECK(whole > 0);
+  CHECK(direction_norm(0.1, 0) == Approx(0.1 * whole));
+  CHECK(direction_norm(1, 0.1 * norm) == Approx(0.1 * whole));
+}
+
 TEST_CASE("[trap] a start from B = 0 leaves A alone, and damping what B becomes",
           "[altlora_rule][trap]") {
   PairBuffers<float> pair(8, 9, 8, 0.5, 3, 0.0);
