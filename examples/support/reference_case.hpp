@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-#include "examples/support/reference_file.hpp"
+#include "reference_file.hpp"
 
 namespace example {
 

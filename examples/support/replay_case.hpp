@@ -12,7 +12,7 @@
 
 #include <string>
 
-#include "examples/support/reference_case.hpp"
+#include "reference_case.hpp"
 
 namespace example {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "examples/support/reference_file.hpp"
+#include "reference_file.hpp"
 
 namespace example {
 
