@@ -30,6 +30,19 @@ lorapro_add_check(core "layering" ${CMAKE_COMMAND} -DROOT=${library_include} -P
 lorapro_add_check(core "layering names each offender" ${CMAKE_COMMAND} -DWORK=${scratch}/layering -P
                   ${CMAKE_CURRENT_SOURCE_DIR}/layering_selftest.cmake)
 
+# The programs find their headers without the folders that tests have on their path.
+set(program_includes ${CMAKE_CURRENT_SOURCE_DIR}/program_includes.cmake)
+lorapro_add_check(core "program includes" ${CMAKE_COMMAND} -DROOT=${PROJECT_SOURCE_DIR}/examples -P
+                  ${program_includes})
+file(CONFIGURE OUTPUT ${scratch}/program_includes/support/planted.hpp CONTENT
+     "#include \"../support/planted.hpp\"\n#include \"examples/support/planted.hpp\"\n")
+lorapro_add_check(core "program includes names an offender" ${CMAKE_COMMAND}
+                  -DROOT=${scratch}/program_includes -P ${program_includes})
+set_tests_properties(
+  "program includes names an offender"
+  PROPERTIES PASS_REGULAR_EXPRESSION
+             "includes:[ \n]*support/planted.hpp: \"examples/support/planted.hpp\" is not there")
+
 # Every header compiles alone, and twice.
 file(
   GLOB_RECURSE headers
