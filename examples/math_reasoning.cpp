@@ -52,14 +52,34 @@ using Gpt = examples::nn::Gpt<float>;
 //     --lr lora_adamw=5.6e-3:1e-2:1.8e-2:3e-2,rslora_adamw=3e-3:5.6e-3,
 //          lora_pro_adapter=3e-3:5.6e-3:1e-2:1.8e-2:3e-2,
 //          lora_pro_full=5.6e-3:1e-2:1.8e-2:3e-2:5.6e-2,full_adamw=1.8e-3:3e-3:5.6e-3:1e-2
-// That of lora_pro_spectral is by bench/convergence; the others are not tuned.
+// Those of lora_pro_spectral and of the rules of other papers are by bench/convergence; the others
+// are not tuned.
 const examples::LearningRates kLearningRates{
-    {Method::lora_adamw, {1e-2}},          {Method::lora_sgd, {3e-1}},
-    {Method::rslora_adamw, {5.6e-3}},      {Method::loraplus_adamw, {5.6e-4}},
-    {Method::lora_pro_sgd, {1.0}},         {Method::lora_pro_adapter, {1.8e-2}},
-    {Method::lora_pro_full, {3e-2}},       {Method::lora_pro_factored, {3e-2}},
-    {Method::lora_pro_spectral, {5.6e-3}}, {Method::lora_muon, {5e-3}},
-    {Method::full_adamw, {5.6e-3}},        {Method::full_muon, {5e-3}}};
+    {Method::lora_adamw, {1e-2}},
+    {Method::lora_sgd, {3e-1}},
+    {Method::rslora_adamw, {5.6e-3}},
+    {Method::loraplus_adamw, {5.6e-4}},
+    {Method::lora_pro_sgd, {1.0}},
+    {Method::lora_pro_adapter, {1.8e-2}},
+    {Method::lora_pro_full, {3e-2}},
+    {Method::lora_pro_factored, {3e-2}},
+    {Method::lora_pro_spectral, {5.6e-3}},
+    {Method::lora_muon, {5e-3}},
+    {Method::scaled_gd, {0.32}},
+    {Method::scaled_adamw, {3.2e-2}},
+    {Method::lora_fa, {0.1}},
+    {Method::altlora, {5.6}},
+    {Method::altlora_plus, {5.6e-3}},
+    {Method::lora_rite, {1e-2}},
+    {Method::reflora, {1e-2}},
+    {Method::reflora_s, {1e-2}},
+    {Method::joint_lora_muon, {0.1}},
+    {Method::imuon, {0.1}},
+    {Method::adaprelora, {5.6e-3}},
+    {Method::loft, {1e-2}},
+    {Method::full_adamw, {5.6e-3}},
+    {Method::full_muon, {5e-3}},
+};
 
 struct Options : examples::GptOptions {
   // Of the pretraining; only --smoke changes them.
